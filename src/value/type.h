@@ -59,13 +59,13 @@ struct enum_info {
 
 struct type {
     enum kind kind;
-    uint16_t class_id;               /* REF, RECORD of a class: enum class_id; 0 = none */
-    uint32_t size;                   /* bytes one value takes in memory */
-    const struct type *key;          /* MAP */
-    const struct type *elem;         /* SET, MAP (value), OPTION */
-    const struct enum_info *en;      /* ENUM */
+    uint16_t class_id;                /* REF, RECORD of a class: enum class_id; 0 = none */
+    uint32_t size;                    /* bytes one value takes in memory */
+    const struct type *key;           /* MAP */
+    const struct type *elem;          /* SET, MAP (value), OPTION */
+    const struct enum_info *en;       /* ENUM */
     const struct struct_info *record; /* RECORD */
-    const char *text;                /* as in the schema: "map:string:ref:VM" */
+    const char *text;                 /* as in the schema: "map:string:ref:VM" */
 };
 
 /* Layouts shared by all sets and maps; generated code has typed twins with the same layout. */
@@ -101,9 +101,9 @@ struct field {
     const struct type *type;
     uint32_t offset;
     uint32_t flags;
-    uint8_t on_delete;     /* enum on_delete, REF and SET of REF only */
+    uint8_t on_delete;       /* enum on_delete, REF and SET of REF only */
     uint8_t bad_ref_is_null; /* a dangling or empty reference given by a client means null */
-    int16_t inverse;       /* field index at the other end of the relation, -1 = none */
+    int16_t inverse;         /* field index at the other end of the relation, -1 = none */
     uint16_t inverse_class;
 };
 

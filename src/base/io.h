@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Descriptors and small files: complete reads and writes, atomic replacement with fsync, sockets.
+ * Everything is opened close-on-exec. Blocking.
+ */
+
+#include "base/error.h"
+#include "base/str.h"
+
+#include <sys/types.h>
+
+_must_check_ struct error *io_write_all(int fd, const void *p, size_t n);
+/* Reads exactly n bytes; an early end of file is an error. */
+_must_check_ struct error *io_read_all(int fd, void *p, size_t n);
+/* Reads a whole file of at most max bytes. */
+_must_check_ struct error *io_read_file(const char *path, size_t max, struct str *ret);
+/* Writes a temporary beside path, flushes it, renames it over path and flushes the directory. */
+_must_check_ struct error *io_write_file(const char *path, const void *p, size_t n, mode_t mode);
+_must_check_ struct error *io_fsync_dir(const char *dir);
+/* Creates the directory and its parents; an existing directory is success. */
+_must_check_ struct error *io_mkdir_p(const char *dir, mode_t mode);
+/* Removes a file; an absent one is success. */
+_must_check_ struct error *io_unlink(const char *path);
+
+/* Listens on a unix socket; an old socket file is replaced, mode applies from the start. The path
+ * may be longer than sun_path allows (a descriptor of its directory is used). */
+_must_check_ struct error *io_listen_unix(const char *path, int type, mode_t mode, int *ret_fd);
+_must_check_ struct error *io_connect_unix(const char *path, int type, int *ret_fd);
+_must_check_ struct error *io_set_nonblock(int fd, bool on);
