@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * JSON form of values: on the wire (JSON-RPC), in the database and between the daemons.
+ * Encoding appends text; decoding starts from a jansson tree, which is also what the XML-RPC
+ * reader produces, so the rules of acceptance live here once:
+ *   int        integer, or a decimal string
+ *   float      number or numeric string
+ *   bool       true/false; the string "1" or "true" is true, any other string false
+ *   string     string only (an integer is refused)
+ *   datetime   "YYYYMMDDTHH:MM:SSZ", extended ISO form accepted, missing zone = UTC
+ *   enum       name, any case unless enum_info.exact
+ *   set, map   array, object (keys as text; unknown members of a record are ignored)
+ * Errors name the place: FIELD_TYPE_ERROR [what] for a wrong kind, VALUE_NOT_SUPPORTED-like codes
+ * are left to callers. Sources: XenAPI wire rules, JSON-RPC 2.0.
+ */
+
+#include "base/error.h"
+#include "base/str.h"
+#include "value/value.h"
+
+#include <jansson.h>
+
+/* Deepest nesting accepted from outside. */
+#define VALUE_MAX_DEPTH 32
+
+void json_add_string(struct str *out, const char *s); /* quoted and escaped */
+void json_add_value(struct str *out, const struct type *t, const void *p);
+/* A record as an object with the fields that have any flag of `with` (0 = all) and none of
+ * `without`. */
+void json_add_record(struct str *out, const struct struct_info *si, const void *rec, uint32_t with,
+                     uint32_t without);
+
+_must_check_ struct error *value_from_json(struct arena *a, const struct type *t, const json_t *j,
+                                           const char *what, void *ret);
+/* Members absent keep what *rec holds (defaults); unknown members are reported through `unknown` if
+ * given (it is added to with json_object_set, for keeping what a newer version wrote). */
+_must_check_ struct error *record_from_json(struct arena *a, const struct struct_info *si,
+                                            const json_t *j, void *rec, json_t *unknown);
+/* Parses text with limits (size is the caller's affair; depth here). The caller owns *ret. */
+_must_check_ struct error *json_parse(const char *text, size_t len, json_t **ret);
+
+/* "20240131T12:34:56Z" */
+void datetime_add(struct str *out, int64_t t);
+_must_check_ struct error *datetime_parse(const char *s, int64_t *ret);
+
+static inline void cleanup_json(json_t **j)
+{
+    if (*j)
+        json_decref(*j);
+}
+
+#define _cleanup_json_ _cleanup_(cleanup_json)

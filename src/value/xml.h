@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * XML-RPC form of values. Writing follows what XenAPI servers send (untagged strings and
+ * integers, see wire rules in docs/wire.md); reading turns a methodCall or a lone <value> into a
+ * jansson tree, which value/json.h decodes into typed memory.
+ */
+
+#include "value/json.h"
+
+/* <value>...</value> */
+void xml_add_value(struct str *out, const struct type *t, const void *p);
+/* <value><struct>...</struct></value> with all fields not INTERNAL */
+void xml_add_record(struct str *out, const struct struct_info *si, const void *rec);
+/* Text content escaped; control characters other than tab, newline and return are dropped. */
+void xml_add_text(struct str *out, const char *s);
+
+struct xml_call {
+    char *method;   /* owned */
+    json_t *params; /* array, owned */
+};
+
+void xml_call_fini(struct xml_call *c);
+_must_check_ struct error *xml_parse_call(const char *text, size_t len, struct xml_call *ret);
+/* A methodResponse: the value of its only parameter. For clients. */
+_must_check_ struct error *xml_parse_response(const char *text, size_t len, json_t **ret);
+/* One <value> element alone (task results, ova.xml). */
+_must_check_ struct error *xml_parse_value(const char *text, size_t len, json_t **ret);
