@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the generator says of each class of the data model. `classes[]` (gen/classes.h) is indexed
+ * by enum class_id.
+ */
+
+#include "model/derived.h"
+#include "value/type.h"
+
+struct class_info {
+    const char *name;  /* "VM_guest_metrics" */
+    const char *lower; /* as events and xe spell it: "vm_guest_metrics" */
+    const struct struct_info *info;
+    size_t
+        inv_offset; /* where struct <class>_inv begins in the record; = info->size if it has none */
+    const struct derived *derived;
+    int n_derived;
+    int field_uuid;       /* index of "uuid", -1 = none */
+    int field_name_label; /* index of "name_label" if get_by_name_label exists, else -1 */
+    bool in_database;
+    bool emits_events;
+    bool soft; /* the whole class is kept in memory only */
+    bool has_get_all;
+};

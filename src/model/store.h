@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The store: every object of the data model in memory, kept equal to the database by
+ * transactions (model/txn.h). This header is for readers: look-ups, lists, the feed of changes.
+ *
+ * A commit is durable before anyone sees it. Published changes are numbered by `stamp` (this run
+ * of the daemon) and, if durable, by the database's generation. Objects of a class are linked in
+ * the order of their last change, so "what changed since" costs what changed.
+ *
+ * Any thread. Look-ups take one short lock; nothing here waits for the disk except open.
+ */
+
+#include "base/vec.h"
+#include "db/db.h"
+#include "model/version.h"
+
+struct store;
+
+/* Takes over db (closed by store_close). Rows of unknown classes stay in the database untouched.
+ * Dangling references are nulled, counted and told through `warn` (may be NULL). */
+_must_check_ struct error *store_open(struct db *db, void (*warn)(const char *text),
+                                      struct store **ret);
+void store_close(struct store *s);
+
+/* Counted version or NULL. */
+struct version *store_find(struct store *s, enum class_id class_id, const char *ref);
+struct version *store_find_uuid(struct store *s, enum class_id class_id, const char *uuid);
+/* A consistent list of counted versions in order of creation; release with version_list_fini. */
+struct version_list VEC(struct version *);
+void store_all(struct store *s, enum class_id class_id, struct version_list *ret);
+void version_list_fini(struct version_list *l);
+size_t store_count(struct store *s, enum class_id class_id);
+
+/* The place a listener has reached. Text form: "%020lu,%016lx%016lx" (generation, epoch, stamp). */
+struct token {
+    uint64_t generation;
+    uint64_t epoch; /* which run of the daemon the stamp belongs to */
+    uint64_t stamp;
+};
+
+#define TOKEN_TEXT_MAX 64
+void token_print(const struct token *t, char text[TOKEN_TEXT_MAX]);
+bool token_parse(const char *text, struct token *ret); /* "" = from the beginning (all zero) */
+
+/* A listener's interest: whole classes and single objects. */
+struct interest {
+    bool class_all[CLASS_MAX];
+    bool class_some[CLASS_MAX]; /* class has entries in refs */
+    struct VEC(const char *) refs;
+};
+
+enum change_op { CHANGE_ADD, CHANGE_MOD, CHANGE_DEL };
+
+struct change {
+    enum change_op op;
+    enum class_id class_id;
+    uint64_t stamp;
+    struct version *version; /* counted; NULL for DEL */
+    char ref[64];
+};
+
+struct changes {
+    struct VEC(struct change) list; /* in order of stamp */
+    struct token now;
+    size_t counts[CLASS_MAX]; /* rows that exist, of the classes of interest */
+    bool lost;                /* deletions older than the kept tombstones may have been missed */
+};
+
+/* Everything of interest that changed after `since`; add/mod/del as the listener must see them. */
+void store_changes(struct store *s, const struct interest *interest, const struct token *since,
+                   struct changes *ret);
+void changes_fini(struct changes *c);
+struct token store_now(struct store *s);
+
+/*
+ * Publication watch: fn runs on the committing thread right after a publication that touched a
+ * class of the mask, without locks held except the store's publication lock, so it must be quick
+ * and must not call the store (hand the work over). Removal waits for a running fn.
+ */
+struct watch {
+    bool classes[CLASS_MAX];
+    void (*fn)(struct watch *w, const bool touched[CLASS_MAX]);
+    struct watch *next;
+};
+
+void store_watch(struct store *s, struct watch *w);
+void store_unwatch(struct store *s, struct watch *w);
+
+/* Counters for `make bench` and the control socket. */
+struct store_stats {
+    uint64_t commits, conflicts, flushes, row_bytes, publications;
+    size_t objects;
+};
+
+void store_stats(struct store *s, struct store_stats *ret);
+/* Passes through to the backend; see db.h. */
+struct error *store_history(struct store *s, const char *ref, size_t max, void *ctx,
+                            struct error *(*entry)(void *ctx, const struct db_history_entry *e));
