@@ -41,7 +41,8 @@ _must_check_ struct error *txn_edit(struct txn *t, enum class_id class_id, const
 void *txn_insert(struct txn *t, enum class_id class_id);
 /* A row that is never written to disk (tasks without a plan). */
 void *txn_insert_soft(struct txn *t, enum class_id class_id);
-/* Gives the row a chosen uuid instead of the random one. */
+/* With a chosen reference: objects whose reference is fixed (roles), imports, tests. */
+void *txn_insert_ref(struct txn *t, enum class_id class_id, const char *ref);
 _must_check_ struct error *txn_delete(struct txn *t, enum class_id class_id, const char *ref);
 /* The inverse and derived fields (struct <class>_inv) of a record this transaction read or edits. A
  * row inserted here has none yet: the empty ones. */

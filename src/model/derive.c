@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Derived fields. At start the dependency paths of all classes are turned around: per changed
+ * field, who must be looked at. A commit walks back from what it changed to the owners, computes
+ * just those fields on the staged state, and counts an owner as changed only if the value differs.
+ */
+#include "model/store_priv.h"
+
+const void *view_find(const struct view *v, enum class_id class_id, const char *ref)
+{
+    const struct work *w = v->stage ? stage_find(v->stage, ref) : NULL;
+
+    if (w)
+        return w->obj->class_id == class_id ? w->rec : NULL;
+    if (ref_is_null(ref))
+        return NULL;
+    const struct object *o = object_find(v->store, class_id, ref);
+
+    return o && o->tail ? o->tail->rec : NULL;
+}
+
+static void dependents_add(struct store *s, int owner, int derived, const struct dep_path *p)
+{
+    struct dependents **per_class = &s->dependents[p->last.class_id];
+    size_t n = (size_t)classes[p->last.class_id].info->n;
+
+    if (!*per_class)
+        *per_class = xnew_array(struct dependents, n);
+    struct dependents *d = &(*per_class)[p->last.field];
+
+    vec_add(d, (struct dependent){.owner_class = (uint16_t)owner,
+                                  .derived = (int16_t)derived,
+                                  .n_hops = p->n_hops,
+                                  .hops = p->hops});
+}
+
+void dependents_build(struct store *s)
+{
+    for (int c = 1; c < CLASS_MAX; c++)
+        for (int d = 0; d < classes[c].n_derived; d++)
+            for (int p = 0; p < classes[c].derived[d].n_paths; p++)
+                dependents_add(s, c, d, &classes[c].derived[d].paths[p]);
+}
+
+void dependents_free(struct store *s)
+{
+    for (int c = 0; c < CLASS_MAX; c++) {
+        for (int f = 0; s->dependents[c] && f < classes[c].info->n; f++)
+            vec_fini(&s->dependents[c][f]);
+        free(s->dependents[c]);
+    }
+}
+
+static void walk_back(struct commit_stage *st, struct object *o, const struct dependent *d,
+                      int hop);
+
+static void walk_from(struct commit_stage *st, const char *ref, uint16_t class_id,
+                      const struct dependent *d, int hop)
+{
+    struct object *o = object_find(st->store, class_id, ref);
+    const struct work *w = stage_find(st, ref);
+
+    if (!o && w)
+        o = w->obj;
+    if (o && (w ? w->rec != NULL : o->tail != NULL))
+        walk_back(st, o, d, hop);
+}
+
+/* From an object reached after `hop` hops to the objects one hop nearer to the owner. */
+static void walk_back(struct commit_stage *st, struct object *o, const struct dependent *d, int hop)
+{
+    if (hop == 0) {
+        stage_work(st, o)->derive_mask |= (uint64_t)1 << d->derived;
+        return;
+    }
+    const struct dep_step *step = &d->hops[hop - 1];
+    const struct field *f = &classes[step->class_id].info->fields[step->field];
+
+    if (f->flags & FIELD_INVERSE) {
+        /* owner.VBDs holds o because o.VM refers to the owner. */
+        const struct field *ref = &classes[o->class_id].info->fields[f->inverse];
+        const struct work *w = stage_find(st, o->ref);
+        const void *rec = w ? w->rec : o->tail->rec;
+
+        if (ref->type->kind == K_REF) {
+            walk_from(st, *(const char *const *)field_at(ref, rec), step->class_id, d, hop - 1);
+            return;
+        }
+        const struct set *set = field_at(ref, rec);
+
+        for (size_t i = 0; i < set->n; i++)
+            walk_from(st, ((const char *const *)set->v)[i], step->class_id, d, hop - 1);
+        return;
+    }
+    struct edge *e;
+
+    /* A hop changed by this very commit is a dependency of its own and walked from there. */
+    list_foreach (e, &o->in, in_link) {
+        if (e->field == step->field && e->src->class_id == step->class_id)
+            walk_from(st, e->src->ref, step->class_id, d, hop - 1);
+    }
+}
+
+static void mark_dependents(struct commit_stage *st, struct work *w)
+{
+    const struct dependents *per_field = st->store->dependents[w->obj->class_id];
+    const struct class_info *ci = &classes[w->obj->class_id];
+
+    if (w->inserted)
+        w->derive_mask = ci->n_derived ? ~(uint64_t)0 >> (64 - ci->n_derived) : 0;
+    if (!per_field || !w->rec)
+        return;
+    for (int i = 0; i < ci->info->n; i++) {
+        if (!w->inserted && !field_mask_has(&w->own_changed, i))
+            continue;
+        for (size_t k = 0; k < per_field[i].n; k++)
+            walk_back(st, w->obj, &per_field[i].v[k], per_field[i].v[k].n_hops);
+    }
+}
+
+static void derive_one(const struct view *v, struct arena *a, const struct class_info *ci,
+                       const struct derived *d, void *rec, bool *ret_changed)
+{
+    const struct field *f = &ci->info->fields[d->field];
+    void *fresh = arena_zalloc(a, f->type->size);
+
+    value_zero(f->type, fresh);
+    d->derive(v, a, rec, fresh);
+    if (value_equal(f->type, fresh, field_at(f, rec)))
+        return;
+    memcpy(field_at_mut(f, rec), fresh, f->type->size);
+    *ret_changed = true;
+}
+
+void derive_all(const struct view *v, struct arena *a, const struct class_info *ci, void *rec)
+{
+    bool changed = false;
+
+    for (int i = 0; i < ci->n_derived; i++)
+        derive_one(v, a, ci, &ci->derived[i], rec, &changed);
+}
+
+void stage_derive(struct commit_stage *st)
+{
+    const struct view v = {.store = st->store, .stage = st};
+
+    /* Owners found on the way are appended; they changed nothing themselves. */
+    for (struct work *w = st->works; w; w = w->next)
+        mark_dependents(st, w);
+    for (struct work *w = st->works; w; w = w->next) {
+        const struct class_info *ci = &classes[w->obj->class_id];
+
+        for (int i = 0; w->rec && i < ci->n_derived; i++)
+            if (w->derive_mask >> i & 1)
+                derive_one(&v, st->arena, ci, &ci->derived[i], w->rec, &w->rel_changed);
+    }
+}

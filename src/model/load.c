@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Opening: rows of the database become objects. Nothing is written. Rows of classes this program
+ * does not know stay where they are; members it does not know travel with the version.
+ */
+#include "base/world.h"
+#include "model/store_priv.h"
+#include "value/json.h"
+
+#include <inttypes.h>
+
+struct loaded {
+    struct work *work;
+    uint64_t generation;
+    uint64_t created;
+    const char *unknown;
+};
+
+struct load {
+    struct store *store;
+    struct commit_stage stage;
+    struct arena arena;
+    struct VEC(struct loaded) rows;
+    size_t dangling;
+};
+
+static enum class_id class_by_name(const char *name)
+{
+    for (int i = 1; i < CLASS_MAX; i++)
+        if (streq(classes[i].name, name))
+            return i;
+    return CLASS_NONE;
+}
+
+static struct error *decode_row(struct load *l, enum class_id class_id, const char *ref,
+                                const char *json, size_t len, struct loaded *row, void **ret)
+{
+    _cleanup_json_ json_t *j = NULL;
+    _cleanup_json_ json_t *unknown = json_object();
+    const struct class_info *ci = &classes[class_id];
+    const char **rec = record_new(&l->arena, ci->info);
+
+    TRY(json_parse(json, len, &j));
+    TRY(record_from_json(&l->arena, ci->info, j, rec, unknown));
+    if (json_object_size(unknown)) {
+        _cleanup_free_ char *text = json_dumps(unknown, JSON_COMPACT);
+
+        row->unknown = arena_strdup(&l->arena, text);
+    }
+    rec[0] = ref;
+    *ret = rec;
+    return NULL;
+}
+
+static struct error *load_row(void *ctx, const char *class_name, const char *ref,
+                              uint64_t generation, uint64_t created, const char *json, size_t len)
+{
+    struct load *l = ctx;
+    enum class_id class_id = class_by_name(class_name);
+    struct loaded row = {.generation = generation, .created = created};
+    void *rec = NULL;
+
+    if (class_id == CLASS_NONE)
+        return NULL;
+    struct object *o = object_new(l->store, (uint16_t)class_id, ref);
+    struct error *e = decode_row(l, class_id, o->ref, json, len, &row, &rec);
+
+    if (!e && !store_map_uuid(l->store, o, rec))
+        e = error_text("its uuid is in use by another row");
+    if (e) {
+        object_unref(o);
+        return error_prepend(e, "%s %s", class_name, ref);
+    }
+    store_map_add(l->store, o);
+    object_unref(o); /* the map keeps it */
+    row.work = stage_add(&l->stage, o);
+    row.work->inserted = true;
+    row.work->rec = rec;
+    vec_add(&l->rows, row);
+    return NULL;
+}
+
+static struct error *load_tombstone(void *ctx, const char *class_name, const char *ref,
+                                    uint64_t generation, uint64_t created)
+{
+    struct load *l = ctx;
+    struct tombstone t = {.generation = generation,
+                          .created_gen = created,
+                          .class_id = (uint16_t)class_by_name(class_name)};
+
+    if (t.class_id == CLASS_NONE)
+        return NULL;
+    snprintf(t.ref, sizeof(t.ref), "%s", ref);
+    feed_tombstone(l->store, &t);
+    return NULL;
+}
+
+static void push_inverse(struct arena *a, struct set *set, const char *ref)
+{
+    /* Room doubles: this array was made here and is full exactly when n is a power of two. */
+    if (!(set->n & (set->n - 1))) {
+        const char **v = arena_array(a, const char *, set->n ? set->n * 2 : 1);
+
+        if (set->n)
+            memcpy(v, set->v, set->n * sizeof(*v));
+        set->v = v;
+    }
+    ((const char **)(uintptr_t)set->v)[set->n++] = ref;
+}
+
+struct link_ctx {
+    struct load *load;
+    struct work *work;
+};
+
+/* Mirrors one reference at its target; one that leads nowhere is nulled. */
+static void link_ref(void *ctx, int field, const char *ref)
+{
+    const struct link_ctx *c = ctx;
+    const struct field *f = &classes[c->work->obj->class_id].info->fields[field];
+    const struct type *t = f->type->kind == K_SET ? f->type->elem : f->type;
+
+    if (ref_is_null(ref))
+        return;
+    struct work *target = stage_find(&c->load->stage, ref);
+
+    if (!target || target->obj->class_id != t->class_id) {
+        if (f->on_delete == ON_DELETE_KEEP)
+            return;
+        c->load->dangling++;
+        void *at = field_at_mut(f, c->work->rec);
+
+        if (f->type->kind == K_REF)
+            *(const char **)at = REF_NULL;
+        return;
+    }
+    if (f->inverse >= 0) {
+        const struct field *inv = &classes[f->inverse_class].info->fields[f->inverse];
+
+        push_inverse(&c->load->arena, field_at_mut(inv, target->rec), c->work->obj->ref);
+    }
+}
+
+static int by_created(const void *a, const void *b)
+{
+    const struct loaded *x = a, *y = b;
+
+    if (x->created != y->created)
+        return x->created < y->created ? -1 : 1;
+    return strcmp(x->work->obj->ref, y->work->obj->ref);
+}
+
+static int by_generation(const void *a, const void *b)
+{
+    const struct loaded *x = a, *y = b;
+
+    if (x->generation != y->generation)
+        return x->generation < y->generation ? -1 : 1;
+    return by_created(a, b);
+}
+
+static void load_finish_row(struct store *s, const struct loaded *row)
+{
+    struct object *o = row->work->obj;
+    struct version *v = version_new(o, row->work->rec, row->unknown);
+
+    v->hard_gen = row->generation;
+    v->created_gen = row->created;
+    v->own_seq = ++s->seq;
+    v->rel_seq = ++s->seq;
+    v->stamp = ++s->stamp;
+    o->head = o->tail = v;
+    list_append(&s->classes[o->class_id].changed, &o->change);
+}
+
+static void load_finish(struct load *l)
+{
+    struct store *s = l->store;
+    const struct view view = {.store = s, .stage = &l->stage};
+
+    if (!l->rows.n)
+        return;
+    qsort(l->rows.v, l->rows.n, sizeof(*l->rows.v), by_created);
+    vec_foreach (row, &l->rows) {
+        struct link_ctx c = {.load = l, .work = row->work};
+
+        list_append(&s->classes[row->work->obj->class_id].all, &row->work->obj->all);
+        s->classes[row->work->obj->class_id].n++;
+        record_each_ref(classes[row->work->obj->class_id].info, row->work->rec, &c, link_ref);
+    }
+    vec_foreach (row, &l->rows)
+        derive_all(&view, &l->arena, &classes[row->work->obj->class_id], row->work->rec);
+    qsort(l->rows.v, l->rows.n, sizeof(*l->rows.v), by_generation);
+    vec_foreach (row, &l->rows)
+        load_finish_row(s, row);
+    vec_foreach (row, &l->rows)
+        edges_set(s, row->work->obj, row->work->rec);
+}
+
+static struct store *store_new(struct db *db, void (*warn)(const char *text))
+{
+    struct store *s = xnew(struct store);
+
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->flushed, NULL);
+    list_init(&s->queue);
+    for (int i = 0; i < CLASS_MAX; i++)
+        feed_init(&s->classes[i]);
+    s->db = db;
+    s->warn = warn;
+    while (!s->epoch)
+        world->random(&s->epoch, sizeof(s->epoch));
+    dependents_build(s);
+    return s;
+}
+
+static void warn_dangling(const struct load *l)
+{
+    _cleanup_free_ char *text = NULL;
+
+    if (!l->dangling || !l->store->warn)
+        return;
+    text = xasprintf("%zu references in the database led nowhere and count as null", l->dangling);
+    l->store->warn(text);
+}
+
+struct error *store_open(struct db *db, void (*warn)(const char *text), struct store **ret)
+{
+    struct store *s = store_new(db, warn);
+    struct load l = {.store = s};
+    const struct db_loader loader = {.ctx = &l, .row = load_row, .tombstone = load_tombstone};
+
+    arena_init(&l.arena);
+    l.stage = (struct commit_stage){.store = s, .arena = &l.arena};
+    l.stage.last = &l.stage.works;
+    struct error *e = db_load(db, &loader, &s->generation);
+
+    s->published_generation = s->generation;
+    load_finish(&l);
+    warn_dangling(&l);
+    strmap_fini(&l.stage.by_ref);
+    vec_fini(&l.rows);
+    arena_fini(&l.arena);
+    if (e) {
+        store_close(s);
+        return e;
+    }
+    *ret = s;
+    return NULL;
+}

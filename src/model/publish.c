@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Commits reach the disk in groups: whoever finds no flush under way takes everything that waits
+ * and makes it durable with one flush; the others sleep. Only then versions become visible, in
+ * order. If the disk refuses, everything staged after it is undone as well, newest first.
+ */
+#include "model/store_priv.h"
+
+#define FLUSH_BATCH_MAX 256
+
+void pending_free(struct pending *p)
+{
+    for (size_t i = 0; i < p->n_done; i++)
+        object_unref(p->done[i].obj);
+    free(p->done);
+    arena_fini(&p->arena);
+    free(p);
+}
+
+static void publish_delete(struct store *s, const struct work_done *d)
+{
+    struct object *o = d->obj;
+    struct tombstone t = {
+        .stamp = ++s->stamp,
+        .created_stamp = o->created_stamp,
+        .generation = d->was_soft ? 0 : s->published_generation,
+        .created_gen = o->head->created_gen,
+        .class_id = o->class_id,
+    };
+
+    snprintf(t.ref, sizeof(t.ref), "%s", o->ref);
+    feed_tombstone(s, &t);
+    list_remove(&o->change);
+    list_remove(&o->all);
+    s->classes[o->class_id].n--;
+    version_unref(o->head);
+    o->head = NULL;
+    store_map_remove(s, o);
+}
+
+static void publish_version(struct store *s, const struct work_done *d)
+{
+    struct object *o = d->obj;
+    struct version *old = o->head;
+
+    o->head = version_ref(d->made);
+    o->head->stamp = ++s->stamp;
+    feed_published(s, o, old);
+    version_unref(old);
+    /* The tail's own count goes with the pending commit; head keeps it alive while it is the tail.
+     */
+    version_unref(d->made);
+}
+
+static void publish_one(struct store *s, struct pending *p)
+{
+    bool touched[CLASS_MAX] = {false};
+
+    if (p->has_rows)
+        s->published_generation = p->commit.generation;
+    for (size_t i = 0; i < p->n_done; i++) {
+        const struct work_done *d = &p->done[i];
+
+        if (d->member_seq)
+            s->classes[d->obj->class_id].member_seq_pub = d->member_seq;
+        touched[d->obj->class_id] = true;
+        if (d->made)
+            publish_version(s, d);
+        else
+            publish_delete(s, d);
+    }
+    s->stats.publications++;
+    feed_notify(s, touched);
+}
+
+/* Puts every object back to what it was before this commit. */
+static void undo_one(struct store *s, struct pending *p)
+{
+    for (size_t i = p->n_done; i-- > 0;) {
+        struct work_done *d = &p->done[i];
+        struct object *o = d->obj;
+
+        o->tail = d->old;
+        o->soft = d->was_soft;
+        edges_set(s, o, d->old ? d->old->rec : NULL);
+        if (d->old)
+            store_map_uuid(s, o, d->old->rec);
+        else
+            store_map_remove(s, o);
+        version_unref(d->made);
+        struct class_state *c = &s->classes[o->class_id];
+
+        c->member_seq = c->member_seq_pub;
+    }
+}
+
+static struct error *copy_error(const struct error *e)
+{
+    if (e->code)
+        return error_api_v(e->code, (const char *const *)e->params, e->n_params);
+    return error_errno(e->errnum, "%s", e->detail);
+}
+
+static void finish(struct pending *p, struct error *e)
+{
+    p->error = e;
+    p->finished = true;
+}
+
+static void fail_all(struct store *s, struct list *batch, struct error *why)
+{
+    struct pending *p;
+
+    /* What was staged on top of the failed commits goes first, newest first. */
+    list_foreach (p, &s->queue, link) {
+        list_remove(&p->link);
+        list_append(batch, &p->link);
+    }
+    bool first = true;
+
+    while (!list_empty(batch)) {
+        p = list_entry(batch->prev, struct pending, link);
+        list_remove(&p->link);
+        undo_one(s, p);
+        s->generation = p->prev_generation;
+        finish(p, copy_error(why));
+        first = false;
+    }
+    assert(!first);
+    error_free(why);
+}
+
+static void take_batch(struct store *s, struct list *batch, size_t *ret_rows)
+{
+    struct pending *p;
+    size_t n = 0;
+
+    list_init(batch);
+    *ret_rows = 0;
+    list_foreach (p, &s->queue, link) {
+        if (n++ == FLUSH_BATCH_MAX)
+            break;
+        list_remove(&p->link);
+        list_append(batch, &p->link);
+        *ret_rows += p->has_rows;
+    }
+}
+
+/* Lock held on entry and exit, not during the flush. */
+static struct error *flush_batch(struct store *s, struct list *batch, size_t n_rows)
+{
+    struct pending *p;
+    size_t n = 0;
+
+    if (!n_rows)
+        return NULL;
+    struct db_commit *commits = xnew_array(struct db_commit, n_rows);
+
+    list_foreach (p, batch, link)
+        if (p->has_rows)
+            commits[n++] = p->commit;
+    pthread_mutex_unlock(&s->lock);
+    struct error *e = db_commit(s->db, commits, n);
+
+    pthread_mutex_lock(&s->lock);
+    free(commits);
+    return e;
+}
+
+static void flush_queue_once(struct store *s)
+{
+    struct list batch;
+    struct pending *p;
+    size_t n_rows;
+
+    take_batch(s, &batch, &n_rows);
+    struct error *e = flush_batch(s, &batch, n_rows);
+
+    if (e) {
+        fail_all(s, &batch, e);
+    } else {
+        list_foreach (p, &batch, link) {
+            list_remove(&p->link);
+            publish_one(s, p);
+            finish(p, NULL);
+        }
+    }
+    pthread_cond_broadcast(&s->flushed);
+}
+
+struct error *publish_pending(struct store *s, struct pending *p)
+{
+    list_init(&p->link);
+    list_append(&s->queue, &p->link);
+    while (!p->finished) {
+        if (s->flushing) {
+            pthread_cond_wait(&s->flushed, &s->lock);
+            continue;
+        }
+        s->flushing = true;
+        flush_queue_once(s);
+        s->flushing = false;
+        pthread_cond_broadcast(&s->flushed);
+    }
+    struct error *e = p->error;
+
+    pending_free(p);
+    return e;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The inside of the store, shared by its files only:
+ *   store.c     look-ups, counters, close
+ *   load.c      open: rows of the database to objects
+ *   txn.c       what bodies do before they commit
+ *   commit.c    checks and stages a transaction on top of the pending state
+ *   relation.c  edges (who refers to whom), inverse sets, consequences of deletion
+ *   derive.c    which derived fields a commit touches, and their values
+ *   publish.c   shared flush, publication in order, undo when the disk refuses
+ *   feed.c      lists of changes, tombstones, watches
+ *
+ * One lock, store->lock, guards all of it. Objects have two ends: `head`, the published version
+ * readers see, and `tail`, the newest one, perhaps still on its way to the disk. Commits are
+ * checked against tails, so a commit behind an unflushed one sees it.
+ */
+
+#include "base/list.h"
+#include "base/map.h"
+#include "model/class.h"
+#include "model/store.h"
+#include "model/txn.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+/* src's reference field holds dst. Lives in src->out, linked into dst->in. */
+struct edge {
+    struct object *src;
+    struct object *dst;
+    int field;
+    struct list in_link;
+};
+
+struct object {
+    atomic_uint refs; /* maps, versions, transactions */
+    uint16_t class_id;
+    bool soft;            /* never written to disk */
+    bool in_use;          /* linked in the maps */
+    struct version *head; /* NULL before the first publication and after deletion */
+    struct version *tail; /* NULL: deletion is pending or done */
+    struct list change;   /* class_state.changed, by head->stamp */
+    struct list all;      /* class_state.all, by creation */
+    struct list in;       /* edges that end here */
+    struct edge *out;
+    size_t n_out;
+    uint64_t created_stamp;
+    char *uuid_key; /* "class/uuid" in the uuid map, NULL = none */
+    char ref[];
+};
+
+struct tombstone {
+    uint64_t stamp;
+    uint64_t created_stamp;
+    uint64_t generation; /* 0: the row was soft */
+    uint64_t created_gen;
+    uint16_t class_id;
+    char ref[64];
+};
+
+struct class_state {
+    struct list changed;                /* objects by stamp, oldest first */
+    struct list all;                    /* published objects by creation */
+    size_t n;                           /* published objects */
+    uint64_t member_seq;                /* moves when a commit adds or removes members */
+    uint64_t member_seq_pub;            /* the same, of what is published */
+    struct VEC(struct tombstone) tombs; /* ring once full */
+    size_t tomb_start;
+    struct token tombs_lost; /* deletions up to here are forgotten */
+};
+
+/* A dependency seen from the changed field. */
+struct dependent {
+    uint16_t owner_class;
+    int16_t derived; /* index in owner's class_info.derived */
+    int n_hops;
+    const struct dep_step *hops;
+};
+
+struct dependents VEC(struct dependent);
+
+/* The new state of one object inside a commit that is being staged. */
+struct work {
+    struct object *obj;
+    struct version *old; /* tail before, NULL = insert; alive while the lock is held */
+    void *rec;           /* arena copy, writable; NULL = deleted */
+    bool inserted;
+    bool harden;
+    bool rel_changed;
+    uint64_t derive_mask; /* derived fields to compute, by index */
+    struct field_mask own_changed;
+    bool own_any;
+    bool hard_any;
+    struct work *next;
+};
+
+struct pending {
+    struct list link;
+    struct work_done {
+        struct object *obj;
+        struct version *old;  /* the tail before, NULL = insert; counted by whoever made it */
+        struct version *made; /* counted, NULL = delete */
+        bool was_soft;
+        uint64_t member_seq; /* of the class, if this adds or removes a member */
+    } * done;
+    size_t n_done;
+    struct arena arena; /* rows' text and commit info */
+    struct db_commit commit;
+    bool has_rows;
+    bool finished;
+    struct error *error;
+    uint64_t prev_generation;
+};
+
+struct store {
+    pthread_mutex_t lock;
+    pthread_cond_t flushed;
+    struct db *db;
+    struct strmap by_ref;
+    struct strmap by_uuid;
+    struct class_state classes[CLASS_MAX];
+    struct dependents *dependents[CLASS_MAX]; /* per field of the class */
+    struct list queue;                        /* pending commits, oldest first */
+    bool flushing;
+    uint64_t generation; /* of the newest staged commit */
+    uint64_t published_generation;
+    uint64_t epoch;
+    uint64_t stamp;
+    uint64_t seq;
+    struct watch *watches;
+    struct store_stats stats;
+    void (*warn)(const char *text);
+};
+
+struct view {
+    struct store *store;
+    struct commit_stage *stage; /* NULL while loading */
+};
+
+struct commit_stage {
+    struct store *store;
+    struct arena *arena;
+    struct work *works; /* in order of appearance */
+    struct work **last;
+    struct strmap by_ref;
+};
+
+/* store.c */
+struct object *object_new(struct store *s, uint16_t class_id, const char *ref);
+void object_unref(struct object *o);
+struct object *object_find(struct store *s, enum class_id class_id,
+                           const char *ref); /* lock held */
+bool ref_is_null(const char *ref);
+void store_map_add(struct store *s, struct object *o);
+void store_map_remove(struct store *s, struct object *o);
+/* Gives or takes the uuid of rec (NULL = none) in the uuid map; false if another object has it. */
+bool store_map_uuid(struct store *s, struct object *o, const void *rec);
+const char *record_uuid(enum class_id class_id, const void *rec); /* "" if it has none */
+
+/* relation.c */
+/* Index of rec's references, replacing what o had. rec NULL = none. */
+void edges_set(struct store *s, struct object *o, const void *rec);
+_must_check_ struct error *stage_deletions(struct commit_stage *st);
+_must_check_ struct error *stage_check_refs(struct commit_stage *st);
+void stage_inverse(struct commit_stage *st);
+/* Calls fn for every reference in a record. */
+void record_each_ref(const struct struct_info *si, const void *rec, void *ctx,
+                     void (*fn)(void *ctx, int field, const char *ref));
+
+/* derive.c */
+void dependents_build(struct store *s);
+void dependents_free(struct store *s);
+void stage_derive(struct commit_stage *st);
+void derive_all(const struct view *v, struct arena *a, const struct class_info *ci, void *rec);
+
+/* commit.c */
+struct work *stage_add(struct commit_stage *st, struct object *o);  /* an empty one at the end */
+struct work *stage_work(struct commit_stage *st, struct object *o); /* finds or makes an edit */
+struct work *stage_find(struct commit_stage *st, const char *ref);
+
+/* publish.c */
+void pending_free(struct pending *p);
+/* Lock held on entry and exit. Queues p and waits until it is published or failed. */
+struct error *publish_pending(struct store *s, struct pending *p);
+
+/* feed.c */
+void feed_init(struct class_state *c);
+void feed_fini(struct class_state *c);
+void feed_published(struct store *s, struct object *o, struct version *old);
+void feed_tombstone(struct store *s, const struct tombstone *t);
+void feed_notify(struct store *s, const bool touched[CLASS_MAX]);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What one xenolithd is made of, handed to everything that acts: no globals. Set up once by
+ * src/daemon before threads start and constant afterwards; each part has its own header and its
+ * own locking.
+ */
+
+#include <stddef.h>
+
+struct engine;
+struct hostd;
+struct parking;
+struct sessions;
+struct server;
+struct store;
+struct workers;
+
+struct daemon {
+    struct store *store;
+    struct hostd *hostd;       /* connection to xenolith-hostd (proto/client.h) */
+    struct workers *workers;   /* calls that may block */
+    struct workers *transfers; /* consoles and disk streams: each holds a thread for long */
+    struct engine *engine;     /* plans (task/engine.h) */
+    struct parking *parking;   /* calls that wait without a thread (rpc/park.h) */
+    struct sessions *sessions; /* auth/sessions.h */
+    struct server *server;
+    const char *state_dir;
+    const char *host_ref; /* the row of the host this daemon runs on */
+    const char *pool_ref;
+    const char *version; /* of the product */
+};

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The engine carries out plans (task/plan.h): it runs their steps on workers, commits what they
+ * record, undoes what failed, and after a restart goes on with every plan that was under way.
+ */
+
+#include "task/plan.h"
+
+/* types: every plan type the daemon knows, NULL-terminated; a stored plan of another type fails its task. */
+struct engine *engine_new(struct daemon *d, const struct plan_type *const *types);
+void engine_free(struct engine *e); /* waits for running steps; waiting plans stay in their rows */
+
+/* After the store is open and hostd answers: takes up the plans found in task rows. */
+_must_check_ struct error *engine_recover(struct engine *e);
+
+/* After the intent was committed. done(ctx, error, result) is called once from any thread; error
+ * and result are borrowed; result is a JSON value or NULL (void). done may be NULL. */
+void engine_start(struct engine *e, struct plan *p,
+                  void (*done)(void *ctx, const struct error *error, json_t *result), void *ctx);
+/* The transaction of the intent was not committed. */
+void plan_discard(struct plan *p);
+/* For plan_begin_internal: commits t and starts p; discards p on failure. */
+_must_check_ struct error *engine_commit(struct engine *e, struct txn *t, struct plan *p,
+                                         const char *call);
+
+/* Task.cancel. False: no plan of that task is running. */
+bool engine_cancel(struct engine *e, const char *task_ref);
+
+struct engine_stats {
+    size_t running, waiting;
+};
+
+struct engine_stats engine_stats(struct engine *e);
+
+/*
+ * Kill points of the tests: the hook is called at every boundary of every step ("VM.start/attach
+ * disks/act"), before it happens. NULL = none.
+ */
+void engine_set_hook(struct engine *e, void (*hook)(const char *plan, const char *step,
+                                                    const char *point));
