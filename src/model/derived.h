@@ -24,13 +24,16 @@ struct dep_step {
 /*
  * From the owner over `n_hops` reference or inverse-set fields to the last field.
  * "VBDs.VDI.on_boot" of a VM: hops {VM.VBDs, VBD.VDI}, last {VDI.on_boot}. The generator adds the
- * prefixes of a path
- * ("VBDs", "VBDs.VDI") as dependencies of their own, so that a changed hop re-derives too.
+ * prefixes of a path ("VBDs", "VBDs.VDI") as dependencies of their own, so that a changed hop
+ * re-derives too.
+ * A path without hops whose last step is of another class is global: a change of any row of that
+ * class concerns every owner ("@pool.ha_enabled" of a VDI).
  */
 struct dep_path {
     int n_hops;
     struct dep_step hops[DEP_MAX_HOPS];
     struct dep_step last;
+    const char *key; /* last is a map and only this key of it matters; NULL = the whole value */
 };
 
 struct derived {
