@@ -112,5 +112,6 @@ struct struct_info {
     size_t size;
     const struct field *fields;
     int n;
+    bool has_self;        /* a class record: `const char *self` comes first, ahead of the fields */
     const void *defaults; /* a constant instance holding every default */
 };
