@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Front end of the build. The build itself is described in meson.build; this file only names the common wishes.
+# Each target has one line of help after '##'.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+NICE    := nice -n 5
+MESON   ?= meson
+JOBS    ?= $(shell nproc)
+PYTHON  ?= /usr/bin/python3
+
+export XENOLITH_BUILD := $(abspath $(BUILD))
+export XENOLITH_CACHE ?= $(CURDIR)/cache
+export XENOLITH_STATE ?= $(CURDIR)/var
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run status stop test check format bench image-tiny image-debian install clean
+
+help: ## this list
+	@tools/make-help $(firstword $(MAKEFILE_LIST))
+
+setup: ## install the Debian packages that are missing (packaging/deps.txt)
+	@tools/setup
+
+build: setup ## build both daemons and xe into build/
+	@tools/build $(BUILD) $(JOBS)
+
+run: build ## start the host in the background with a Debian guest; a second call changes nothing
+	@$(PYTHON) tools/run start
+
+status: ## tell what runs and how to reach it
+	@$(PYTHON) tools/run status
+
+stop: ## stop the guests and both daemons; the state stays
+	@$(PYTHON) tools/run stop
+
+test: setup ## run every test and house check; ends with "N passed, N failed"
+	@$(PYTHON) tools/run-tests
+
+check: setup ## run the house checks only (layers, banned calls, layout, ...)
+	@$(PYTHON) tools/check
+
+format: ## lay out all C files by .clang-format
+	@git ls-files -z '*.c' '*.h' | xargs -0 -r clang-format-14 -i
+
+bench: build ## print the table of ratios to peers
+	@bench/run
+
+image-tiny: setup ## make the tiny test guest (kernel, initramfs, boot disk) in cache/
+	@$(PYTHON) tools/guest-image tiny
+
+image-debian: setup ## make the Debian 12 guest disk in cache/
+	@$(PYTHON) tools/guest-image debian
+
+install: build ## install programs, units and manual pages below PREFIX (DESTDIR is honoured)
+	@$(MESON) install -C $(BUILD) --no-rebuild
+
+clean: ## remove everything built; the state (var/) and the images (cache/) stay
+	rm -rf $(BUILD) build-asan build-fuzz
