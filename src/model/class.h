@@ -20,10 +20,13 @@ struct class_info {
     int n_derived;
     int field_uuid;       /* index of "uuid", -1 = none */
     int field_name_label; /* index of "name_label" if get_by_name_label exists, else -1 */
-    bool in_database; /* has the implicit messages (get_record ...) */
-    bool stored;      /* may have rows: in_database, or rows of our own (message) */
+    bool in_database;     /* has the implicit messages (get_record ...) */
+    bool stored;          /* may have rows: in_database, or rows of our own (message) */
     bool emits_events;
     bool soft; /* the whole class is kept in memory only */
     bool has_get_all;
     bool removed; /* its messages answer MESSAGE_REMOVED */
 };
+
+enum class_id class_find(const char *name);       /* exact name, CLASS_NONE = unknown */
+enum class_id class_find_lower(const char *name); /* any case, as event filters spell it */

@@ -24,14 +24,6 @@ struct load {
     size_t dangling;
 };
 
-static enum class_id class_by_name(const char *name)
-{
-    for (int i = 1; i < CLASS_MAX; i++)
-        if (streq(classes[i].name, name))
-            return i;
-    return CLASS_NONE;
-}
-
 static struct error *decode_row(struct load *l, enum class_id class_id, const char *ref,
                                 const char *json, size_t len, struct loaded *row, void **ret)
 {
@@ -56,7 +48,7 @@ static struct error *load_row(void *ctx, const char *class_name, const char *ref
                               uint64_t generation, uint64_t created, const char *json, size_t len)
 {
     struct load *l = ctx;
-    enum class_id class_id = class_by_name(class_name);
+    enum class_id class_id = class_find(class_name);
     struct loaded row = {.generation = generation, .created = created};
     void *rec = NULL;
 
@@ -86,7 +78,7 @@ static struct error *load_tombstone(void *ctx, const char *class_name, const cha
     struct load *l = ctx;
     struct tombstone t = {.generation = generation,
                           .created_gen = created,
-                          .class_id = (uint16_t)class_by_name(class_name)};
+                          .class_id = (uint16_t)class_find(class_name)};
 
     if (t.class_id == CLASS_NONE)
         return NULL;

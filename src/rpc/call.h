@@ -30,18 +30,18 @@ struct call {
     struct arena *arena; /* lives until the answer is sent */
     struct txn *txn;
     const struct message *msg;
-    const char *session; /* reference, "" before a login */
-    const char *user;    /* name for audit and tasks */
-    uint32_t roles;      /* ROLE_BIT() mask */
-    bool superuser;      /* local root: no role is needed */
-    bool from_unix;      /* the local socket: logs in without a password */
+    const char *session;    /* reference, "" before a login */
+    const char *user;       /* name for audit and tasks */
+    uint32_t roles;         /* ROLE_BIT() mask */
+    bool superuser;         /* local root: no role is needed */
+    bool from_unix;         /* the local socket: logs in without a password */
     const char *originator; /* text of the peer's address or name */
-    const char *task;    /* reference of this call's task row, "" = it has none */
-    bool no_wait;        /* set by a body: contention is answered, not waited for */
-    enum wire_form form; /* of the reply, for MSG_CUSTOM_RESULT */
-    struct str *raw;     /* MSG_CUSTOM_RESULT: the encoded value goes here */
-    void *memo;          /* a parked body's own state between runs (c->arena), NULL at first */
-    bool timed_out;      /* this run is due to the deadline of call_park */
+    const char *task;       /* reference of this call's task row, "" = it has none */
+    bool no_wait;           /* set by a body: contention is answered, not waited for */
+    enum wire_form form;    /* of the reply, for MSG_CUSTOM_RESULT */
+    struct str *raw;        /* MSG_CUSTOM_RESULT: the encoded value goes here */
+    void *memo;             /* a parked body's own state between runs (c->arena), NULL at first */
+    bool timed_out;         /* this run is due to the deadline of call_park */
 
     /* Outcomes set through the functions below. */
     struct plan *plan;

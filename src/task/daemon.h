@@ -11,10 +11,10 @@
 
 struct engine;
 struct hostd;
-struct parking;
 struct sessions;
 struct server;
 struct store;
+struct waiting;
 struct workers;
 
 struct daemon {
@@ -23,7 +23,7 @@ struct daemon {
     struct workers *workers;   /* calls that may block */
     struct workers *transfers; /* consoles and disk streams: each holds a thread for long */
     struct engine *engine;     /* plans (task/engine.h) */
-    struct parking *parking;   /* calls that wait without a thread (rpc/park.h) */
+    struct waiting *waiting;   /* calls and plans that wait without a thread (task/waiting.h) */
     struct sessions *sessions; /* auth/sessions.h */
     struct server *server;
     const char *state_dir;

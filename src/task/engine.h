@@ -8,7 +8,8 @@
 
 #include "task/plan.h"
 
-/* types: every plan type the daemon knows, NULL-terminated; a stored plan of another type fails its task. */
+/* types: every plan type the daemon knows, NULL-terminated; a stored plan of another type fails its
+ * task. */
 struct engine *engine_new(struct daemon *d, const struct plan_type *const *types);
 void engine_free(struct engine *e); /* waits for running steps; waiting plans stay in their rows */
 
@@ -38,5 +39,5 @@ struct engine_stats engine_stats(struct engine *e);
  * Kill points of the tests: the hook is called at every boundary of every step ("VM.start/attach
  * disks/act"), before it happens. NULL = none.
  */
-void engine_set_hook(struct engine *e, void (*hook)(const char *plan, const char *step,
-                                                    const char *point));
+void engine_set_hook(struct engine *e,
+                     void (*hook)(const char *plan, const char *step, const char *point));

@@ -64,7 +64,7 @@ struct plan *plan_begin_internal(struct daemon *d, struct txn *t, const struct p
 _must_check_ struct error *plan_mark(struct plan *p, struct txn *t, enum class_id class_id,
                                      const char *ref, int op);
 
-/* State. Strings live as long as the plan; absent = "" / 0 / false / NULL. */
+/* State. Strings live until the key is set again; absent = "" / 0 / false / NULL. */
 const char *plan_str(const struct plan *p, const char *key);
 int64_t plan_int(const struct plan *p, const char *key);
 bool plan_bool(const struct plan *p, const char *key);
@@ -74,12 +74,13 @@ void plan_set_int(struct plan *p, const char *key, int64_t value);
 void plan_set_bool(struct plan *p, const char *key, bool value);
 void plan_set_json(struct plan *p, const char *key, json_t *value); /* takes the reference */
 
-/* The value the call answers: a reference or another string, or any JSON fitting the result type. */
+/* The value the call answers: a reference or another string, or any JSON fitting the result type.
+ */
 void plan_set_result(struct plan *p, const char *value);
 void plan_set_result_json(struct plan *p, json_t *value);
 
 struct daemon *plan_daemon(const struct plan *p);
-struct arena *plan_arena(struct plan *p); /* lives as long as the plan in memory */
+struct arena *plan_arena(struct plan *p);    /* lives as long as the plan in memory */
 const char *plan_task(const struct plan *p); /* reference of the task's row */
 /* Inside a long act: 0..1 of this step; cheap, written to the row at most every 200 ms. */
 void plan_progress(struct plan *p, double done);

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs plans. A plan is in exactly one of three places: a worker runs its steps, a waiter will wake
+ * it, or its row waits for the daemon to start again.
+ */
+#include "base/log.h"
+#include "base/workers.h"
+#include "base/world.h"
+#include "task/plan_priv.h"
+#include "task/task_row.h"
+
+#include <unistd.h>
+
+#define COMMIT_TRIES      200
+#define PROGRESS_EVERY_US 200000
+
+struct engine {
+    struct daemon *daemon;
+    const struct plan_type *const *types;
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    struct list plans;
+    size_t running;
+    size_t waiting;
+    bool ending;
+    void (*hook)(const char *plan, const char *step, const char *point);
+};
+
+static void engine_run(void *arg);
+
+static void at_point(struct plan *p, const char *point)
+{
+    void (*hook)(const char *, const char *, const char *) = p->daemon->engine->hook;
+    int i = p->step;
+
+    if (hook)
+        hook(p->type->name, i >= 0 && i < p->type->n_steps ? p->type->steps[i].name : "end", point);
+}
+
+/* One commit about this plan, run again on conflicts. */
+static struct error *commit_rows(struct plan *p, const char *point,
+                                 struct error *(*fill)(struct plan *p, struct txn *t))
+{
+    const struct commit_info info = {.who = p->user, .task = p->task_ref, .call = p->label};
+
+    at_point(p, point);
+    for (int i = 0;; i++) {
+        _cleanup_arena_ struct arena a;
+
+        arena_init(&a);
+        _cleanup_txn_ struct txn *t = txn_new(p->daemon->store, &a);
+        struct error *e = fill(p, t);
+
+        if (!e)
+            e = txn_commit(t, &info);
+        if (!error_is(e, DB_CONFLICT) || i == COMMIT_TRIES)
+            return e;
+        error_free(e);
+    }
+}
+
+static struct error *store_position(struct plan *p, struct txn *t)
+{
+    struct task_rec *row;
+
+    if (!txn_find_task(t, p->task_ref))
+        return NULL;
+    TRY(txn_edit_task(t, p->task_ref, &row));
+    plan_store(p, t, row);
+    row->progress = plan_fraction(p);
+    return NULL;
+}
+
+static struct error *fill_step(struct plan *p, struct txn *t)
+{
+    TRY(p->type->steps[p->step].record(p, t));
+    p->step++;
+    struct error *e = store_position(p, t);
+
+    p->step--;
+    return e;
+}
+
+/* The plan ends: its marks go, and its task tells the outcome or disappears. */
+static struct error *fill_end(struct plan *p, struct txn *t, const struct error *why)
+{
+    struct task_rec *row;
+
+    TRY(plan_unmark_all(p, t));
+    if (!txn_find_task(t, p->task_ref))
+        return NULL;
+    if (p->transient)
+        return txn_delete_task(t, p->task_ref);
+    TRY(txn_edit_task(t, p->task_ref, &row));
+    row->plan = row->plan_state = "";
+    row->plan_step = 0;
+    task_row_end(row, txn_arena(t), why, plan_json(p, "result"));
+    return NULL;
+}
+
+/* The last step's rows and the end are one commit. */
+static struct error *fill_success(struct plan *p, struct txn *t)
+{
+    const struct plan_step *last = &p->type->steps[p->type->n_steps - 1];
+
+    if (p->step == p->type->n_steps - 1 && last->record)
+        TRY(last->record(p, t));
+    return fill_end(p, t, NULL);
+}
+
+static struct error *fill_failure(struct plan *p, struct txn *t)
+{
+    if (p->type->failed)
+        TRY(p->type->failed(p, t, p->why));
+    return fill_end(p, t, p->why);
+}
+
+static struct error *fill_unrecord(struct plan *p, struct txn *t)
+{
+    const struct plan_step *s = p->step < p->type->n_steps ? &p->type->steps[p->step] : NULL;
+
+    if (s && s->unrecord)
+        TRY(s->unrecord(p, t));
+    p->step--;
+    struct error *e = store_position(p, t);
+
+    p->step++;
+    return e;
+}
+
+static void forget(struct plan *p)
+{
+    struct engine *e = p->daemon->engine;
+
+    pthread_mutex_lock(&e->lock);
+    list_remove(&p->link);
+    e->running--;
+    pthread_cond_broadcast(&e->idle);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void log_end(const struct plan *p, const struct error *why)
+{
+    long ms = (long)((mono_us() - p->start_us) / 1000);
+    _cleanup_free_ char *text = why ? error_string(why) : NULL;
+
+    if (why)
+        log_warning("%s by %s failed after %ld ms: %s", p->label, *p->user ? p->user : "daemon", ms,
+                    text);
+    else
+        log_info("%s by %s done in %ld ms", p->label, *p->user ? p->user : "daemon", ms);
+}
+
+static void plan_end(struct plan *p, const struct error *why)
+{
+    log_end(p, why);
+    forget(p);
+    if (p->done)
+        p->done(p->done_ctx, why, why ? NULL : plan_json(p, "result"));
+    plan_free(p);
+}
+
+static void begin_undo(struct plan *p, struct error *why)
+{
+    p->why = error_to_api(why);
+    p->undoing = true;
+    json_t *params = json_array();
+
+    for (int i = 0; i < p->why->n_params; i++)
+        json_array_append_new(params, json_string(p->why->params[i]));
+    plan_set_json(p, "error",
+                  json_pack("{soso}", "code", json_string(p->why->code), "params", params));
+    log_and_free(LOG_ERROR, commit_rows(p, "turn", store_position), "%s: cannot note its failure",
+                 p->label);
+}
+
+static void undo_step(struct plan *p)
+{
+    const struct plan_step *s = p->step < p->type->n_steps ? &p->type->steps[p->step] : NULL;
+
+    at_point(p, "undo");
+    if (s && s->undo)
+        log_and_free(LOG_ERROR, s->undo(p), "%s: cannot undo step \"%s\"", p->label, s->name);
+    if (s && (s->unrecord || s->undo))
+        log_and_free(LOG_ERROR, commit_rows(p, "unrecord", fill_unrecord),
+                     "%s: cannot take back the rows of step \"%s\"", p->label, s->name);
+    p->step--;
+}
+
+static void finish_failure(struct plan *p)
+{
+    struct error *e = commit_rows(p, "end", fill_failure);
+
+    log_and_free(LOG_ERROR, e, "%s: cannot write its end", p->label);
+    struct error *why = TAKE_PTR(p->why);
+
+    plan_end(p, why);
+    error_free(why);
+}
+
+/* True: the plan waits and is not this thread's any more. */
+static bool go_to_sleep(struct plan *p)
+{
+    struct engine *e = p->daemon->engine;
+
+    if (!p->wait_asked)
+        return false;
+    p->wait_asked = false;
+    pthread_mutex_lock(&e->lock);
+    e->running--;
+    e->waiting++;
+    pthread_mutex_unlock(&e->lock);
+    waiting_add(p->daemon->waiting, &p->waiter, p->seen_seq);
+    return true;
+}
+
+static void plan_wake(struct waiter *w, bool timed_out)
+{
+    struct plan *p = container_of(w, struct plan, waiter);
+    struct engine *e = p->daemon->engine;
+
+    pthread_mutex_lock(&e->lock);
+    e->waiting--;
+    e->running++;
+    bool ending = e->ending;
+
+    pthread_mutex_unlock(&e->lock);
+    if (ending || workers_run(p->daemon->workers, engine_run, p))
+        return;
+    /* The pool is full: look again soon. */
+    pthread_mutex_lock(&e->lock);
+    e->waiting++;
+    e->running--;
+    pthread_mutex_unlock(&e->lock);
+    p->waiter.deadline_us = mono_us() + 10000;
+    waiting_add(p->daemon->waiting, &p->waiter, UINT64_MAX);
+}
+
+/* One step forward. False: the plan sleeps, or has ended. */
+static bool advance(struct plan *p)
+{
+    const struct plan_step *s = &p->type->steps[p->step];
+    struct error *e = NULL;
+
+    if (plan_is_cancelled(p) && !p->type->no_cancel) {
+        begin_undo(p, plan_cancelled(p));
+        return true;
+    }
+    if (s->act) {
+        at_point(p, "act");
+        p->seen_seq = waiting_seq(p->daemon->waiting);
+        e = s->act(p);
+        if (!e && go_to_sleep(p))
+            return false;
+    }
+    if (!e && p->step == p->type->n_steps - 1) {
+        e = commit_rows(p, "end", fill_success);
+        if (!e) {
+            plan_end(p, NULL);
+            return false;
+        }
+    } else if (!e && s->record) {
+        e = commit_rows(p, "record", fill_step);
+    }
+    if (e) {
+        begin_undo(p, e);
+        return true;
+    }
+    p->step_progress = 0;
+    p->step++;
+    return true;
+}
+
+static void engine_run(void *arg)
+{
+    struct plan *p = arg;
+
+    for (;;) {
+        if (!p->undoing) {
+            if (!advance(p))
+                return;
+        } else if (p->step >= 0) {
+            undo_step(p);
+        } else {
+            finish_failure(p);
+            return;
+        }
+    }
+}
+
+void engine_start(struct engine *e, struct plan *p,
+                  void (*done)(void *ctx, const struct error *error, json_t *result), void *ctx)
+{
+    p->row = NULL;
+    p->done = done;
+    p->done_ctx = ctx;
+    p->waiter.wake = plan_wake;
+    list_init(&p->waiter.link);
+    pthread_mutex_lock(&e->lock);
+    list_append(&e->plans, &p->link);
+    e->running++;
+    pthread_mutex_unlock(&e->lock);
+    if (workers_run(e->daemon->workers, engine_run, p))
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->running--;
+    e->waiting++;
+    pthread_mutex_unlock(&e->lock);
+    p->waiter.deadline_us = mono_us() + 10000;
+    waiting_add(e->daemon->waiting, &p->waiter, UINT64_MAX);
+}
+
+struct error *engine_commit(struct engine *e, struct txn *t, struct plan *p, const char *call)
+{
+    const struct commit_info info = {.who = "", .task = p->task_ref, .call = call};
+
+    plan_store(p, t, p->row);
+    struct error *err = txn_commit(t, &info);
+
+    if (err) {
+        plan_discard(p);
+        return err;
+    }
+    engine_start(e, p, NULL, NULL);
+    return NULL;
+}
+
+bool engine_cancel(struct engine *e, const char *task_ref)
+{
+    struct plan *p;
+    bool found = false;
+
+    pthread_mutex_lock(&e->lock);
+    list_foreach (p, &e->plans, link) {
+        if (!streq(p->task_ref, task_ref))
+            continue;
+        atomic_store(&p->cancelled, true);
+        waiting_kick(e->daemon->waiting, &p->waiter);
+        found = true;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return found;
+}
+
+static struct error *fill_progress(struct plan *p, struct txn *t)
+{
+    struct task_rec *row;
+
+    if (!txn_find_task(t, p->task_ref))
+        return NULL;
+    TRY(txn_edit_task(t, p->task_ref, &row));
+    row->progress = plan_fraction(p);
+    return NULL;
+}
+
+void plan_progress(struct plan *p, double done)
+{
+    int64_t now = mono_us();
+
+    p->step_progress = done;
+    if (now - p->progress_us < PROGRESS_EVERY_US)
+        return;
+    p->progress_us = now;
+    IGNORE_ERROR(commit_rows(p, "progress", fill_progress));
+}
+
+void engine_set_hook(struct engine *e,
+                     void (*hook)(const char *plan, const char *step, const char *point))
+{
+    e->hook = hook;
+}
+
+struct engine_stats engine_stats(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct engine_stats s = {.running = e->running, .waiting = e->waiting};
+
+    pthread_mutex_unlock(&e->lock);
+    return s;
+}
+
+struct engine *engine_new(struct daemon *d, const struct plan_type *const *types)
+{
+    struct engine *e = xnew(struct engine);
+
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->idle, NULL);
+    list_init(&e->plans);
+    e->daemon = d;
+    e->types = types;
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    struct plan *p;
+
+    if (!e)
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->ending = true;
+    list_foreach (p, &e->plans, link) {
+        if (!waiting_remove(e->daemon->waiting, &p->waiter))
+            continue;
+        list_remove(&p->link);
+        e->waiting--;
+        plan_free(p);
+    }
+    while (e->running)
+        pthread_cond_wait(&e->idle, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+    pthread_mutex_destroy(&e->lock);
+    pthread_cond_destroy(&e->idle);
+    free(e);
+}
+
+static const struct plan_type *type_find(const struct engine *e, const char *name)
+{
+    for (size_t i = 0; e->types[i]; i++)
+        if (streq(e->types[i]->name, name))
+            return e->types[i];
+    return NULL;
+}
+
+/* A plan of a row, as it was when the daemon ended. NULL: the row cannot be understood. */
+static struct plan *plan_revive(struct engine *e, const struct task_rec *row)
+{
+    const struct plan_type *type = type_find(e, row->plan);
+    json_t *state = json_loads(row->plan_state, 0, NULL);
+
+    if (!type || !json_is_object(state) || row->plan_step < -1 || row->plan_step > type->n_steps) {
+        json_decref(state);
+        return NULL;
+    }
+    struct plan *p = plan_new(e->daemon, type);
+
+    json_decref(p->state);
+    p->state = state;
+    p->task_ref = xstrdup(row->self);
+    p->label = xstrdup(row->name_label);
+    p->user = xstrdup(row->session_user);
+    p->step = (int)row->plan_step;
+    p->transient = plan_bool(p, "transient");
+    p->undoing = plan_bool(p, "undoing");
+    if (p->undoing) {
+        const json_t *why = plan_json(p, "error");
+        const json_t *params = json_object_get(why, "params");
+        const char *code = json_string_value(json_object_get(why, "code"));
+        const char *texts[16];
+        int n = 0;
+
+        for (size_t i = 0; i < json_array_size(params) && n < 16; i++)
+            texts[n++] = json_string_value(json_array_get(params, i));
+        p->why = error_api_v(code ? code : "INTERNAL_ERROR", texts, n);
+    }
+    return p;
+}
+
+static struct error *fill_lost(struct engine *e, struct txn *t, const char *ref)
+{
+    struct task_rec *row;
+    _cleanup_error_ struct error *why =
+        error_api("INTERNAL_ERROR", 1, "the daemon was restarted and cannot continue this task");
+
+    TRY(txn_edit_task(t, ref, &row));
+    row->plan = row->plan_state = "";
+    task_row_end(row, txn_arena(t), why, NULL);
+    return NULL;
+}
+
+static struct error *recover_row(struct engine *e, const struct task_rec *row)
+{
+    const struct commit_info info = {.who = "", .task = row->self, .call = "recover"};
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(e->daemon->store, &a);
+    struct plan *p = *row->plan ? plan_revive(e, row) : NULL;
+    struct error *err = p ? plan_remark_all(p, t) : fill_lost(e, t, row->self);
+
+    if (!err)
+        err = txn_commit(t, &info);
+    if (err) {
+        plan_free(p);
+        return err;
+    }
+    if (p) {
+        log_info("%s goes on at step %d of %d", p->label, p->step + 1, p->type->n_steps);
+        engine_start(e, p, NULL, NULL);
+    }
+    return NULL;
+}
+
+struct error *engine_recover(struct engine *e)
+{
+    struct version_list tasks;
+    struct error *err = NULL;
+
+    store_all(e->daemon->store, CLASS_TASK, &tasks);
+    for (size_t i = 0; i < tasks.n && !err; i++) {
+        const struct task_rec *row = tasks.v[i]->rec;
+
+        if (row->status == TASK_STATUS_TYPE_PENDING)
+            err = recover_row(e, row);
+    }
+    version_list_fini(&tasks);
+    return err;
+}

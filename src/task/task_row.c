@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "task/task_row.h"
+
+#include "base/str.h"
+#include "base/world.h"
+#include "model/txn.h"
+#include "value/xml.h"
+
+static void add_xml(struct str *out, const json_t *j)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+
+    str_lit(out, "<value>");
+    switch (json_typeof(j)) {
+    case JSON_STRING:
+        xml_add_text(out, json_string_value(j));
+        break;
+    case JSON_INTEGER:
+        str_add_int(out, json_integer_value(j));
+        break;
+    case JSON_REAL:
+        str_printf(out, "<double>%.16g</double>", json_real_value(j));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        str_printf(out, "<boolean>%d</boolean>", json_is_true(j));
+        break;
+    case JSON_ARRAY:
+        str_lit(out, "<array><data>");
+        json_array_foreach (j, i, member)
+            add_xml(out, member);
+        str_lit(out, "</data></array>");
+        break;
+    case JSON_OBJECT:
+        str_lit(out, "<struct>");
+        /* jansson iterates without changing the object */
+        json_object_foreach ((json_t *)(uintptr_t)j, key, member) {
+            str_lit(out, "<member><name>");
+            xml_add_text(out, key);
+            str_lit(out, "</name>");
+            add_xml(out, member);
+            str_lit(out, "</member>");
+        }
+        str_lit(out, "</struct>");
+        break;
+    case JSON_NULL:
+        break;
+    }
+    str_lit(out, "</value>");
+}
+
+const char *task_result_text(struct arena *a, const json_t *result)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+
+    if (!result)
+        return "<value></value>";
+    add_xml(&text, result);
+    return arena_strdup(a, text.s);
+}
+
+void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,
+                  const json_t *result)
+{
+    if (row->status != TASK_STATUS_TYPE_PENDING && row->status != TASK_STATUS_TYPE_CANCELLING)
+        return;
+    row->progress = 1;
+    row->finished = now_s();
+    row->current_operations = (struct map_string_enum){0};
+    if (!why) {
+        row->status = TASK_STATUS_TYPE_SUCCESS;
+        row->result = task_result_text(a, result);
+        return;
+    }
+    row->status =
+        error_is(why, "TASK_CANCELLED") ? TASK_STATUS_TYPE_CANCELLED : TASK_STATUS_TYPE_FAILURE;
+    const char **info = arena_array(a, const char *, (size_t)why->n_params + 1);
+
+    info[0] = arena_strdup(a, why->code ? why->code : "INTERNAL_ERROR");
+    for (int i = 0; i < why->n_params; i++)
+        info[i + 1] = arena_strdup(a, why->params[i]);
+    row->error_info = (struct set_string){.n = (size_t)why->n_params + 1, .v = info};
+    row->backtrace =
+        arena_printf(a, "((process xenolithd)(filename %s)(line %d))", why->file, why->line);
+}
+
+struct finished {
+    const char *ref;
+    int64_t when;
+};
+
+static int by_when(const void *a, const void *b)
+{
+    const struct finished *x = a, *y = b;
+
+    return x->when < y->when ? -1 : x->when > y->when;
+}
+
+struct error *tasks_collect(struct store *s)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "collect tasks"};
+    _cleanup_arena_ struct arena a;
+    const struct task_rec *const *all;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(s, &a);
+    size_t n = txn_all(t, CLASS_TASK, (const void *const **)&all), done = 0;
+    struct finished *list = arena_array(&a, struct finished, n);
+
+    for (size_t i = 0; i < n; i++)
+        if (all[i]->status != TASK_STATUS_TYPE_PENDING &&
+            all[i]->status != TASK_STATUS_TYPE_CANCELLING)
+            list[done++] = (struct finished){.ref = all[i]->self, .when = all[i]->finished};
+    if (done <= TASKS_FINISHED_MAX)
+        return NULL;
+    qsort(list, done, sizeof(*list), by_when);
+    for (size_t i = 0; i < done - TASKS_FINISHED_MAX; i++)
+        TRY(txn_delete(t, CLASS_TASK, list[i].ref));
+    struct error *e = txn_commit(t, &info);
+
+    if (!error_is(e, DB_CONFLICT))
+        return e;
+    error_free(e); /* the next round will do */
+    return NULL;
+}

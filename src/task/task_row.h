@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The outward form of a task's end: status, result text, error array. */
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "gen/class/task.h"
+
+#include <jansson.h>
+
+/* why NULL = success with the result (NULL = void). Only a pending task changes. */
+void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,
+                  const json_t *result);
+/* "<value>...</value>", the XML-RPC text clients find in task.result. */
+const char *task_result_text(struct arena *a, const json_t *result);
+
+/* Removes finished tasks, oldest first, so that at most TASKS_FINISHED_MAX stay. */
+#define TASKS_FINISHED_MAX 200
+struct store;
+_must_check_ struct error *tasks_collect(struct store *s);

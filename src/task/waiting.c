@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The store's publication watch marks waiters as due (quickly: it runs under the store's lock); one
+ * thread wakes those that are due and keeps the deadlines.
+ */
+#include "task/waiting.h"
+
+#include "base/world.h"
+#include "model/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct waiting {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t thread;
+    struct store *store;
+    struct watch watch;
+    struct list waiters;
+    struct list due;
+    _Atomic uint64_t seq;
+    uint64_t class_seq[CLASS_MAX];
+    bool ending;
+};
+
+static void make_due(struct waiting *w, struct waiter *waiter, bool timed_out)
+{
+    waiter->due = true;
+    waiter->timed_out = timed_out;
+    list_remove(&waiter->link);
+    list_append(&w->due, &waiter->link);
+}
+
+static bool is_interested(const struct waiter *waiter, const bool touched[CLASS_MAX])
+{
+    for (int i = 1; i < CLASS_MAX; i++)
+        if (touched[i] && waiter->classes[i])
+            return true;
+    return false;
+}
+
+static void on_publication(struct watch *watch, const bool touched[CLASS_MAX])
+{
+    struct waiting *w = container_of(watch, struct waiting, watch);
+    struct waiter *it;
+
+    pthread_mutex_lock(&w->lock);
+    uint64_t seq = atomic_fetch_add(&w->seq, 1) + 1;
+
+    for (int i = 1; i < CLASS_MAX; i++)
+        if (touched[i])
+            w->class_seq[i] = seq;
+    bool any = false;
+
+    list_foreach (it, &w->waiters, link) {
+        if (is_interested(it, touched)) {
+            make_due(w, it, false);
+            any = true;
+        }
+    }
+    if (any)
+        pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Marks what is too late; returns when the next deadline comes. */
+static int64_t expire(struct waiting *w)
+{
+    int64_t now = mono_us(), next = now + 3600 * SECOND_US;
+    struct waiter *it;
+
+    list_foreach (it, &w->waiters, link) {
+        if (it->deadline_us <= now)
+            make_due(w, it, true);
+        else
+            next = MIN(next, it->deadline_us);
+    }
+    return next;
+}
+
+static void sleep_until(struct waiting *w, int64_t deadline_us)
+{
+    struct timespec ts = {.tv_sec = deadline_us / SECOND_US,
+                          .tv_nsec = (deadline_us % SECOND_US) * 1000};
+
+    pthread_cond_timedwait(&w->changed, &w->lock, &ts);
+}
+
+static void *waiting_main(void *arg)
+{
+    struct waiting *w = arg;
+
+    pthread_mutex_lock(&w->lock);
+    while (!w->ending) {
+        int64_t next = expire(w);
+
+        if (list_empty(&w->due)) {
+            sleep_until(w, next);
+            continue;
+        }
+        struct waiter *it = list_entry(w->due.next, struct waiter, link);
+
+        list_remove(&it->link);
+        it->due = false;
+        pthread_mutex_unlock(&w->lock);
+        it->wake(it, it->timed_out);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+struct error *waiting_new(struct store *store, struct waiting **ret)
+{
+    struct waiting *w = xnew(struct waiting);
+    pthread_condattr_t attr;
+
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    list_init(&w->waiters);
+    list_init(&w->due);
+    w->store = store;
+    w->watch.fn = on_publication;
+    for (int i = 1; i < CLASS_MAX; i++)
+        w->watch.classes[i] = true;
+    int r = pthread_create(&w->thread, NULL, waiting_main, w);
+
+    if (r) {
+        free(w);
+        return error_errno(r, "cannot start a thread");
+    }
+    store_watch(store, &w->watch);
+    *ret = w;
+    return NULL;
+}
+
+void waiting_free(struct waiting *w)
+{
+    if (!w)
+        return;
+    store_unwatch(w->store, &w->watch);
+    pthread_mutex_lock(&w->lock);
+    w->ending = true;
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->changed);
+    free(w);
+}
+
+uint64_t waiting_seq(struct waiting *w)
+{
+    return atomic_load(&w->seq);
+}
+
+void waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq)
+{
+    bool missed = false;
+
+    pthread_mutex_lock(&w->lock);
+    for (int i = 1; i < CLASS_MAX; i++)
+        missed |= waiter->classes[i] && w->class_seq[i] > seen_seq;
+    list_init(&waiter->link);
+    waiter->due = waiter->timed_out = false;
+    list_append(&w->waiters, &waiter->link);
+    if (missed)
+        make_due(w, waiter, false);
+    /* The thread sleeps until the deadline that was next before this one came. */
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool waiting_remove(struct waiting *w, struct waiter *waiter)
+{
+    pthread_mutex_lock(&w->lock);
+    bool was = waiter->link.next && !list_empty(&waiter->link);
+
+    if (was)
+        list_remove(&waiter->link);
+    pthread_mutex_unlock(&w->lock);
+    return was;
+}
+
+void waiting_kick(struct waiting *w, struct waiter *waiter)
+{
+    pthread_mutex_lock(&w->lock);
+    if (waiter->link.next && !list_empty(&waiter->link) && !waiter->due) {
+        make_due(w, waiter, false);
+        pthread_cond_signal(&w->changed);
+    }
+    pthread_mutex_unlock(&w->lock);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Waiting without a thread: a call or a plan is woken when a publication touches a class it is
+ * interested in, or when its time is up. Used by parked calls (event.from, contention) and by
+ * plans that wait for a guest.
+ *
+ * No wake-up is lost: note waiting_seq() before looking at the store, and give it to waiting_add;
+ * if something of interest was published in between, the waiter is woken at once.
+ */
+
+#include "base/error.h"
+#include "base/list.h"
+#include "gen/classes.h"
+
+#include <stdint.h>
+
+struct store;
+struct waiting;
+
+struct waiter {
+    bool classes[CLASS_MAX];
+    int64_t deadline_us; /* mono_us */
+    /* Runs once on the waiting thread, which it must not block; the waiter may be freed or added
+     * again in it. */
+    void (*wake)(struct waiter *w, bool timed_out);
+    struct list link;
+    bool due, timed_out; /* the module's */
+};
+
+_must_check_ struct error *waiting_new(struct store *store, struct waiting **ret);
+/* Waiters still there are forgotten, not woken. Before store_close. */
+void waiting_free(struct waiting *w);
+
+uint64_t waiting_seq(struct waiting *w);
+void waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq);
+/* True: it was waiting and its wake will not run. */
+bool waiting_remove(struct waiting *w, struct waiter *waiter);
+/* Wakes it now, as if something of interest had happened. */
+void waiting_kick(struct waiting *w, struct waiter *waiter);
