@@ -38,8 +38,13 @@ def class_id(name):
 
 
 def rec(name):
-    """Tag of the struct of a class (or of a struct of the host protocol)."""
+    """Tag of the struct of a class."""
     return lower(name) + "_rec"
+
+
+def rec_of(t):
+    """Tag of the struct a record type stands for."""
+    return f"host_{lower(t.name)}_rec" if t.host else rec(t.name)
 
 
 def _not_max(text):
@@ -72,7 +77,7 @@ def _part(t):
     if t.kind == "OPTION":
         return "option_" + _part(t.elem)
     if t.kind == "RECORD":
-        return rec(t.name)
+        return rec_of(t)
     return t.kind.lower()
 
 
@@ -96,7 +101,7 @@ def c_type(t):
     if t.kind in ("SET", "MAP"):
         return f"struct {twin(t)} "
     if t.kind == "RECORD":
-        return f"struct {rec(t.name)} "
+        return f"struct {rec_of(t)} "
     if t.kind == "ANY":
         return "struct json_t *"
     if t.kind == "OPTION":
@@ -120,7 +125,8 @@ def out_pointer(t):
 
 def type_var(t):
     """Name of the descriptor of a type."""
-    return "type_" + ident(t.text)
+    host = any(inner.host for inner in t.walk())
+    return ("host_type_" if host else "type_") + ident(t.text)
 
 
 def c_string(text):

@@ -14,7 +14,7 @@ def used(schema):
 
     def add(t):
         for inner in t.walk():
-            found.setdefault(inner.text, inner)
+            found.setdefault(cname.type_var(inner), inner)
 
     for text in BASIC:
         add(parse(text))
@@ -78,9 +78,8 @@ def _types_header(schema, out, types):
 struct json_t;
 
 '''
-    records = sorted({t.name for t in types if t.kind == "RECORD"})
-    for name in records:
-        h += f"struct {cname.rec(name)};\n"
+    for tag in sorted({cname.rec_of(t) for t in types if t.kind == "RECORD"}):
+        h += f"struct {tag};\n"
     h += "\n"
     done = set()
     for t in types:
@@ -105,15 +104,13 @@ def _size(t):
 
 def _types_source(schema, out, types):
     c = '#include "gen/types.h"\n\n#include "gen/classes.h"\n#include "gen/enums.h"\n'
-    structs = schema.host.structs
-    for name in sorted({t.name for t in types if t.kind == "RECORD" and t.name not in structs}):
+    for name in sorted({t.name for t in types if t.kind == "RECORD" and not t.host}):
         c += f'#include "gen/class/{name}.h"\n'
-    if structs:
-        c += '#include "gen/host_proto.h"\n'
+    c += '#include "gen/host_proto.h"\n'
     c += "\n"
     for t in types:
         parts = [f".kind = K_{t.kind}", f".size = {_size(t)}"]
-        if t.kind == "REF" or (t.kind == "RECORD" and t.name not in structs):
+        if t.kind == "REF" or (t.kind == "RECORD" and not t.host):
             parts.append(f".class_id = {cname.class_id(t.name)}")
         if t.key:
             parts.append(f".key = &{cname.type_var(t.key)}")
@@ -122,7 +119,7 @@ def _types_source(schema, out, types):
         if t.kind == "ENUM":
             parts.append(f".en = &{cname.lower(t.name)}_info")
         if t.kind == "RECORD":
-            parts.append(f".record = &{cname.rec(t.name)}_info")
+            parts.append(f".record = &{cname.rec_of(t)}_info")
         parts.append(f".text = {cname.c_string(t.text)}")
         c += f"const struct type {cname.type_var(t)} = {{{', '.join(parts)}}};\n"
     out.source("types.c", c)

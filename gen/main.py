@@ -14,14 +14,17 @@ import check
 import emit_class
 import emit_derive
 import emit_errors
+import emit_host
 import emit_msg
 import emit_roles
 import emit_types
+import emit_xe
 import implicit
 import schema as schema_module
 from out import Out
 
-EMITTERS = [emit_types, emit_class, emit_derive, emit_errors, emit_roles, emit_msg]
+EMITTERS = [emit_types, emit_class, emit_derive, emit_errors, emit_roles, emit_msg,
+            emit_host, emit_xe]
 
 
 def build(folder):

@@ -8,7 +8,7 @@ Problems are collected, not raised, so that one run shows them all.
 
 import os
 import tomllib
-from dataclasses import dataclass, field as dc_field
+from dataclasses import dataclass, field as dc_field, replace
 
 from typetext import Type, TypeText, parse
 
@@ -45,7 +45,7 @@ HOST_FILE_KEYS = {"structs": dict, "calls": dict, "enums": dict}
 STRUCT_KEYS = {"doc": str, "fields": list}
 CALL_KEYS = {
     "doc": str, "args": list, "result": list, "fds_in": int, "fds_out": int, "timeout": int,
-    "secret": bool,
+    "secret": bool, "body": bool,
 }
 
 
@@ -220,6 +220,8 @@ class Struct:
 
 @dataclass
 class Call:
+    """One call of the host protocol. The descriptors it passes are counted, not named."""
+
     name: str
     group: str
     doc: str
@@ -229,6 +231,7 @@ class Call:
     fds_out: int = 0
     timeout: int = 60
     secret: bool = False
+    body: bool = False  # hostd has a body for it
 
 
 @dataclass
@@ -271,6 +274,7 @@ def load(folder):
     _load_http(s)
     for name in _listing(s, "host"):
         _load_host(s, os.path.join("host", name))
+    _mark_host_records(s.host)
     s.xe = _read(s, "xe.toml") or {}
     _load_undocumented(s)
     return s
@@ -483,6 +487,22 @@ def _load_host(s, name):
                 name=call, group=group, doc=table.get("doc", ""),
                 args=load_params(s, where, table.get("args", [])),
                 result=load_params(s, where, table.get("result", [])), **plain)
+
+
+def _mark_host_records(host):
+    """Lets records in the host protocol name its own structs."""
+
+    def mark(t):
+        if t.kind == "RECORD":
+            return replace(t, host=t.name in host.structs)
+        return replace(t, key=t.key and mark(t.key), elem=t.elem and mark(t.elem))
+
+    lists = [x.fields for x in host.structs.values()]
+    for call in host.calls.values():
+        lists += [call.args, call.result]
+    for params in lists:
+        for p in params:
+            p.type = mark(p.type)
 
 
 def _load_undocumented(s):

@@ -28,6 +28,7 @@ class Type:
     kind: str  # as in enum kind, without K_
     text: str
     name: str = ""  # REF and RECORD: class or struct; ENUM: enum
+    host: bool = False  # RECORD: a struct of the host protocol, not a class
     key: "Type | None" = None
     elem: "Type | None" = None
 
