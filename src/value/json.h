@@ -12,8 +12,14 @@
  *   datetime   "YYYYMMDDTHH:MM:SSZ", extended ISO form accepted, missing zone = UTC
  *   enum       name, any case unless enum_info.exact
  *   set, map   array, object (keys as text; unknown members of a record are ignored)
- * Errors name the place: FIELD_TYPE_ERROR [what] for a wrong kind, VALUE_NOT_SUPPORTED-like codes
- * are left to callers. Sources: XenAPI wire rules, JSON-RPC 2.0.
+ * Errors name the place: FIELD_TYPE_ERROR [what] for a wrong kind (inside a record: the member's
+ * name), with what was expected and found as detail; VALUE_NOT_SUPPORTED-like codes are left to
+ * callers. Sources: XenAPI wire rules, JSON-RPC 2.0.
+ *
+ * Writing: absent options are left out of records and are null elsewhere; void is ""; floats take
+ * the shortest of 16 or 17 digits that reads back the same (what is not finite has no JSON form:
+ * NaN becomes 0, an infinity the largest number). Texts must be valid UTF-8, as the parsers ensure.
+ * LC_NUMERIC must be the C locale.
  */
 
 #include "base/error.h"
@@ -32,16 +38,22 @@ void json_add_value(struct str *out, const struct type *t, const void *p);
 void json_add_record(struct str *out, const struct struct_info *si, const void *rec, uint32_t with,
                      uint32_t without);
 
+/* Text for a map key or a filter: strings as they are, integers decimal, enums by name. */
+void value_add_key(struct str *out, const struct type *t, const void *p);
+
+/* Strings are copied into the arena; opaque JSON (K_ANY) is borrowed from the tree. */
 _must_check_ struct error *value_from_json(struct arena *a, const struct type *t, const json_t *j,
                                            const char *what, void *ret);
 /* Members absent keep what *rec holds (defaults); unknown members are reported through `unknown` if
  * given (it is added to with json_object_set, for keeping what a newer version wrote). */
 _must_check_ struct error *record_from_json(struct arena *a, const struct struct_info *si,
                                             const json_t *j, void *rec, json_t *unknown);
+/* The first field flagged REQUIRED that the object lacks; NULL = none. */
+const struct field *record_missing(const struct struct_info *si, const json_t *j);
 /* Parses text with limits (size is the caller's affair; depth here). The caller owns *ret. */
 _must_check_ struct error *json_parse(const char *text, size_t len, json_t **ret);
 
-/* "20240131T12:34:56Z" */
+/* "20240131T12:34:56Z"; years outside 0000-9999 are clamped. */
 void datetime_add(struct str *out, int64_t t);
 _must_check_ struct error *datetime_parse(const char *s, int64_t *ret);
 

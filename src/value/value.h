@@ -32,20 +32,22 @@ bool field_mask_empty(const struct field_mask *m);
 void value_zero(const struct type *t, void *p);
 /* Deep copy; dst's memory is the arena's. */
 void value_copy(struct arena *a, const struct type *t, void *dst, const void *src);
+/* Sets and maps are equal if they hold the same in the same order; opaque JSON by content. */
 bool value_equal(const struct type *t, const void *a, const void *b);
 
-/* A fresh record with the defaults of its class or argument list, in the arena. */
+/* A fresh record with the defaults of its class or argument list, in the arena. What the defaults
+ * point to is shared and constant. */
 void *record_new(struct arena *a, const struct struct_info *si);
-/* Deep copy. Also copies the `self` pointer text that class records hold in front of their fields
- * (has_self). */
+/* Deep copy, with the `self` text of class records (has_self). */
 void *record_copy(struct arena *a, const struct struct_info *si, const void *src);
 /*
  * Deep copy into one malloc block: `header` bytes (zeroed, aligned to 16) for the caller, then the
- * record, then all it points to. *ret_record points into the block. Freed with free().
+ * record, then all it points to. *ret_record points into the block. ret_size may be NULL. Freed
+ * with free(). No opaque JSON (K_ANY) inside: its owner could go first.
  */
 void *record_flatten(const struct struct_info *si, const void *src, size_t header,
                      void **ret_record, size_t *ret_size);
-/* The fields whose values differ. */
+/* The fields whose values differ; `self` is not looked at. */
 struct field_mask record_diff(const struct struct_info *si, const void *a, const void *b);
 
 static inline const void *field_at(const struct field *f, const void *record)
