@@ -17,6 +17,7 @@
  */
 
 #include "base/error.h"
+#include "base/list.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -55,13 +56,18 @@ _must_check_ struct error *qmp_send(struct qmp *q, const char *command, json_t *
                                     uint64_t *ret_id);
 _must_check_ struct error *qmp_wait(struct qmp *q, uint64_t id, int64_t timeout_us, json_t **ret);
 
-static inline void cleanup_json(json_t **j)
-{
-    json_decref(*j);
-}
+/* Further receivers of events, for the time of an operation. The struct is the caller's and must
+ * stay in place; after qmp_unlisten its callback does not run any more. */
+struct qmp_listener {
+    qmp_event_fn *fn;
+    void *arg;
+    struct list link;
+};
+void qmp_listen(struct qmp *q, struct qmp_listener *l);
+void qmp_unlisten(struct qmp *q, struct qmp_listener *l);
+
 static inline void cleanup_qmp(struct qmp **q)
 {
     qmp_close(*q);
 }
-#define _cleanup_json_ _cleanup_(cleanup_json)
-#define _cleanup_qmp_  _cleanup_(cleanup_qmp)
+#define _cleanup_qmp_ _cleanup_(cleanup_qmp)

@@ -5,10 +5,13 @@
  * just those fields on the staged state, and counts an owner as changed only if the value differs.
  */
 #include "model/store_priv.h"
+#include "model/view.h"
 
 const void *view_find(const struct view *v, enum class_id class_id, const char *ref)
 {
-    const struct work *w = v->stage ? stage_find(v->stage, ref) : NULL;
+    if (v->txn)
+        return txn_view_find(v->txn, class_id, ref);
+    const struct work *w = stage_find(v->stage, ref);
 
     if (w)
         return w->obj->class_id == class_id ? w->rec : NULL;

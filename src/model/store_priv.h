@@ -136,7 +136,8 @@ struct store {
 
 struct view {
     struct store *store;
-    struct commit_stage *stage; /* NULL while loading */
+    struct commit_stage *stage; /* a commit being staged, or */
+    struct txn *txn;            /* what a body sees */
 };
 
 struct commit_stage {
@@ -174,6 +175,9 @@ void dependents_build(struct store *s);
 void dependents_free(struct store *s);
 void stage_derive(struct commit_stage *st);
 void derive_all(const struct view *v, struct arena *a, const struct class_info *ci, void *rec);
+
+/* txn.c */
+const void *txn_view_find(struct txn *t, enum class_id class_id, const char *ref);
 
 /* commit.c */
 struct work *stage_add(struct commit_stage *st, struct object *o);  /* an empty one at the end */

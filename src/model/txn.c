@@ -10,6 +10,7 @@ struct txn *txn_new(struct store *store, struct arena *arena)
     t->store = store;
     t->arena = arena;
     t->last = &t->entries;
+    t->view = (struct view){.store = store, .txn = t};
     return t;
 }
 
@@ -100,6 +101,20 @@ const void *txn_find(struct txn *t, enum class_id class_id, const char *ref)
 static struct error *handle_invalid(enum class_id class_id, const char *ref)
 {
     return error_api("HANDLE_INVALID", 2, classes[class_id].name, ref);
+}
+
+const void *txn_view_find(struct txn *t, enum class_id class_id, const char *ref)
+{
+    struct txn_entry *e = entry_of(t, class_id, ref);
+
+    if (e)
+        e->rel_read = true;
+    return entry_rec(e);
+}
+
+const struct view *txn_view(struct txn *t)
+{
+    return &t->view;
 }
 
 struct error *txn_read(struct txn *t, enum class_id class_id, const char *ref, const void **ret)

@@ -20,6 +20,7 @@
 #include "model/store.h"
 
 struct txn;
+struct view;
 
 /* Ended with txn_free, committed or not. */
 struct txn *txn_new(struct store *store, struct arena *arena);
@@ -49,6 +50,10 @@ _must_check_ struct error *txn_delete(struct txn *t, enum class_id class_id, con
 const void *txn_inverse(struct txn *t, enum class_id class_id, const void *rec);
 /* All objects of a class, in order of creation. */
 size_t txn_all(struct txn *t, enum class_id class_id, const void *const **ret);
+
+/* The transaction's reads as a view, for the rules that derive functions and bodies share. What a
+ * rule looks at is watched, inverse and derived fields included. */
+const struct view *txn_view(struct txn *t);
 
 struct arena *txn_arena(struct txn *t);
 struct store *txn_store(struct txn *t);

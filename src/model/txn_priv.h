@@ -28,4 +28,5 @@ struct txn {
     bool has_writes;
     bool scanned[CLASS_MAX];
     uint64_t scan_seq[CLASS_MAX];
+    struct view view;
 };

@@ -4,10 +4,12 @@
 /* The inside of a plan, for plan.c (state and intent) and engine.c (running). */
 
 #include "base/list.h"
-#include "gen/class/task.h"
+#include "gen/class/task_txn.h"
 #include "task/engine.h"
 #include "task/waiting.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct plan {
