@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "rpc/begin.h"
+
+#include "task/plan_priv.h"
+
+struct plan *plan_begin(struct call *c, const struct plan_type *type)
+{
+    const struct intent in = {
+        .label = c->msg->name, .user = c->user, .session = c->session, .task = c->task};
+
+    c->plan = plan_intend(c->daemon, c->txn, type, &in);
+    return c->plan;
+}
+
+void plan_seal(struct plan *p, struct txn *t)
+{
+    plan_store(p, t, p->row);
+}
+
+struct error *async_cancelled(const struct version *task)
+{
+    const struct task_rec *row = task->rec;
+
+    for (size_t i = 0; i < row->current_operations.n; i++)
+        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_CANCEL)
+            return err_task_cancelled(row->self);
+    return NULL;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "rpc/builtin.h"
+
+#include "base/log.h"
+#include "base/world.h"
+#include "gen/class/task_txn.h"
+#include "gen/messages.h"
+#include "gen/types.h"
+#include "task/task_row.h"
+#include "value/xml.h"
+
+static void one_piece(struct arena *a, const struct str *text, struct iovec **ret, size_t *ret_n)
+{
+    struct iovec *v = arena_new(a, struct iovec);
+
+    v->iov_base = arena_memdup0(a, str_cstr(text), text->len);
+    v->iov_len = text->len;
+    *ret = v;
+    *ret_n = 1;
+}
+
+static void add_value(const struct job *j, struct str *out, const struct type *t, const void *p)
+{
+    if (j->call.form == FORM_XML)
+        xml_add_value(out, t, p);
+    else
+        json_add_value(out, t, p);
+}
+
+/* Every name that can be called: clients look for *.get_all_records in it. */
+static void list_methods(struct job *j)
+{
+    const char **names = arena_array(j->call.arena, const char *, MID_MAX + 1);
+    struct set_string list = {.v = names};
+    _cleanup_str_ struct str text = STR_INIT;
+    struct rpc_answer answer;
+    struct iovec *v;
+    size_t n;
+
+    for (int i = 0; i < MID_MAX; i++)
+        names[list.n++] = messages[i].name;
+    names[list.n++] = "system.listMethods";
+    add_value(j, &text, &type_set_string, &list);
+    one_piece(j->call.arena, &text, &v, &n);
+    rpc_bare(j->call.arena, &j->env, v, n, &answer);
+    const struct http_reply reply = {
+        .status = 200, .type = answer.type, .body = answer.pieces, .n_body = answer.n};
+
+    rpc_request_fini(&j->env);
+    http_reply(j->rq, &reply);
+}
+
+static void echo(struct job *j)
+{
+    const json_t *first = json_array_get(j->env.params, 0);
+    const char *text = json_is_string(first) ? json_string_value(first) : "";
+    _cleanup_str_ struct str out = STR_INIT;
+    struct iovec *v;
+    size_t n;
+
+    add_value(j, &out, &type_string, &text);
+    one_piece(j->call.arena, &out, &v, &n);
+    job_finish(j, NULL, v, n);
+}
+
+bool builtin_call(struct job *j, const char *name)
+{
+    if (streq(name, "system.listMethods"))
+        list_methods(j);
+    else if (str_starts(name, "system.isAlive"))
+        echo(j);
+    else
+        return false;
+    return true;
+}
+
+struct error *async_task(struct job *j)
+{
+    const struct commit_info info = {.who = j->call.user, .task = "", .call = j->call.msg->name};
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(j->call.daemon->store, &a);
+    struct task_rec *row = txn_insert_soft(t, CLASS_TASK);
+
+    row->name_label = arena_printf(&a, "Async.%s", j->call.msg->name);
+    row->created = now_s();
+    row->type = "<none/>";
+    row->status = TASK_STATUS_TYPE_PENDING;
+    row->resident_on = j->call.daemon->host_ref;
+    row->session = *j->call.session ? j->call.session : REF_NULL;
+    row->session_user = j->call.user;
+    TRY(txn_commit(t, &info));
+    j->call.task = arena_strdup(j->call.arena, row->self);
+    return NULL;
+}
+
+void task_pieces(struct job *j, struct iovec **ret, size_t *ret_n)
+{
+    _cleanup_str_ struct str out = STR_INIT;
+
+    add_value(j, &out, &type_string, j->ret);
+    one_piece(j->call.arena, &out, ret, ret_n);
+}
+
+/* The typed result as the JSON that task rows are made from. */
+static json_t *result_json(const struct job *j)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+    const struct type *t = j->call.msg->result;
+
+    if (!t || t->kind == K_VOID || !j->ret)
+        return NULL;
+    json_add_value(&text, t, j->ret);
+    return json_loadb(text.s, text.len, JSON_DECODE_ANY, NULL);
+}
+
+static struct error *try_end(struct job *j, const struct error *e, const json_t *result)
+{
+    const struct commit_info info = {
+        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name};
+    _cleanup_arena_ struct arena a;
+    struct task_rec *row;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(j->call.daemon->store, &a);
+
+    if (!txn_find_task(t, j->call.task))
+        return NULL;
+    TRY(txn_edit_task(t, j->call.task, &row));
+    task_row_end(row, &a, e, result);
+    return txn_commit(t, &info);
+}
+
+void async_end(struct job *j, const struct error *e)
+{
+    _cleanup_json_ json_t *result = e ? NULL : result_json(j);
+    struct error *failed;
+
+    while (error_is(failed = try_end(j, e, result), DB_CONFLICT))
+        error_free(failed);
+    log_and_free(LOG_ERROR, failed, "cannot end task %s", j->call.task);
+}

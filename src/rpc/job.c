@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs a body: a fresh transaction each time, again after a conflict, later after a park or while
+ * another operation is in the way; then the answer.
+ */
+#include "rpc/job.h"
+
+#include "base/log.h"
+#include "base/workers.h"
+#include "base/world.h"
+#include "rpc/begin.h"
+#include "rpc/builtin.h"
+#include "task/engine.h"
+#include "value/json.h"
+#include "value/xml.h"
+
+#define CONFLICTS_MAX      1000
+#define CONTENTION_MAX     100 /* calls that wait for others at the same time */
+#define CONTENTION_WAIT_US (2 * 3600 * SECOND_US)
+
+static atomic_int contenders;
+
+struct error *call_park(struct call *c, const bool classes_of_interest[CLASS_MAX],
+                        int64_t deadline_us)
+{
+    c->parked = true;
+    c->park_deadline_us = deadline_us;
+    memcpy(c->park_classes, classes_of_interest, sizeof(c->park_classes));
+    return NULL;
+}
+
+static void run_on_worker(void *arg)
+{
+    job_run(arg);
+}
+
+void job_queue(struct job *j)
+{
+    if (workers_run(j->call.daemon->workers, run_on_worker, j))
+        return;
+    job_finish(j, err_too_many_pending_tasks(), NULL, 0);
+}
+
+static void stop_contending(struct job *j)
+{
+    if (j->contending)
+        atomic_fetch_sub(&contenders, 1);
+    j->contending = false;
+}
+
+static void job_wake(struct waiter *w, bool timed_out)
+{
+    struct job *j = container_of(w, struct job, waiter);
+
+    j->call.timed_out = timed_out;
+    stop_contending(j);
+    job_queue(j);
+}
+
+static void park(struct job *j, const bool of_interest[CLASS_MAX], int64_t deadline, uint64_t seen)
+{
+    struct waiting *w = j->call.daemon->waiting;
+
+    memcpy(j->waiter.classes, of_interest, sizeof(j->waiter.classes));
+    j->waiter.deadline_us = deadline;
+    j->waiter.wake = job_wake;
+    j->call.timed_out = false;
+    waiting_add(w, &j->waiter, seen);
+    /* The peer may have left before the waiter was there to be removed. */
+    if (j->rq && http_is_gone(j->rq))
+        waiting_kick(w, &j->waiter);
+}
+
+void job_gone(void *ctx, struct http_request *rq)
+{
+    struct job *j = ctx;
+
+    waiting_kick(j->call.daemon->waiting, &j->waiter);
+}
+
+/* OTHER_OPERATION_IN_PROGRESS [class, ref, ...]: wait for that class. False: answer it. */
+static bool contend(struct job *j, const struct error *e, uint64_t seen)
+{
+    bool of_interest[CLASS_MAX] = {false};
+    enum class_id class_id = e->n_params ? class_find(e->params[0]) : CLASS_NONE;
+
+    if (!error_is(e, ERR_OTHER_OPERATION_IN_PROGRESS) || j->call.no_wait || class_id == CLASS_NONE)
+        return false;
+    if (!j->contention_deadline_us)
+        j->contention_deadline_us = mono_us() + CONTENTION_WAIT_US;
+    if (mono_us() >= j->contention_deadline_us)
+        return false;
+    if (atomic_fetch_add(&contenders, 1) >= CONTENTION_MAX) {
+        atomic_fetch_sub(&contenders, 1);
+        return false;
+    }
+    j->contending = true;
+    of_interest[class_id] = true;
+    park(j, of_interest, j->contention_deadline_us, seen);
+    return true;
+}
+
+static struct error *run_body(struct job *j)
+{
+    struct call *c = &j->call;
+
+    c->parked = false;
+    c->plan = NULL;
+    if (!c->msg->body)
+        return generic_write(j);
+    return c->msg->body(c, j->args, j->ret);
+}
+
+static struct error *commit(struct job *j)
+{
+    const struct commit_info info = {
+        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name};
+
+    if (j->call.plan)
+        plan_seal(j->call.plan, j->call.txn);
+    return txn_has_writes(j->call.txn) ? txn_commit(j->call.txn, &info) : NULL;
+}
+
+static void on_plan_done(void *ctx, const struct error *error, json_t *result)
+{
+    struct job *j = ctx;
+    const struct type *t = j->call.msg->result;
+    struct iovec *v = NULL;
+    size_t n = 0;
+    struct error *e = NULL;
+
+    if (error)
+        e = error_api_v(error->code, (const char *const *)error->params, error->n_params);
+    else if (t && t->kind != K_VOID && result)
+        e = value_from_json(j->call.arena, t, result, "result", j->ret);
+    if (!e && j->rq)
+        result_pieces(j, &v, &n);
+    job_finish(j, e, v, n);
+}
+
+static struct error *cancelled_meanwhile(struct job *j)
+{
+    _cleanup_version_ struct version *v = NULL;
+
+    if (!*j->call.task || !j->contention_deadline_us)
+        return NULL;
+    v = store_find(j->call.daemon->store, CLASS_TASK, j->call.task);
+    return v ? async_cancelled(v) : NULL;
+}
+
+/* One run. True: the job is over, parked or handed on; false: run again. */
+static bool run_once(struct job *j)
+{
+    struct call *c = &j->call;
+    uint64_t seen = waiting_seq(c->daemon->waiting);
+    struct iovec *v = NULL;
+    size_t n = 0;
+    _cleanup_txn_ struct txn *t = txn_new(c->daemon->store, c->arena);
+
+    c->txn = t;
+    struct error *e = cancelled_meanwhile(j);
+
+    if (!e)
+        e = run_body(j);
+    if (!e && c->parked) {
+        txn_free(TAKE_PTR(t));
+        park(j, c->park_classes, c->park_deadline_us, seen);
+        return true;
+    }
+    if (!e)
+        e = commit(j);
+    if (!e && c->plan) {
+        txn_free(TAKE_PTR(t));
+        engine_start(c->daemon->engine, c->plan, on_plan_done, j);
+        return true;
+    }
+    if (e && c->plan)
+        plan_discard(c->plan);
+    if (error_is(e, DB_CONFLICT) && j->conflicts++ < CONFLICTS_MAX) {
+        error_free(e);
+        return false;
+    }
+    if (e) {
+        txn_free(TAKE_PTR(t));
+        if (contend(j, e, seen)) {
+            error_free(e);
+            return true;
+        }
+    } else if (j->rq) {
+        result_pieces(j, &v, &n); /* values may lie in versions the transaction pins */
+    } else {
+        async_end(j, NULL);
+    }
+    job_finish(j, e, v, n);
+    return true;
+}
+
+void job_run(struct job *j)
+{
+    if (j->rq && http_is_gone(j->rq) && (j->call.msg->flags & MSG_PARK)) {
+        job_finish(j, err_internal_error("the client is gone"), NULL, 0);
+        return;
+    }
+    if (!j->call.msg->body && generic_is_read(j->call.msg)) {
+        struct iovec *v = NULL;
+        size_t n = 0;
+        struct error *e = generic_read(j, &v, &n);
+
+        job_finish(j, e, v, n);
+        return;
+    }
+    while (!run_once(j))
+        ;
+}
+
+void result_pieces(struct job *j, struct iovec **ret, size_t *ret_n)
+{
+    const struct type *t = j->call.msg->result;
+    _cleanup_str_ struct str text = STR_INIT;
+    struct iovec *v = arena_new(j->call.arena, struct iovec);
+
+    if (j->call.raw)
+        str_add_mem(&text, str_cstr(j->call.raw), j->call.raw->len);
+    else if (!t || t->kind == K_VOID)
+        str_add(&text, j->call.form == FORM_XML ? "<value></value>" : "\"\"");
+    else if (j->call.form == FORM_XML)
+        xml_add_value(&text, t, j->ret);
+    else
+        json_add_value(&text, t, j->ret);
+    v->iov_base = arena_memdup0(j->call.arena, str_cstr(&text), text.len);
+    v->iov_len = text.len;
+    *ret = v;
+    *ret_n = 1;
+}
+
+static void send_answer(struct job *j, const struct rpc_answer *answer)
+{
+    static const struct http_field headers[] = {
+        {"access-control-allow-origin", "*"},
+        {"access-control-allow-headers", "X-Requested-With"},
+    };
+    const struct http_reply reply = {
+        .status = 200,
+        .type = answer->type,
+        .headers = headers,
+        .n_headers = ARRAY_SIZE(headers),
+        .body = answer->pieces,
+        .n_body = answer->n,
+    };
+
+    http_reply(j->rq, &reply);
+}
+
+static void log_failure(const struct job *j, const struct error *e)
+{
+    _cleanup_free_ char *text = error_string(e);
+
+    log_info("%s by %s failed: %s", j->call.msg ? j->call.msg->name : "call",
+             *j->call.user ? j->call.user : "nobody", text);
+}
+
+static void release(struct job *j)
+{
+    if (j->session)
+        session_unref(j->session);
+    j->session = NULL;
+    rpc_request_fini(&j->env);
+    if (j->call.raw)
+        str_fini(j->call.raw);
+    j->call.raw = NULL;
+}
+
+void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n)
+{
+    stop_contending(j);
+    if (e) {
+        e = error_to_api(e);
+        log_failure(j, e);
+    }
+    if (!j->rq) {
+        if (e)
+            async_end(j, e);
+        error_free(e);
+        release(j);
+        arena_fini(&j->own);
+        free(j);
+        return;
+    }
+    struct rpc_answer answer;
+
+    if (e)
+        rpc_failure(j->call.arena, &j->env, e, &answer);
+    else
+        rpc_success(j->call.arena, &j->env, value, n, &answer);
+    error_free(e);
+    release(j);
+    send_answer(j, &answer);
+}
