@@ -227,6 +227,7 @@ const struct struct_info {rec}_info = {{
     .size = sizeof(struct {rec}),
     .fields = fields,
     .n = {len(cls.fields)},
+    .has_self = {"true" if in_store(cls) else "false"},
     .defaults = &{rec}_default,
 }};
 '''
