@@ -90,7 +90,8 @@ CASES = {
                       "[fields.weight]: bad path 'balls.box.balls.box.balls.weight' is longer "
                       "than 4 hops"),
     "key of no map": (BOX, '"labels/heavy"', '"color/heavy"',
-                      "[fields.weight]: bad path 'color/heavy': Box.color is no map"),
+                      "[fields.weight]: bad path 'color/heavy': Box.color is no map with text "
+                      "keys"),
     "bad global path": (BOX, '"labels/heavy"', '"@Ball.box.color"',
                         "[fields.weight]: bad path '@Ball.box.color' must be @CLASS.FIELD"),
     "derived without depends": (BOX, 'depends = ["color", "balls.weight", "labels/heavy"]', "",
