@@ -40,8 +40,8 @@ def resolve(schema, owner, text):
         if f.derived:
             raise BadPath(f"'{text}': {f.where} is itself derived")
         if i == len(words) - 1:
-            if key and f.type.kind != "MAP":
-                raise BadPath(f"'{text}': {f.where} is no map")
+            if key and (f.type.kind != "MAP" or f.type.key.kind != "STRING"):
+                raise BadPath(f"'{text}': {f.where} is no map with text keys")
             paths.append(Path(tuple(hops), f, key))
             break
         paths.append(Path(tuple(hops), f))

@@ -65,12 +65,9 @@ def _class_row(cls):
     lower = cname.lower(cls.name)
     rec = cname.rec(cls.name)
     parts = [f'.name = "{cls.name}"', f'.lower = "{cls.name.lower()}"']
-    if cls.fields:
-        parts.append(f".info = &{rec}_info")
-        size = f"sizeof(struct {rec})"
-        if inv_fields(cls):
-            size = f"offsetof(struct {rec}, inv)"
-        parts.append(f".inv_offset = {size}")
+    parts.append(f".info = &{rec}_info")
+    size = f"offsetof(struct {rec}, inv)" if inv_fields(cls) else f"sizeof(struct {rec})"
+    parts.append(f".inv_offset = {size}")
     if cls.create_destroy:
         parts.append(f".ctor = &{lower}_ctor_info")
     if derived_fields(cls):
@@ -124,16 +121,17 @@ def _class_header(cls, out):
     if inv:
         h += "\n/* Computed by the store; read it through txn_inv_X(). */\n"
         h += f"struct {lower}_inv {{\n{_members(inv)}}};\n"
-    if cls.fields:
-        h += f"\nstruct {cname.rec(cls.name)} {{\n"
-        if in_store(cls):
-            h += "    const char *self; /* reference of the object; not a field */\n"
-        h += _members([f for f in cls.fields if not f.in_inv])
-        if inv:
-            h += f"    struct {lower}_inv inv;\n"
-        h += "};\n"
-        h += f"\nextern const struct struct_info {cname.rec(cls.name)}_info;\n"
-        h += f"extern const struct {cname.rec(cls.name)} {cname.rec(cls.name)}_default;\n"
+    h += f"\nstruct {cname.rec(cls.name)} {{\n"
+    if in_store(cls):
+        h += "    const char *self; /* reference of the object; not a field */\n"
+    h += _members([f for f in cls.fields if not f.in_inv])
+    if inv:
+        h += f"    struct {lower}_inv inv;\n"
+    if not cls.fields:
+        h += "    char none; /* the class has messages only */\n"
+    h += "};\n"
+    h += f"\nextern const struct struct_info {cname.rec(cls.name)}_info;\n"
+    h += f"extern const struct {cname.rec(cls.name)} {cname.rec(cls.name)}_default;\n"
     if cls.create_destroy:
         h += f"\n/* What the generated {cls.name}.create takes. */\n"
         h += f"struct {lower}_ctor {{\n"
@@ -201,8 +199,7 @@ def default_of(schema, thing):
 
 def _class_source(schema, cls, out):
     c = f'#include "gen/class/{cls.name}.h"\n'
-    if cls.fields:
-        c += _table(schema, cls)
+    c += _table(schema, cls)
     if cls.create_destroy:
         c += _ctor(schema, cls)
     out.source(f"class/{cls.name}.c", c)
@@ -210,23 +207,29 @@ def _class_source(schema, cls, out):
 
 def _table(schema, cls):
     rec = cname.rec(cls.name)
-    c = f"\nstatic const struct field fields[] = {{\n"
-    for f in cls.fields:
-        path = ("inv." if f.in_inv else "") + cname.member(f.name)
-        c += _field_row(schema, f, rec, path, field_flags(f))
-    c += f"}};\n\nconst struct {rec} {rec}_default = {{\n"
+    c = ""
+    if cls.fields:
+        c += "\nstatic const struct field fields[] = {\n"
+        for f in cls.fields:
+            path = ("inv." if f.in_inv else "") + cname.member(f.name)
+            c += _field_row(schema, f, rec, path, field_flags(f))
+        c += "};\n"
+    c += f"\nconst struct {rec} {rec}_default = {{\n"
     if in_store(cls):
         c += "    .self = REF_NULL,\n"
     for f in cls.fields:
         path = ("inv." if f.in_inv else "") + cname.member(f.name)
         c += f"    .{path} = {default_of(schema, f)},\n"
+    if not cls.fields:
+        c += "    .none = 0,\n"
     c += f'''}};
 
 const struct struct_info {rec}_info = {{
     .name = "{cls.name}",
     .size = sizeof(struct {rec}),
-    .fields = fields,
+    .fields = {"fields" if cls.fields else "NULL"},
     .n = {len(cls.fields)},
+    .has_self = {"true" if in_store(cls) else "false"},
     .defaults = &{rec}_default,
 }};
 '''

@@ -34,7 +34,9 @@ static void dependents_add(struct store *s, int owner, int derived, const struct
     vec_add(d, (struct dependent){.owner_class = (uint16_t)owner,
                                   .derived = (int16_t)derived,
                                   .n_hops = p->n_hops,
-                                  .hops = p->hops});
+                                  .hops = p->hops,
+                                  .key = p->key,
+                                  .global = !p->n_hops && p->last.class_id != owner});
 }
 
 void dependents_build(struct store *s)
@@ -104,6 +106,44 @@ static void walk_back(struct commit_stage *st, struct object *o, const struct de
     }
 }
 
+/* A change of a row that concerns all objects of another class ("@pool.ha_enabled"). */
+static void mark_all(struct commit_stage *st, const struct dependent *d)
+{
+    size_t pos = 0;
+    struct object *o;
+
+    while ((o = strmap_next(&st->store->by_ref, &pos, NULL))) {
+        if (o->class_id != d->owner_class)
+            continue;
+        const struct work *w = stage_find(st, o->ref);
+
+        if (w ? w->rec != NULL : o->tail != NULL)
+            walk_back(st, o, d, 0);
+    }
+}
+
+/* The value of a key of a map:string:T, NULL if it is absent. */
+static const void *map_value(const struct type *t, const struct map *m, const char *key)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (streq(((const char *const *)m->k)[i], key))
+            return (const char *)m->v + i * t->elem->size;
+    return NULL;
+}
+
+/* Did the part of the field that the dependency names change? */
+static bool concerns(const struct dependent *d, const struct field *f, const struct work *w)
+{
+    if (!d->key || w->inserted)
+        return true;
+    const void *before = map_value(f->type, field_at(f, w->old->rec), d->key);
+    const void *after = map_value(f->type, field_at(f, w->rec), d->key);
+
+    if (!before || !after)
+        return before != after;
+    return !value_equal(f->type->elem, before, after);
+}
+
 static void mark_dependents(struct commit_stage *st, struct work *w)
 {
     const struct dependents *per_field = st->store->dependents[w->obj->class_id];
@@ -116,8 +156,16 @@ static void mark_dependents(struct commit_stage *st, struct work *w)
     for (int i = 0; i < ci->info->n; i++) {
         if (!w->inserted && !field_mask_has(&w->own_changed, i))
             continue;
-        for (size_t k = 0; k < per_field[i].n; k++)
-            walk_back(st, w->obj, &per_field[i].v[k], per_field[i].v[k].n_hops);
+        for (size_t k = 0; k < per_field[i].n; k++) {
+            const struct dependent *d = &per_field[i].v[k];
+
+            if (!concerns(d, &ci->info->fields[i], w))
+                continue;
+            if (d->global)
+                mark_all(st, d);
+            else
+                walk_back(st, w->obj, d, d->n_hops);
+        }
     }
 }
 

@@ -77,6 +77,8 @@ struct dependent {
     int16_t derived; /* index in owner's class_info.derived */
     int n_hops;
     const struct dep_step *hops;
+    const char *key; /* only this key of the changed map matters; NULL = any change */
+    bool global;     /* concerns every object of owner_class */
 };
 
 struct dependents VEC(struct dependent);
