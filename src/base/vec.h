@@ -36,7 +36,7 @@
     } while (0)
 
 #define vec_foreach(it, vec)                                                                       \
-    for (__typeof__((vec)->v) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
+    for (__typeof__(&*(vec)->v) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
 
 #define vec_fini(vec)                                                                              \
     do {                                                                                           \

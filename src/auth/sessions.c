@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One table of counted entries. Everything that changes after creation is atomic or locked. */
+#include "auth/sessions.h"
+
+#include "base/map.h"
+#include "base/world.h"
+
+#include <pthread.h>
+
+#define BATCH_INTERVAL_US 50000
+#define BATCH_BURST_US    100000 /* how far a listener may run ahead of the interval */
+
+struct entry {
+    struct session pub; /* first */
+    atomic_uint refs;
+    _Atomic int64_t last_active; /* seconds since 1970 */
+    _Atomic int64_t pace;        /* mono_us at which the sent batches are worked off */
+    int64_t reviewed;            /* last_active as last reported; table lock */
+    struct registration reg;     /* table lock */
+};
+
+struct sessions {
+    pthread_mutex_t lock;
+    struct strmap by_ref;
+    int64_t login_delay_us;
+};
+
+static struct entry *entry_of(const struct session *s)
+{
+    return container_of((struct session *)(uintptr_t)s, struct entry, pub);
+}
+
+struct sessions *sessions_new(int64_t login_delay_us)
+{
+    struct sessions *s = xnew(struct sessions);
+
+    pthread_mutex_init(&s->lock, NULL);
+    s->login_delay_us = login_delay_us;
+    return s;
+}
+
+void session_unref(struct session *session)
+{
+    struct entry *e = entry_of(session);
+
+    if (atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) == 1)
+        free(e);
+}
+
+void sessions_free(struct sessions *s)
+{
+    if (!s)
+        return;
+    size_t pos = 0;
+    struct entry *e;
+
+    while ((e = strmap_next(&s->by_ref, &pos, NULL)))
+        session_unref(&e->pub);
+    strmap_fini(&s->by_ref);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+int64_t sessions_login_delay(const struct sessions *s)
+{
+    return s->login_delay_us;
+}
+
+struct session *sessions_find(struct sessions *s, const char *ref)
+{
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = strmap_find(&s->by_ref, ref);
+
+    if (e)
+        atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&s->lock);
+    if (!e)
+        return NULL;
+    atomic_store_explicit(&e->last_active, now_s(), memory_order_relaxed);
+    return &e->pub;
+}
+
+/* The entry and its texts are one block. */
+static struct entry *entry_new(const struct session *seed)
+{
+    size_t ref = strlen(seed->ref) + 1;
+    size_t user = strnlen(seed->user, SESSION_TEXT_MAX);
+    size_t originator = strnlen(seed->originator, SESSION_TEXT_MAX);
+    struct entry *e = xcalloc(1, sizeof(*e) + ref + user + originator + 2);
+    char *at = (char *)(e + 1);
+
+    e->pub = *seed;
+    e->pub.ref = memcpy(at, seed->ref, ref);
+    e->pub.user = memcpy(at + ref, seed->user, user);
+    e->pub.originator = memcpy(at + ref + user + 1, seed->originator, originator);
+    atomic_init(&e->refs, 1);
+    atomic_init(&e->last_active, now_s());
+    return e;
+}
+
+/* Lock held. The least recently used session of the originator, if it has too many. */
+static struct entry *find_surplus(const struct sessions *s, const char *originator)
+{
+    struct entry *oldest = NULL, *e;
+    size_t pos = 0, n = 0;
+
+    while ((e = strmap_next(&s->by_ref, &pos, NULL))) {
+        if (!streq(e->pub.originator, originator))
+            continue;
+        n++;
+        if (!oldest || e->last_active < oldest->last_active)
+            oldest = e;
+    }
+    return n >= SESSIONS_PER_ORIGINATOR ? oldest : NULL;
+}
+
+void sessions_add(struct sessions *s, const struct session *seed, struct arena *a,
+                  const char **ret_evicted)
+{
+    struct entry *e = entry_new(seed);
+
+    *ret_evicted = NULL;
+    pthread_mutex_lock(&s->lock);
+    /* Counting is linear: only worth it when the limit is within reach. */
+    struct entry *surplus =
+        s->by_ref.n >= SESSIONS_PER_ORIGINATOR ? find_surplus(s, e->pub.originator) : NULL;
+
+    if (surplus)
+        strmap_remove(&s->by_ref, surplus->pub.ref);
+    strmap_set(&s->by_ref, e->pub.ref, e);
+    pthread_mutex_unlock(&s->lock);
+    if (surplus) {
+        *ret_evicted = arena_strdup(a, surplus->pub.ref);
+        session_unref(&surplus->pub);
+    }
+}
+
+bool sessions_remove(struct sessions *s, const char *ref)
+{
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = strmap_remove(&s->by_ref, ref);
+
+    pthread_mutex_unlock(&s->lock);
+    if (!e)
+        return false;
+    session_unref(&e->pub);
+    return true;
+}
+
+size_t sessions_review(struct sessions *s, struct arena *a, struct session_use **ret)
+{
+    int64_t oldest = now_s() - SESSION_IDLE_S;
+    size_t pos = 0, n = 0;
+    struct entry *e;
+
+    pthread_mutex_lock(&s->lock);
+    struct session_use *list = arena_array(a, struct session_use, s->by_ref.n);
+
+    while ((e = strmap_next(&s->by_ref, &pos, NULL))) {
+        int64_t used = atomic_load_explicit(&e->last_active, memory_order_relaxed);
+        bool expired = used < oldest;
+
+        if (used == e->reviewed && !expired)
+            continue;
+        e->reviewed = used;
+        list[n++] = (struct session_use){arena_strdup(a, e->pub.ref), used, expired};
+        if (expired) {
+            strmap_remove(&s->by_ref, e->pub.ref);
+            session_unref(&e->pub);
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    *ret = list;
+    return n;
+}
+
+size_t sessions_count(struct sessions *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->by_ref.n;
+
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+int64_t session_next_batch(const struct session *session)
+{
+    return atomic_load_explicit(&entry_of(session)->pace, memory_order_relaxed) - BATCH_BURST_US;
+}
+
+void session_paced(struct session *session, int64_t now)
+{
+    struct entry *e = entry_of(session);
+    int64_t pace = atomic_load_explicit(&e->pace, memory_order_relaxed);
+
+    atomic_store_explicit(&e->pace, MAX(pace, now) + BATCH_INTERVAL_US, memory_order_relaxed);
+}
+
+struct registration session_registration(struct sessions *s, const struct session *session)
+{
+    pthread_mutex_lock(&s->lock);
+    struct registration reg = entry_of(session)->reg;
+
+    pthread_mutex_unlock(&s->lock);
+    return reg;
+}
+
+void session_register(struct sessions *s, struct session *session, const bool of[CLASS_MAX],
+                      bool add, struct token now)
+{
+    struct registration *reg = &entry_of(session)->reg;
+
+    pthread_mutex_lock(&s->lock);
+    if (add && !reg->any)
+        reg->token = now;
+    reg->any = false;
+    for (int i = 0; i < CLASS_MAX; i++) {
+        if (of[i])
+            reg->classes[i] = add;
+        reg->any |= reg->classes[i];
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void session_set_token(struct sessions *s, struct session *session, struct token reached)
+{
+    pthread_mutex_lock(&s->lock);
+    entry_of(session)->reg.token = reached;
+    pthread_mutex_unlock(&s->lock);
+}
