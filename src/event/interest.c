@@ -4,8 +4,6 @@
 #include "base/arena.h"
 #include "gen/errors.h"
 
-#include <strings.h>
-
 static void add_all(struct interest *i)
 {
     for (int c = 1; c < CLASS_MAX; c++)
@@ -13,18 +11,11 @@ static void add_all(struct interest *i)
             i->class_all[c] = true;
 }
 
-static enum class_id class_find(const char *name, size_t len)
-{
-    for (int c = 1; c < CLASS_MAX; c++)
-        if (strlen(classes[c].name) == len && strncasecmp(classes[c].name, name, len) == 0)
-            return (enum class_id)c;
-    return CLASS_NONE;
-}
-
 static struct error *add_text(struct arena *a, const char *text, struct interest *i)
 {
     const char *slash = strchr(text, '/');
-    enum class_id c = class_find(text, slash ? (size_t)(slash - text) : strlen(text));
+    const char *name = slash ? arena_memdup0(a, text, (size_t)(slash - text)) : text;
+    enum class_id c = class_find_lower(name);
 
     if (streq(text, "*")) {
         add_all(i);

@@ -79,6 +79,7 @@ static void stage_edit(struct commit_stage *st, const struct txn_entry *e)
         memcpy((char *)w->rec + ci->inv_offset, (char *)tail + ci->inv_offset,
                ci->info->size - ci->inv_offset);
     w->harden = e->harden && o->soft;
+    w->touch = e->touch;
 }
 
 static void stage_insert(struct commit_stage *st, const struct txn_entry *e)
@@ -132,6 +133,8 @@ static void work_diff(struct work *w)
         if (si->fields[i].flags & FIELD_STORED)
             w->hard_any = !w->obj->soft;
     }
+    if (w->touch)
+        w->own_any = true;
     if (w->harden)
         w->own_any = w->hard_any = true;
 }

@@ -90,6 +90,7 @@ struct work {
     void *rec;           /* arena copy, writable; NULL = deleted */
     bool inserted;
     bool harden;
+    bool touch;
     bool rel_changed;
     uint64_t derive_mask; /* derived fields to compute, by index */
     struct field_mask own_changed;

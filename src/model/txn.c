@@ -160,6 +160,15 @@ struct error *txn_edit(struct txn *t, enum class_id class_id, const char *ref, v
     return NULL;
 }
 
+struct error *txn_touch(struct txn *t, enum class_id class_id, const char *ref)
+{
+    void *rec;
+
+    TRY(txn_edit(t, class_id, ref, &rec));
+    entry_of(t, class_id, ref)->touch = true;
+    return NULL;
+}
+
 static void *insert(struct txn *t, enum class_id class_id, bool soft)
 {
     const struct class_info *ci = &classes[class_id];

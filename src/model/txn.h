@@ -38,6 +38,8 @@ const void *txn_find_uuid(struct txn *t, enum class_id class_id, const char *uui
 /* A copy to change; asking again returns the same copy. Only own fields may be written. */
 _must_check_ struct error *txn_edit(struct txn *t, enum class_id class_id, const char *ref,
                                     void **ret);
+/* Tells listeners that the object changed although no field does (event.inject, heart beats). */
+_must_check_ struct error *txn_touch(struct txn *t, enum class_id class_id, const char *ref);
 /* A new row with defaults, fresh reference and uuid. */
 void *txn_insert(struct txn *t, enum class_id class_id);
 /* A row that is never written to disk (tasks without a plan). */

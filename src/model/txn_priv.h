@@ -16,6 +16,7 @@ struct txn_entry {
     bool deleted;
     bool soft;
     bool harden;
+    bool touch;    /* to be published even if nothing differs */
     bool rel_read; /* inverse or derived fields were looked at */
 };
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * event.from: everything of interest since a token, waiting until there is something. The body is
+ * parked while there is nothing, and runs again when a class of interest was touched.
+ */
+#include "auth/sessions.h"
+#include "base/world.h"
+#include "event/batch.h"
+#include "event/interest.h"
+#include "gen/msg/event.h"
+#include "rpc/call.h"
+
+#define LONGEST_WAIT_S 86400
+
+struct from_memo {
+    struct interest interest;
+    struct token since;
+    int64_t deadline;
+    bool classes[CLASS_MAX]; /* what the parked call wakes up for */
+};
+
+static void memo_classes(struct from_memo *m)
+{
+    for (int i = 0; i < CLASS_MAX; i++)
+        m->classes[i] = m->interest.class_all[i] || m->interest.class_some[i];
+    m->classes[CLASS_SESSION] = true; /* the caller's own may end */
+}
+
+static struct error *memo_make(struct call *c, const struct event_from_args *a,
+                               struct from_memo **ret)
+{
+    struct from_memo *m = arena_new(c->arena, struct from_memo);
+    bool sane = a->timeout >= 0 && a->timeout <= LONGEST_WAIT_S;
+
+    TRY(interest_parse(c->arena, &a->classes, &m->interest));
+    if (!token_parse(a->token, &m->since))
+        return err_event_from_token_parse_failure(a->token);
+    m->deadline = mono_us() + (int64_t)((sane ? a->timeout : LONGEST_WAIT_S) * SECOND_US);
+    memo_classes(m);
+    *ret = c->memo = m;
+    return NULL;
+}
+
+/* A listener that was told much lately waits a little, so that changes pile up into one batch. */
+static bool must_wait(struct call *c, const struct session *session, struct error **ret)
+{
+    static const bool none[CLASS_MAX];
+    int64_t next = session_next_batch(session);
+
+    if (next <= mono_us())
+        return false;
+    *ret = call_park(c, none, next);
+    return true;
+}
+
+struct error *api_event_from(struct call *c, const struct event_from_args *a)
+{
+    _cleanup_session_ struct session *session = sessions_find(c->daemon->sessions, c->session);
+    _cleanup_(changes_fini) struct changes changes = {0};
+    struct from_memo *m = c->memo;
+    struct error *e = NULL;
+
+    if (!session)
+        return err_session_invalid(c->session);
+    if (!m)
+        TRY(memo_make(c, a, &m));
+    store_changes(c->daemon->store, &m->interest, &m->since, &changes);
+    if (changes.lost)
+        return err_events_lost();
+    int64_t now = mono_us();
+
+    if (!changes.list.n && now < m->deadline)
+        return call_park(c, m->classes, m->deadline);
+    if (changes.list.n && *a->token && must_wait(c, session, &e))
+        return e;
+    if (changes.list.n)
+        session_paced(session, now);
+    event_batch_encode(c->raw, c->form, &changes, &m->interest);
+    return NULL;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Logins and logouts. The local socket needs no password; everyone else is asked by hostd, which
+ * alone may read accounts. A refused login is answered late, and waits without holding a thread.
+ */
+#include "api/common/lists.h"
+#include "auth/sessions.h"
+#include "base/uuid.h"
+#include "base/world.h"
+#include "gen/class/session_txn.h"
+#include "gen/host_proto.h"
+#include "gen/msg/session.h"
+#include "rpc/call.h"
+
+#define NAME_MAX_CHARS     256
+#define PASSWORD_MAX_CHARS 1024
+
+static struct error *refused(const char *user, const char *why)
+{
+    return error_api(ERR_SESSION_AUTHENTICATION_FAILED, 2, user, why);
+}
+
+/* The memo of a parked login is the reason of its refusal. */
+static struct error *refuse_late(struct call *c, const char *user, const char *why)
+{
+    static const bool none[CLASS_MAX];
+    int64_t delay = sessions_login_delay(c->daemon->sessions);
+
+    if (delay <= 0)
+        return refused(user, why);
+    c->memo = arena_strdup(c->arena, why);
+    return call_park(c, none, mono_us() + delay);
+}
+
+/* NULL and *ret_why NULL: he is who he says. */
+static struct error *authenticate(struct call *c, const char *user, const char *password,
+                                  const char **ret_why)
+{
+    struct host_authenticate_args args = {.user = user, .password = password};
+    struct host_authenticate_result result;
+
+    *ret_why = NULL;
+    if (strlen(user) > NAME_MAX_CHARS || strlen(password) > PASSWORD_MAX_CHARS) {
+        *ret_why = "Authentication failure";
+        return NULL;
+    }
+    TRY(hostd_authenticate(c->daemon->hostd, &args, c->arena, &result));
+    if (!result.ok)
+        *ret_why = "Authentication failure";
+    return NULL;
+}
+
+static struct session seed_of(const struct call *c, const char *user, const char *originator)
+{
+    return (struct session){
+        .ref = "",
+        .user = *user ? user : "root",
+        .originator = *originator ? originator : "",
+        .superuser = true, /* only the local administrator has an account of his own here */
+    };
+}
+
+static struct error *open_session(struct call *c, const char *user, const char *originator,
+                                  const char **ret)
+{
+    struct session seed = seed_of(c, user, originator);
+    struct session_rec *row = txn_new_session(c->txn);
+    const char *evicted;
+
+    seed.ref = row->self;
+    row->this_host = c->daemon->host_ref;
+    row->last_active = row->validation_time = now_s();
+    row->is_local_superuser = seed.superuser;
+    row->auth_user_name = arena_strdup(c->arena, seed.user);
+    row->originator = originator;
+    sessions_add(c->daemon->sessions, &seed, c->arena, &evicted);
+    if (evicted && txn_find_session(c->txn, evicted))
+        TRY(txn_delete_session(c->txn, evicted));
+    *ret = row->self;
+    return NULL;
+}
+
+struct error *api_session_login_with_password(struct call *c,
+                                              const struct session_login_with_password_args *a,
+                                              const char **ret)
+{
+    const char *why = NULL;
+
+    if (c->memo)
+        return refused(a->uname, c->memo);
+    if (!c->from_unix)
+        TRY(authenticate(c, a->uname, a->pwd, &why));
+    if (why)
+        return refuse_late(c, a->uname, why);
+    return open_session(c, a->uname, a->originator, ret);
+}
+
+/* A session outside the store: it works while the store cannot be reached. */
+struct error *api_session_slave_local_login_with_password(
+    struct call *c, const struct session_slave_local_login_with_password_args *a, const char **ret)
+{
+    struct ref_text ref = ref_random();
+    struct session seed = seed_of(c, a->uname, "");
+    const char *why = NULL, *evicted;
+
+    if (c->memo)
+        return refused(a->uname, c->memo);
+    if (!c->from_unix)
+        TRY(authenticate(c, a->uname, a->pwd, &why));
+    if (why)
+        return refuse_late(c, a->uname, why);
+    seed.ref = ref.s;
+    seed.local = true;
+    sessions_add(c->daemon->sessions, &seed, c->arena, &evicted);
+    *ret = arena_strdup(c->arena, ref.s);
+    return NULL;
+}
+
+struct error *api_session_logout(struct call *c, const struct session_logout_args *a)
+{
+    if (txn_find_session(c->txn, c->session))
+        TRY(txn_delete_session(c->txn, c->session));
+    sessions_remove(c->daemon->sessions, c->session);
+    return NULL;
+}
+
+struct error *api_session_local_logout(struct call *c, const struct session_local_logout_args *a)
+{
+    sessions_remove(c->daemon->sessions, c->session);
+    return NULL;
+}
+
+/* The old password is not asked for: whoever may call this could reset it on the host. */
+struct error *api_session_change_password(struct call *c,
+                                          const struct session_change_password_args *a)
+{
+    struct host_set_password_args args = {.user = c->user, .password = a->new_pwd};
+    struct host_set_password_result result;
+
+    if (!*a->new_pwd || strlen(a->new_pwd) > PASSWORD_MAX_CHARS)
+        return error_api(ERR_CHANGE_PASSWORD_REJECTED, 1, "The password is empty or too long");
+    return hostd_set_password(c->daemon->hostd, &args, c->arena, &result);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tasks that clients make for work of their own, and report on. */
+#include "api/task/task.h"
+#include "base/world.h"
+#include "gen/msg/task.h"
+#include "gen/roles.h"
+
+#include <math.h>
+
+static bool may_touch_any(const struct call *c)
+{
+    if (c->superuser)
+        return true;
+    for (int i = 0; i < extra_permissions_n; i++)
+        if (streq(extra_permissions[i].name, "task.destroy/any"))
+            return (extra_permissions[i].roles & c->roles) != 0;
+    return false;
+}
+
+struct error *task_edit_owned(struct call *c, const char *ref, struct task_rec **ret)
+{
+    const struct task_rec *t;
+
+    TRY(txn_task(c->txn, ref, &t));
+    if (!streq(t->session_user, c->user) && !may_touch_any(c))
+        return error_api(ERR_RBAC_PERMISSION_DENIED, 2, "task.destroy/any",
+                         "No permission in user session: the task belongs to somebody else");
+    return txn_edit_task(c->txn, ref, ret);
+}
+
+struct error *api_task_create(struct call *c, const struct task_create_args *a, const char **ret)
+{
+    struct task_rec *t = (struct task_rec *)txn_insert_soft(c->txn, CLASS_TASK);
+
+    t->name_label = a->label;
+    t->name_description = a->description;
+    t->created = now_s();
+    t->status = TASK_STATUS_TYPE_PENDING;
+    t->session = c->session;
+    t->session_user = c->user;
+    t->resident_on = c->daemon->host_ref;
+    t->type = "<none/>";
+    *ret = t->self;
+    return NULL;
+}
+
+struct error *api_task_set_status(struct call *c, const struct task_set_status_args *a)
+{
+    struct task_rec *t;
+
+    TRY(task_edit_owned(c, a->self, &t));
+    t->status = a->value;
+    if (task_is_over(t)) {
+        t->finished = now_s();
+        t->progress = 1;
+    }
+    return NULL;
+}
+
+struct error *api_task_set_progress(struct call *c, const struct task_set_progress_args *a)
+{
+    struct task_rec *t;
+
+    if (isnan(a->value))
+        return err_invalid_value("progress", "nan");
+    TRY(task_edit_owned(c, a->self, &t));
+    t->progress = fmin(fmax(a->value, 0), 1);
+    return NULL;
+}
+
+struct error *api_task_set_result(struct call *c, const struct task_set_result_args *a)
+{
+    struct task_rec *t;
+
+    TRY(task_edit_owned(c, a->self, &t));
+    t->result = a->value;
+    return NULL;
+}
+
+struct error *api_task_set_error_info(struct call *c, const struct task_set_error_info_args *a)
+{
+    struct task_rec *t;
+
+    TRY(task_edit_owned(c, a->self, &t));
+    t->error_info = a->value;
+    return NULL;
+}
