@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Turns schema/ into C, tables and manual pages.
 
-usage: main.py --schema DIR --out DIR [--depfile FILE]
-       main.py --schema DIR --list class|host
+usage: main.py --schema DIR --out DIR [--depfile FILE] [--root DIR]
+       main.py --schema DIR --list class
+With --root the tests that messages name must exist below that folder.
 Exits with 1 and one line per problem if the schema is not in order.
 """
 
@@ -11,10 +12,13 @@ import os
 import sys
 
 import check
+import check_tests
 import emit_class
 import emit_derive
+import emit_docs
 import emit_errors
 import emit_host
+import emit_lists
 import emit_msg
 import emit_roles
 import emit_types
@@ -24,14 +28,16 @@ import schema as schema_module
 from out import Out
 
 EMITTERS = [emit_types, emit_class, emit_derive, emit_errors, emit_roles, emit_msg,
-            emit_host, emit_xe]
+            emit_lists, emit_host, emit_xe, emit_docs]
 
 
-def build(folder):
+def build(folder, root=None):
     """The checked schema of a folder; problems are in its problems."""
     schema = schema_module.load(folder)
     implicit.add(schema)
     check.run(schema)
+    if root:
+        check_tests.run(schema, root)
     return schema
 
 
@@ -49,13 +55,14 @@ def main(argv):
     parser.add_argument("--out")
     parser.add_argument("--depfile")
     parser.add_argument("--target", default="classes.h")
+    parser.add_argument("--root")
     parser.add_argument("--list", choices=["class"])
     args = parser.parse_args(argv)
     if args.list:
         names = os.listdir(os.path.join(args.schema, "classes"))
         print("\n".join(sorted(n[: -len(".toml")] for n in names if n.endswith(".toml"))))
         return 0
-    schema = build(args.schema)
+    schema = build(args.schema, args.root)
     if schema.problems.texts:
         for text in schema.problems.texts:
             print(text, file=sys.stderr)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A message that works names its test as "FILE::NAME"; file and name must exist."""
+
+import os
+import re
+
+
+def run(schema, root):
+    texts = {}
+    for cls in schema.classes.values():
+        for m in cls.messages:
+            if m.test:
+                _one(schema, root, f"{cls.file}: [messages.{m.name}]", m.test, texts)
+
+
+def _one(schema, root, where, test, texts):
+    file, _, name = test.partition("::")
+    path = os.path.join(root, file)
+    if file not in texts:
+        try:
+            with open(path, encoding="utf-8") as f:
+                texts[file] = f.read()
+            schema.files.append(path)
+        except OSError:
+            texts[file] = None
+    if texts[file] is None:
+        schema.problems.add(where, f"test file '{file}' does not exist")
+    elif not name or not re.search(rf"\b{re.escape(name.split('[')[0])}\b", texts[file]):
+        schema.problems.add(where, f"'{file}' has no test '{name}'")
