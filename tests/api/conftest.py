@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The real daemons on simulated hardware, one pair for a whole run, and clients for them.
+
+Nothing here reaches into the daemons: tests use the public sockets only. XENOLITH_BUILD names the
+build directory (default: build/ of this tree).
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import xmlrpc.client
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("XENOLITH_BUILD", ROOT / "build"))
+NULL = "OpaqueRef:NULL"
+
+
+class XenError(Exception):
+    """A failure the API answered: code and parameters."""
+
+    def __init__(self, description):
+        super().__init__(" ".join(description))
+        self.code = description[0]
+        self.params = list(description[1:])
+
+
+class UnixConnection(HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(120)
+        self.sock.connect(str(self.path))
+
+
+class UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path):
+        super().__init__()
+        self.unix_path = path
+
+    def make_connection(self, host):
+        return UnixConnection(self.unix_path)
+
+
+class _Call:
+    def __init__(self, client, name):
+        self._client, self._name = client, name
+
+    def __getattr__(self, part):
+        return _Call(self._client, f"{self._name}.{part}")
+
+    def __call__(self, *args):
+        return self._client.call(self._name, *args)
+
+
+class Client:
+    """`xen.VM.get_all()`: the session is added, failures become XenError."""
+
+    def __init__(self, server):
+        self.server = server
+        self.session = None
+
+    def raw(self, name, *args):
+        reply = getattr(self.server, name)(*args)
+        if reply["Status"] != "Success":
+            raise XenError(reply["ErrorDescription"])
+        return reply["Value"]
+
+    def login(self, user="root", password=""):
+        self.session = self.raw("session.login_with_password", user, password, "1.0", "tests")
+        return self
+
+    def call(self, name, *args):
+        return self.raw(name, self.session, *args)
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Call(self, name)
+
+    def wait(self, task, timeout=60):
+        """Waits for a task by events; its result text, or XenError. Destroys the task."""
+        token, end = "", time.monotonic() + timeout
+        while time.monotonic() < end:
+            got = self.call("event.from", [f"task/{task}"], token, 5.0)
+            token = got["token"]
+            for event in got["events"]:
+                record = event.get("snapshot")
+                if event["ref"] == task and record and record["status"] not in ("pending", "cancelling"):
+                    self.call("task.destroy", task)
+                    if record["status"] != "success":
+                        raise XenError(record["error_info"])
+                    return record["result"].removeprefix("<value>").removesuffix("</value>")
+        raise TimeoutError(task)
+
+
+class Daemons:
+    """xenolithd and xenolith-hostd on the `sim` driver with a state directory of their own."""
+
+    def __init__(self, state, hv="sim"):
+        self.state = Path(state)
+        self.hv = hv
+        self.logs = self.state / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.hostd = self.xapi = None
+
+    def _spawn(self, program, *args):
+        log = open(self.logs / f"{program}.log", "ab")
+        return subprocess.Popen([BUILD / "src" / program, "--state", self.state, *args], stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=log, start_new_session=True)
+
+    def start_hostd(self):
+        self.hostd = self._spawn("xenolith-hostd", "--hv", self.hv)
+
+    def start_xapi(self):
+        self.xapi = self._spawn("xenolithd", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--login-delay", "0")
+
+    def start(self):
+        self.start_hostd()
+        self.start_xapi()
+        return self.ready()
+
+    def ready(self, timeout=60):
+        end = time.monotonic() + timeout
+        while True:
+            for name, process in (("xenolith-hostd", self.hostd), ("xenolithd", self.xapi)):
+                if process.poll() is not None:
+                    raise RuntimeError(f"{name} ended with {process.returncode}:\n{self.log(name)[-3000:]}")
+            try:
+                return self.client()
+            except (OSError, xmlrpc.client.ProtocolError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
+    def log(self, program):
+        return (self.logs / f"{program}.log").read_text(errors="replace")
+
+    def server(self):
+        return xmlrpc.client.ServerProxy("http://localhost/", transport=UnixTransport(self.socket), allow_none=True)
+
+    @property
+    def socket(self):
+        return self.state / "run" / "xapi"
+
+    @property
+    def http(self):
+        """Port of the plain HTTP listener."""
+        return int((self.state / "run" / "http.port").read_text())
+
+    @property
+    def tls(self):
+        return int((self.state / "run" / "tls.port").read_text())
+
+    @property
+    def password(self):
+        return (self.state / "password").read_text().strip()
+
+    def client(self):
+        return Client(self.server()).login()
+
+    def stop(self, which=("xapi", "hostd"), sig=signal.SIGTERM):
+        for name in which:
+            process = getattr(self, name)
+            if process and process.poll() is None:
+                process.send_signal(sig)
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                    raise
+            setattr(self, name, None)
+
+
+@pytest.fixture(scope="session")
+def daemons():
+    state = tempfile.mkdtemp(prefix="xenolith-api-")
+    d = Daemons(state)
+    try:
+        d.start()
+        yield d
+        d.stop()
+        for name in ("xenolithd", "xenolith-hostd"):
+            assert "Sanitizer" not in d.log(name), d.log(name)[-8000:]
+    finally:
+        for process in (d.xapi, d.hostd):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+        keep = os.environ.get("XENOLITH_KEEP")
+        if keep:
+            shutil.copytree(d.logs, keep, dirs_exist_ok=True)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture
+def fresh_daemons(tmp_path_factory):
+    """A pair for one test that stops or breaks it."""
+    state = tempfile.mkdtemp(prefix="xenolith-api-")
+    d = Daemons(state)
+    try:
+        d.start()
+        yield d
+    finally:
+        for process in (d.xapi, d.hostd):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture
+def xen(daemons):
+    """A client logged in as root over the local socket."""
+    client = daemons.client()
+    yield client
+    try:
+        client.session and client.call("session.logout")
+    except XenError:
+        pass
+
+
+def fails(code, call, *args):
+    """The parameters of the failure with that code."""
+    with pytest.raises(XenError) as caught:
+        call(*args)
+    assert caught.value.code == code, caught.value
+    return caught.value.params
+
+
+@pytest.fixture(name="fails")
+def fails_fixture():
+    return fails

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tasks made by clients and by Async calls."""
+
+
+def test_client_task(xen, fails):
+    task = xen.task.create("backup", "nightly")
+    record = xen.task.get_record(task)
+    assert (record["name_label"], record["name_description"], record["status"]) == ("backup", "nightly", "pending")
+    xen.task.set_progress(task, 0.5)
+    assert xen.task.get_progress(task) == 0.5
+    xen.task.set_result(task, "<value>x</value>")
+    xen.task.set_status(task, "success")
+    assert xen.task.get_status(task) == "success"
+    assert xen.task.get_result(task) == "<value>x</value>"
+    broken = xen.task.create("b", "")
+    xen.task.set_error_info(broken, ["SOME_ERROR", "x"])
+    assert xen.task.get_error_info(broken) == ["SOME_ERROR", "x"]
+    for t in (task, broken):
+        xen.task.destroy(t)
+    fails("HANDLE_INVALID", xen.task.get_record, task)
+
+
+def test_cancel(xen):
+    task = xen.task.create("long", "")
+    xen.task.cancel(task)
+    assert "cancel" in xen.task.get_current_operations(task).values() or xen.task.get_status(task) == "cancelled"
+    xen.task.set_status(task, "cancelled")
+    xen.task.destroy(task)
+
+
+def test_destroy(xen, fails):
+    task = xen.task.create("short", "")
+    xen.task.set_status(task, "success")
+    xen.task.destroy(task)
+    assert fails("HANDLE_INVALID", xen.task.destroy, task) == ["task", task]
+
+
+def test_other_config(xen, fails):
+    task = xen.task.create("marked", "")
+    xen.task.add_to_other_config(task, "key", "value")
+    assert fails("MAP_DUPLICATE_KEY", xen.task.add_to_other_config, task, "key", "other")[0] == "task"
+    xen.task.remove_from_other_config(task, "key")
+    xen.task.remove_from_other_config(task, "key")
+    assert xen.task.get_other_config(task) == {}
+    xen.task.set_other_config(task, {"a": "1"})
+    assert xen.task.get_other_config(task) == {"a": "1"}
+    xen.task.set_status(task, "success")
+    xen.task.destroy(task)
