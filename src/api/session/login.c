@@ -36,17 +36,20 @@ static struct error *refuse_late(struct call *c, const char *user, const char *w
 static struct error *authenticate(struct call *c, const char *user, const char *password,
                                   const char **ret_why)
 {
-    struct host_authenticate_args args = {.user = user, .password = password};
-    struct host_authenticate_result result;
+    struct host_host_auth_args args = {.user = user, .password = password};
+    struct host_host_auth_result result;
 
     *ret_why = NULL;
     if (strlen(user) > NAME_MAX_CHARS || strlen(password) > PASSWORD_MAX_CHARS) {
         *ret_why = "Authentication failure";
         return NULL;
     }
-    TRY(hostd_authenticate(c->daemon->hostd, &args, c->arena, &result));
-    if (!result.ok)
-        *ret_why = "Authentication failure";
+    struct error *e = hostd_host_auth(c->daemon->hostd, &args, c->arena, &result);
+
+    if (!error_is(e, ERR_SESSION_AUTHENTICATION_FAILED))
+        return e;
+    error_free(e);
+    *ret_why = "Authentication failure";
     return NULL;
 }
 
@@ -134,10 +137,10 @@ struct error *api_session_local_logout(struct call *c, const struct session_loca
 struct error *api_session_change_password(struct call *c,
                                           const struct session_change_password_args *a)
 {
-    struct host_set_password_args args = {.user = c->user, .password = a->new_pwd};
-    struct host_set_password_result result;
+    struct host_host_set_password_args args = {.user = c->user, .password = a->new_pwd};
+    struct host_host_set_password_result result;
 
     if (!*a->new_pwd || strlen(a->new_pwd) > PASSWORD_MAX_CHARS)
         return error_api(ERR_CHANGE_PASSWORD_REJECTED, 1, "The password is empty or too long");
-    return hostd_set_password(c->daemon->hostd, &args, c->arena, &result);
+    return hostd_host_set_password(c->daemon->hostd, &args, c->arena, &result);
 }
