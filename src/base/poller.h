@@ -38,7 +38,8 @@ void poller_free(struct poller *p);
 /* Starts a thread named `name` (at most 15 characters), or runs in the calling thread. */
 _must_check_ struct error *poller_start(struct poller *p, const char *name);
 void poller_run(struct poller *p);
-/* Asks the loop to end; poller_join waits for the thread of poller_start. */
+/* Asks the loop to end, which runs what is posted before it does; poller_join waits for the thread
+ * of poller_start. A stopped poller's poller_run runs what was posted since, and returns. */
 void poller_stop(struct poller *p);
 void poller_join(struct poller *p);
 

@@ -13,6 +13,8 @@
  *   http_take()      makes the connection a stream of its own; then http_request_free()
  *   http_drop()      closes the connection without an answer
  * Requests of one connection are handled one after the other, also when they arrive together.
+ *
+ * server_new makes the program ignore SIGPIPE if it has no handler of its own.
  */
 
 #include "base/arena.h"
@@ -65,7 +67,7 @@ struct http_request {
     size_t body_len;
     const struct http_peer *peer;
     const struct http_route *route;
-    int64_t start_us; /* mono_us when the first byte of the request was seen */
+    int64_t start_us; /* mono_us when the head was complete */
     void *user;       /* the handler's */
     struct conn *conn;
 };
@@ -98,7 +100,8 @@ void http_drop(struct http_request *rq);
  */
 void http_on_gone(struct http_request *rq, void (*fn)(void *ctx, struct http_request *rq),
                   void *ctx);
-bool http_is_gone(const struct http_request *rq); /* any thread */
+/* Has the client closed, or at least ended its sending? Any thread that owns the request. */
+bool http_is_gone(const struct http_request *rq);
 
 /* Any thread. Head and arena of the request stay usable until http_request_free. */
 struct stream *http_take(struct http_request *rq);
@@ -140,9 +143,10 @@ _must_check_ struct error *server_listen_tcp(struct server *s, const char *addre
                                              enum http_peer_kind kind, uint16_t *ret_port);
 _must_check_ struct error *server_start(struct server *s);
 /* Closes listeners and idle connections at once, lets running requests end (their on_gone is
- * called), at most drain_us. Streams that were taken live on. */
-void server_stop(struct server *s, int64_t drain_us);
-/* After server_stop; every request must have been ended. */
+ * called) for at most drain_us, then ends the pollers. Streams that were taken live on. True: every
+ * request has been ended; else the server must not be freed. */
+bool server_stop(struct server *s, int64_t drain_us);
+/* Before server_start or after a server_stop that was true. */
 void server_free(struct server *s);
 
 /* For timers of the daemon; 0 <= i < server_pollers(). */
