@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/vm/boot_checks.h"
+
+#include "gen/class/PBD_txn.h"
+#include "gen/class/SR_txn.h"
+#include "gen/class/VBD_txn.h"
+#include "gen/class/VDI_txn.h"
+#include "gen/class/VIF_txn.h"
+#include "gen/class/host_metrics_txn.h"
+#include "gen/class/host_txn.h"
+#include "gen/errors.h"
+#include "rules/lookup.h"
+#include "rules/memory.h"
+#include "rules/ops.h"
+
+#include <inttypes.h>
+
+static struct error *check_platform(const struct vm_rec *vm)
+{
+    const char *firmware = config_find(&vm->HVM_boot_params, "firmware");
+    const char *cores = config_find(&vm->platform, "cores-per-socket");
+
+    if (firmware && !streq(firmware, "bios") && !streq(firmware, "uefi"))
+        return err_invalid_value("HVM-boot-params['firmware']", firmware);
+    if (vm->VCPUs_at_startup <= 0 || vm->VCPUs_at_startup > vm->VCPUs_max)
+        return err_vm_no_vcpus(vm->self);
+    if (cores && (atoi(cores) <= 0 || vm->VCPUs_max % atoi(cores)))
+        return err_invalid_value("platform:cores-per-socket", cores);
+    return NULL;
+}
+
+static struct error *check_host(struct daemon *d, struct txn *t)
+{
+    const struct host_rec *host;
+
+    TRY(txn_host(t, d->host_ref, &host));
+    return host->enabled ? NULL : err_host_disabled(host->self);
+}
+
+static bool sr_is_plugged(struct daemon *d, struct txn *t, const struct sr_rec *sr)
+{
+    const struct sr_inv *inv = txn_inv_sr(t, sr);
+
+    for (size_t i = 0; i < inv->PBDs.n; i++) {
+        const struct pbd_rec *pbd = txn_find_pbd(t, inv->PBDs.v[i]);
+
+        if (pbd && pbd->currently_attached && streq(pbd->host, d->host_ref))
+            return true;
+    }
+    return false;
+}
+
+/* Someone else writes to the disk, or would be written under. */
+static struct error *check_sharing(struct txn *t, const struct vbd_rec *mine,
+                                   const struct vdi_rec *vdi)
+{
+    const struct vdi_inv *inv = txn_inv_vdi(t, vdi);
+
+    if (vdi->sharable)
+        return NULL;
+    for (size_t i = 0; i < inv->VBDs.n; i++) {
+        const struct vbd_rec *other = txn_find_vbd(t, inv->VBDs.v[i]);
+
+        if (!other || streq(other->self, mine->self) || !other->currently_attached)
+            continue;
+        if (other->mode == VBD_MODE_RW || mine->mode == VBD_MODE_RW)
+            return err_vdi_in_use(vdi->self, "attach");
+    }
+    return NULL;
+}
+
+static struct error *check_disk(struct daemon *d, struct txn *t, const struct vm_rec *vm,
+                                const struct vbd_rec *vbd)
+{
+    const struct vdi_rec *vdi;
+    const struct sr_rec *sr;
+
+    if (vbd->empty)
+        return NULL;
+    if (!(vdi = txn_find_vdi(t, vbd->VDI)))
+        return err_vm_requires_vdi(vm->self, vbd->VDI);
+    TRY(txn_sr(t, vdi->SR, &sr));
+    if (!sr_is_plugged(d, t, sr))
+        return err_vm_requires_sr(vm->self, sr->self);
+    return check_sharing(t, vbd, vdi);
+}
+
+static struct error *check_disks(struct daemon *d, struct txn *t, const struct vm_rec *vm)
+{
+    const struct vm_inv *inv = txn_inv_vm(t, vm);
+
+    for (size_t i = 0; i < inv->VBDs.n; i++) {
+        const struct vbd_rec *vbd = txn_find_vbd(t, inv->VBDs.v[i]);
+
+        if (vbd)
+            TRY(check_disk(d, t, vm, vbd));
+    }
+    return NULL;
+}
+
+static int64_t overhead_of(const struct vm_rec *vm)
+{
+    const struct memory_shape shape = {
+        .domain_type = DOMAIN_TYPE_HVM,
+        .vcpus = vm->VCPUs_max,
+        .static_max = vm->memory_static_max,
+        .shadow_multiplier = vm->HVM_shadow_multiplier,
+    };
+
+    return memory_overhead(&shape);
+}
+
+/* What is left of the host's memory after what its running VMs may use. */
+static struct error *check_memory(struct daemon *d, struct txn *t, const struct vm_rec *vm)
+{
+    const struct host_rec *host;
+    const struct host_metrics_rec *m;
+
+    TRY(txn_host(t, d->host_ref, &host));
+    if (!(m = txn_find_host_metrics(t, host->metrics)))
+        return NULL;
+    const struct host_inv *inv = txn_inv_host(t, host);
+    int64_t needed = vm->memory_dynamic_min + overhead_of(vm);
+    int64_t free = m->memory_total - host->memory_overhead;
+
+    for (size_t i = 0; i < inv->resident_VMs.n; i++) {
+        const struct vm_rec *other = txn_find_vm(t, inv->resident_VMs.v[i]);
+
+        if (other && !other->is_control_domain)
+            free -= other->memory_dynamic_min + overhead_of(other);
+    }
+    if (needed <= free)
+        return NULL;
+    _cleanup_free_ char *n = xasprintf("%" PRId64, needed);
+    _cleanup_free_ char *f = xasprintf("%" PRId64, MAX(free, 0));
+
+    return err_host_not_enough_free_memory(n, f);
+}
+
+struct error *vm_boot_checks(struct daemon *d, struct txn *t, const struct vm_rec *vm)
+{
+    TRY(check_platform(vm));
+    TRY(check_host(d, t));
+    TRY(check_disks(d, t, vm));
+    return check_memory(d, t, vm);
+}

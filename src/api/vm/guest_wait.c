@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/vm/guest_wait.h"
+
+#include "api/common/host_error.h"
+#include "base/world.h"
+#include "gen/errors.h"
+#include "gen/host_proto.h"
+
+#include <unistd.h>
+
+#define LOOK_EVERY_US (2 * SECOND_US)
+
+void guest_set_patience(struct plan *p, int64_t us)
+{
+    plan_set_int(p, "patience", us);
+}
+
+struct error *guest_ask(struct plan *p, const char *signal)
+{
+    struct daemon *d = plan_daemon(p);
+    const struct host_vm_signal_args args = {.uuid = plan_str(p, "uuid"), .signal = signal};
+
+    return from_host(d->store, hostd_vm_signal(d->hostd, &args, plan_arena(p), NULL));
+}
+
+int64_t guest_deadline(struct plan *p)
+{
+    /* Monotonic time of another run of the machine means nothing: the process id tells runs apart. */
+    if (!plan_int(p, "deadline") || plan_int(p, "deadline of") != getpid()) {
+        plan_set_int(p, "deadline", mono_us() + plan_int(p, "patience"));
+        plan_set_int(p, "deadline of", getpid());
+    }
+    return plan_int(p, "deadline");
+}
+
+int64_t guest_next_look(struct plan *p)
+{
+    return MIN(guest_deadline(p), mono_us() + LOOK_EVERY_US);
+}
+
+struct error *guest_is_stopped(struct plan *p, bool *ret)
+{
+    struct daemon *d = plan_daemon(p);
+    const struct host_vm_query_args args = {.uuid = plan_str(p, "uuid")};
+    struct host_vm_query_result result;
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    struct error *e = hostd_vm_query(d->hostd, &args, &a, &result);
+
+    if (e)
+        return from_host(d->store, e);
+    *ret = !result.found || streq(result.domains.v[0].state, "stopped");
+    return NULL;
+}
+
+struct error *guest_too_slow(struct plan *p)
+{
+    return err_vm_failed_shutdown_acknowledgment(plan_str(p, "vm"));
+}

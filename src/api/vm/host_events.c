@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/vm/host_events.h"
+
+#include "api/common/host_error.h"
+#include "api/vm/domain.h"
+#include "api/vm/plans.h"
+#include "base/log.h"
+#include "base/world.h"
+#include "gen/class/VM_metrics_txn.h"
+#include "rules/lookup.h"
+#include "task/engine.h"
+
+/* A crash this soon after the start is not answered by another start. Source: XenAPI semantics. */
+#define CRASH_LOOP_S 120
+#define COMMIT_TRIES 50
+
+static const struct plan_step stopped_steps[] = {
+    {.name = "end domain", .weight = 1, .act = domain_destroy, .record = vm_now_halted},
+};
+
+const struct plan_type plan_vm_stopped = {.name = "VM.guest_stopped",
+                                          .steps = stopped_steps,
+                                          .n_steps = ARRAY_SIZE(stopped_steps),
+                                          .no_cancel = true};
+
+static const struct plan_step restart_steps[] = {
+    {.name = "end domain", .weight = 1, .act = domain_destroy, .record = vm_now_halted},
+    {.name = "start domain", .weight = 8, .act = domain_start, .undo = domain_destroy},
+    {.name = "run", .weight = 1, .act = domain_run, .record = vm_now_running},
+};
+
+const struct plan_type plan_vm_restart = {.name = "VM.guest_restarted",
+                                          .steps = restart_steps,
+                                          .n_steps = ARRAY_SIZE(restart_steps),
+                                          .no_cancel = true};
+
+static bool restarts(const struct vm_rec *vm, const struct vm_metrics_rec *m, const char *stop)
+{
+    if (streq(stop, "poweroff"))
+        return vm->actions_after_shutdown == ON_NORMAL_EXIT_RESTART;
+    if (streq(stop, "reboot"))
+        return vm->actions_after_reboot == ON_NORMAL_EXIT_RESTART;
+    if (streq(stop, "crash"))
+        return (vm->actions_after_crash == ON_CRASH_BEHAVIOUR_RESTART ||
+                vm->actions_after_crash == ON_CRASH_BEHAVIOUR_COREDUMP_AND_RESTART) &&
+               m && now_s() - m->start_time >= CRASH_LOOP_S;
+    return false;
+}
+
+static bool preserves(const struct vm_rec *vm, const char *stop)
+{
+    return streq(stop, "crash") && vm->actions_after_crash == ON_CRASH_BEHAVIOUR_PRESERVE;
+}
+
+static struct error *begin_stopped(struct daemon *d, struct txn *t, const struct vm_rec *vm,
+                                   const char *stop)
+{
+    const struct vm_metrics_rec *m = txn_find_vm_metrics(t, vm->metrics);
+    bool again = restarts(vm, m, stop);
+    struct plan *p;
+
+    if (preserves(vm, stop))
+        return NULL;
+    p = plan_begin_internal(d, t, again ? &plan_vm_restart : &plan_vm_stopped,
+                            again ? "VM.guest_restarted" : "VM.guest_stopped");
+    plan_set_str(p, "vm", vm->self);
+    plan_set_str(p, "uuid", vm->uuid);
+    struct error *e = plan_mark(p, t, CLASS_VM, vm->self,
+                                again ? VM_OPERATIONS_HARD_REBOOT : VM_OPERATIONS_HARD_SHUTDOWN);
+
+    if (e) {
+        plan_discard(p);
+        return e;
+    }
+    log_info("guest of VM %s stopped by itself: %s", vm->uuid, stop);
+    return engine_commit(d->engine, t, p, "guest stopped");
+}
+
+/* Wakes plans that wait for this VM: a soft stamp that readers see as "last updated". */
+static struct error *touch(struct txn *t, const struct vm_rec *vm, bool rebooted)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "guest event"};
+    struct vm_metrics_rec *m;
+
+    if (!txn_find_vm_metrics(t, vm->metrics))
+        return NULL;
+    TRY(txn_edit_vm_metrics(t, vm->metrics, &m));
+    m->last_updated = now_s();
+    if (rebooted)
+        m->start_time = MAX(now_s(), m->start_time + 1);
+    return txn_commit(t, &info);
+}
+
+static struct error *set_power_state(struct txn *t, const struct vm_rec *vm,
+                                     enum vm_power_state state)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "guest event"};
+    struct vm_rec *edit;
+
+    TRY(txn_edit_vm(t, vm->self, &edit));
+    edit->power_state = (int)state;
+    return txn_commit(t, &info);
+}
+
+static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm,
+                                  const char *state, const char *stop)
+{
+    bool live = vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
+
+    if (vm->current_operations.n)
+        return touch(t, vm, false); /* a plan is at it and will look */
+    if (streq(state, "stopped"))
+        return live ? begin_stopped(d, t, vm, stop) : NULL;
+    if (streq(state, "paused") && vm->power_state == VM_POWER_STATE_RUNNING)
+        return set_power_state(t, vm, VM_POWER_STATE_PAUSED);
+    if (streq(state, "running") && vm->power_state == VM_POWER_STATE_PAUSED)
+        return set_power_state(t, vm, VM_POWER_STATE_RUNNING);
+    return NULL;
+}
+
+static struct error *handle_once(struct daemon *d, const struct host_event_rec *event)
+{
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
+    const struct vm_rec *vm = txn_find_uuid(t, CLASS_VM, event->uuid);
+
+    if (!vm)
+        return NULL;
+    if (streq(event->kind, "rebooted"))
+        return touch(t, vm, true);
+    if (streq(event->kind, "state"))
+        return follow_state(d, t, vm, event->state, event->stop);
+    return touch(t, vm, false);
+}
+
+void vm_host_event(struct daemon *d, const struct host_event_rec *event)
+{
+    struct error *e;
+    int tries = 0;
+
+    while (error_is(e = handle_once(d, event), DB_CONFLICT) && tries++ < COMMIT_TRIES)
+        error_free(e);
+    log_and_free(LOG_ERROR, e, "cannot follow event %s of VM %s", event->kind, event->uuid);
+}
+
+static const struct host_domain_rec *find_domain(const struct host_vm_list_result *l,
+                                                 const char *uuid)
+{
+    for (size_t i = 0; i < l->domains.n; i++)
+        if (streq(l->domains.v[i].uuid, uuid))
+            return &l->domains.v[i];
+    return NULL;
+}
+
+static void reconcile_vm(struct daemon *d, const struct vm_rec *vm,
+                         const struct host_vm_list_result *l)
+{
+    const struct host_domain_rec *dom = find_domain(l, vm->uuid);
+    bool live = vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
+    const struct host_event_rec event = {
+        .kind = "state",
+        .uuid = vm->uuid,
+        .state = dom ? dom->state : "stopped",
+        .stop = dom ? dom->stop : "lost",
+    };
+
+    if (vm->current_operations.n || vm->is_control_domain || !live ||
+        !streq(vm->resident_on, d->host_ref))
+        return;
+    vm_host_event(d, &event);
+}
+
+/* A domain nobody has a running VM for: left by an operation that was undone while hostd was away. */
+static void remove_stray(struct daemon *d, const struct host_domain_rec *dom)
+{
+    const struct host_vm_destroy_args args = {.uuid = dom->uuid};
+    _cleanup_version_ struct version *v = store_find_uuid(d->store, CLASS_VM, dom->uuid);
+    const struct vm_rec *vm = v ? v->rec : NULL;
+    _cleanup_arena_ struct arena a;
+
+    if (vm && (vm->current_operations.n || vm->power_state == VM_POWER_STATE_RUNNING ||
+               vm->power_state == VM_POWER_STATE_PAUSED))
+        return;
+    arena_init(&a);
+    log_warning("domain %s belongs to no running VM and is ended", dom->uuid);
+    log_and_free(LOG_ERROR, hostd_vm_destroy(d->hostd, &args, &a, NULL), "cannot end domain %s",
+                 dom->uuid);
+}
+
+struct error *vm_reconcile(struct daemon *d)
+{
+    struct host_vm_list_result l;
+    _cleanup_arena_ struct arena a;
+    struct version_list vms;
+
+    arena_init(&a);
+    TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
+    store_all(d->store, CLASS_VM, &vms);
+    vec_foreach(v, &vms) reconcile_vm(d, (*v)->rec, &l);
+    version_list_fini(&vms);
+    for (size_t i = 0; i < l.domains.n; i++)
+        remove_stray(d, &l.domains.v[i]);
+    return NULL;
+}

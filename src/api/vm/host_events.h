@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the host tells of domains, and what follows: a guest that powered off is Halted, one that
+ * crashed is treated as its actions_after_crash says, a reboot is noted. And at every start (of
+ * this daemon, or of hostd) the rows are compared with the domains that exist.
+ */
+
+#include "gen/host_proto.h"
+#include "task/daemon.h"
+
+/* Any thread but the one that reads hostd's connection: asks hostd and commits. */
+void vm_host_event(struct daemon *d, const struct host_event_rec *event);
+/* Rows against domains. After engine_recover: VMs with a plan under way are left to it. */
+_must_check_ struct error *vm_reconcile(struct daemon *d);
