@@ -71,7 +71,7 @@ def _class_row(cls):
     if cls.create_destroy:
         parts.append(f".ctor = &{lower}_ctor_info")
     if derived_fields(cls):
-        parts.append(f".derived = {lower}_derived")
+        parts.append(f".derived = {lower}_derived_fields")
         parts.append(f".n_derived = {len(derived_fields(cls))}")
 
     def index(name):
