@@ -9,7 +9,7 @@ from emit_types import all_enums
 
 
 def comment(text, indent=""):
-    lines = textwrap.wrap(text, 96 - len(indent))
+    lines = textwrap.wrap(text.replace("*/", "* /"), 94 - len(indent))
     if len(lines) == 1:
         return f"{indent}/* {lines[0]} */\n"
     return indent + "/*\n" + "".join(f"{indent} * {line}\n" for line in lines) + indent + " */\n"
@@ -71,7 +71,7 @@ def _class_row(cls):
     if cls.create_destroy:
         parts.append(f".ctor = &{lower}_ctor_info")
     if derived_fields(cls):
-        parts.append(f".derived = {lower}_derived")
+        parts.append(f".derived = {lower}_derived_fields")
         parts.append(f".n_derived = {len(derived_fields(cls))}")
 
     def index(name):

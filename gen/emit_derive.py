@@ -30,7 +30,7 @@ def emit(schema, out):
             if f.derived:
                 h += _prototype(cls, f)
         if derived_fields(cls):
-            h += f"extern const struct derived {cname.lower(cls.name)}_derived[];\n"
+            h += f"extern const struct derived {cname.lower(cls.name)}_derived_fields[];\n"
             tables += _table(schema, cls)
     out.header("derive.h", h)
     out.source("derive.c", c + tables)
@@ -81,4 +81,4 @@ static const struct dep_path {name}_paths[] = {{
         c += "};\n"
         rows += (f"    {{.field = {cname.field_id(cls.name, f.name)}, .derive = do_{name}, "
                  f".paths = {name}_paths, .n_paths = {len(paths)}}},\n")
-    return c + f"\nconst struct derived {lower}_derived[] = {{\n{rows}}};\n"
+    return c + f"\nconst struct derived {lower}_derived_fields[] = {{\n{rows}}};\n"

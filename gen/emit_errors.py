@@ -68,7 +68,7 @@ const struct error_info *error_catalogue_find(const char *code)
 def parameter_names(e):
     """Distinct identifiers for the parameters of an error."""
     names = []
-    for label in e.params:
+    for label in e.sent:
         name = cname.lower(label) + "_"
         while name in names:
             name = name[:-1] + "2_"

@@ -35,7 +35,7 @@ OVERRIDE_KEYS = {
 }
 PARAM_KEYS = {"name": str, "type": str, "default": None, "since": str, "doc": str}
 ENUM_KEYS = {"values": list, "exact": bool, "doc": dict}
-ERROR_KEYS = {"params": list, "doc": str, "variadic": bool, "declared": bool}
+ERROR_KEYS = {"params": list, "sent": list, "doc": str, "variadic": bool, "declared": bool}
 HTTP_KEYS = {
     "method": str, "uri": str, "query": list, "roles": str, "sub_actions": dict,
     "rbac_checked": bool, "hidden": bool, "doc": str, "body": str, "test": str,
@@ -203,7 +203,8 @@ class Enum:
 @dataclass
 class Error:
     name: str
-    params: list
+    params: list  # labels that xe prints
+    sent: list  # what is really sent, where the published list is not the truth
     doc: str = ""
     variadic: bool = False
     declared: bool = True
@@ -446,7 +447,8 @@ def _load_roles(s):
 def _load_errors(s):
     for name, table in (_read(s, "errors.toml") or {}).items():
         if _keys(s, f"errors.toml: [{name}]", table, ERROR_KEYS):
-            s.errors[name] = Error(name, table.get("params", []), table.get("doc", ""),
+            params = table.get("params", [])
+            s.errors[name] = Error(name, params, table.get("sent", params), table.get("doc", ""),
                                    table.get("variadic", False), table.get("declared", True))
 
 

@@ -44,7 +44,7 @@ def test_create_takes_what_can_be_set(tiny):
 
 def test_prefixes_of_paths_are_dependencies(tiny):
     out = generate(tiny)
-    assert "box_derived" not in (out / "derive.c").read_text()
+    assert "box_derived_fields" not in (out / "derive.c").read_text()
     tiny.spoil("classes/Box.toml", 'derived = "weight"', 'derived = "weight"\nbody = true')
     text = (generate(tiny) / "derive.c").read_text()
     paths = [line.split("/* ")[1].split(" */")[0] for line in text.splitlines()

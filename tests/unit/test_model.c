@@ -352,6 +352,40 @@ static void only_what_depends_is_derived(void **state)
     assert_int_equal(vm_derived, 0);
 }
 
+/* The schema makes allowed_operations of a VM depend on one key of pool.other_config. */
+static void one_key_of_the_pool_concerns_every_vm(void **state)
+{
+    struct bed *b = *state;
+    struct pool_rec *pool = txn_new_pool(b->t);
+    const char *ref = pool->self;
+
+    for (int i = 0; i < 20; i++)
+        make_vm(b, "many");
+    commit_ok(b);
+    vm_derived = 0;
+    assert_null(txn_edit_pool(b->t, ref, &pool));
+    pool->other_config = (struct map_string_string){
+        .n = 1, .k = (const char *[]){"some_key"}, .v = (const char *[]){"x"}};
+    commit_ok(b);
+    assert_int_equal(vm_derived, 0);
+    assert_null(txn_edit_pool(b->t, ref, &pool));
+    pool->other_config =
+        (struct map_string_string){.n = 2,
+                                   .k = (const char *[]){"some_key", "allow_clone_suspended_vm"},
+                                   .v = (const char *[]){"x", "true"}};
+    commit_ok(b);
+    assert_int_equal(vm_derived, 20);
+    vm_derived = 0;
+    assert_null(txn_edit_pool(b->t, ref, &pool));
+    pool->other_config.v = (const char *[]){"y", "true"};
+    commit_ok(b);
+    assert_int_equal(vm_derived, 0);
+    assert_null(txn_edit_pool(b->t, ref, &pool));
+    pool->other_config = (struct map_string_string){0};
+    commit_ok(b);
+    assert_int_equal(vm_derived, 20);
+}
+
 static void uuids_are_unique(void **state)
 {
     struct bed *b = *state;
@@ -561,6 +595,7 @@ int main(void)
         WITH_BED(deletion_cascades_and_nulls),
         WITH_BED(deletion_of_something_needed_is_refused),
         WITH_BED(only_what_depends_is_derived),
+        WITH_BED(one_key_of_the_pool_concerns_every_vm),
         WITH_BED(uuids_are_unique),
         WITH_BED(the_feed_tells_each_change_once),
         cmocka_unit_test(a_restart_keeps_hard_rows_and_forgets_soft_ones),
