@@ -12,6 +12,7 @@ XENOLITHD = {
     "value": "base",
     "db": "base value",
     "model": "base value gen db",
+    "rules": "base value gen model",
     "wire": "base",
     "event": "base value gen db model",
     "auth": "base value gen db model wire proto",
@@ -19,8 +20,8 @@ XENOLITHD = {
     "rpc": "base value gen db model wire event auth task",
     "stream": "base value gen db model wire event auth task rpc proto",
     "metrics": "base value gen db model wire event task rpc",
-    "api": "base value gen db model wire event auth task rpc stream metrics proto",
-    "daemon": "base value gen db model wire event auth task rpc stream metrics api proto",
+    "api": "base value gen db model rules wire event auth task rpc stream metrics proto",
+    "daemon": "base value gen db model rules wire event auth task rpc stream metrics api proto",
 }
 HOSTD = {
     "proto": "base value gen",

@@ -22,6 +22,50 @@ const void *view_find(const struct view *v, enum class_id class_id, const char *
     return o && o->tail ? o->tail->rec : NULL;
 }
 
+/* Rows of commits that wait for the disk are not linked into their class yet. */
+static const void *search_queued(const struct view *v, enum class_id class_id,
+                                 bool (*match)(const void *rec, const void *key), const void *key)
+{
+    struct pending *p;
+
+    list_foreach (p, &v->store->queue, link) {
+        for (size_t i = 0; i < p->n_done; i++) {
+            const struct object *o = p->done[i].obj;
+
+            if (o->class_id != class_id || p->done[i].old)
+                continue;
+            const void *rec = view_find(v, class_id, o->ref);
+
+            if (rec && (!match || match(rec, key)))
+                return rec;
+        }
+    }
+    return NULL;
+}
+
+const void *view_search(const struct view *v, enum class_id class_id,
+                        bool (*match)(const void *rec, const void *key), const void *key)
+{
+    struct object *o;
+
+    if (v->txn)
+        return txn_view_search(v->txn, class_id, match, key);
+    list_foreach (o, &v->store->classes[class_id].all, all) {
+        const void *rec = view_find(v, class_id, o->ref);
+
+        if (rec && (!match || match(rec, key)))
+            return rec;
+    }
+    const void *queued = search_queued(v, class_id, match, key);
+
+    if (queued)
+        return queued;
+    for (const struct work *w = v->stage ? v->stage->works : NULL; w; w = w->next)
+        if (w->inserted && w->rec && w->obj->class_id == class_id && (!match || match(w->rec, key)))
+            return w->rec;
+    return NULL;
+}
+
 static void dependents_add(struct store *s, int owner, int derived, const struct dep_path *p)
 {
     struct dependents **per_class = &s->dependents[p->last.class_id];

@@ -181,6 +181,8 @@ void derive_all(const struct view *v, struct arena *a, const struct class_info *
 
 /* txn.c */
 const void *txn_view_find(struct txn *t, enum class_id class_id, const char *ref);
+const void *txn_view_search(struct txn *t, enum class_id class_id,
+                            bool (*match)(const void *rec, const void *key), const void *key);
 
 /* commit.c */
 struct work *stage_add(struct commit_stage *st, struct object *o);  /* an empty one at the end */

@@ -270,3 +270,15 @@ size_t txn_all(struct txn *t, enum class_id class_id, const void *const **ret)
     *ret = list;
     return n;
 }
+
+const void *txn_view_search(struct txn *t, enum class_id class_id,
+                            bool (*match)(const void *rec, const void *key), const void *key)
+{
+    const void *const *all;
+    size_t n = txn_all(t, class_id, &all);
+
+    for (size_t i = 0; i < n; i++)
+        if (!match || match(all[i], key))
+            return all[i];
+    return NULL;
+}

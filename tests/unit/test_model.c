@@ -26,7 +26,7 @@
 #include <pthread.h>
 
 static const struct commit_info info = {.who = "tester", .task = "", .call = "test"};
-static int vm_derived;
+static int vm_derivations;
 
 void derive_vm_allowed_operations(const struct view *v, struct arena *a, const struct vm_rec *vm,
                                   struct set_enum *ret)
@@ -34,7 +34,7 @@ void derive_vm_allowed_operations(const struct view *v, struct arena *a, const s
     int *ops = arena_array(a, int, 2);
     size_t n = 0;
 
-    vm_derived++;
+    vm_derivations++;
     ops[n++] = vm->power_state == VM_POWER_STATE_HALTED ? VM_OPERATIONS_START
                                                         : VM_OPERATIONS_HARD_SHUTDOWN;
     /* A look through two hops: any disk that is reset on boot forbids nothing but is shown. */
@@ -339,17 +339,17 @@ static void only_what_depends_is_derived(void **state)
         refs[i] = make_vm(b, "many");
     make_disk(b, refs[7], &vdi);
     commit_ok(b);
-    vm_derived = 0;
+    vm_derivations = 0;
     assert_null(txn_edit_vdi(b->t, vdi, &disk));
     disk->on_boot = ON_BOOT_RESET;
     commit_ok(b);
-    assert_int_equal(vm_derived, 1);
+    assert_int_equal(vm_derivations, 1);
     assert_int_equal(vm_now(b, refs[7])->inv.allowed_operations.n, 2);
-    vm_derived = 0;
+    vm_derivations = 0;
     assert_null(txn_edit_vm(b->t, refs[3], &vm));
     vm->name_label = "a name decides nothing";
     commit_ok(b);
-    assert_int_equal(vm_derived, 0);
+    assert_int_equal(vm_derivations, 0);
 }
 
 /* The schema makes allowed_operations of a VM depend on one key of pool.other_config. */

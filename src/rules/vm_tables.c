@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Power states and concurrency of VM operations. */
+#include "rules/vm_tables.h"
+
+#define H VM_STATE(HALTED)
+#define P VM_STATE(PAUSED)
+#define R VM_STATE(RUNNING)
+#define S VM_STATE(SUSPENDED)
+
+const unsigned char vm_op_states[VM_OPERATIONS_MAX] = {
+    [VM_OPERATIONS_START] = H,
+    [VM_OPERATIONS_START_ON] = H,
+    [VM_OPERATIONS_PROVISION] = H,
+    [VM_OPERATIONS_MAKE_INTO_TEMPLATE] = H,
+    [VM_OPERATIONS_CHANGING_NVRAM] = H,
+    [VM_OPERATIONS_CHANGING_SHADOW_MEMORY] = H,
+    [VM_OPERATIONS_CREATE_VTPM] = H,
+    [VM_OPERATIONS_CHANGING_VCPUS] = H,
+    [VM_OPERATIONS_CHANGING_STATIC_RANGE] = H,
+    [VM_OPERATIONS_CHANGING_MEMORY_LIMITS] = H,
+    [VM_OPERATIONS_CHANGING_DYNAMIC_RANGE] = H | R,
+    [VM_OPERATIONS_CLONE] = H,
+    [VM_OPERATIONS_COPY] = H,
+    [VM_OPERATIONS_DESTROY] = H | S,
+    [VM_OPERATIONS_EXPORT] = H | S,
+    [VM_OPERATIONS_CREATE_TEMPLATE] = H | S,
+    [VM_OPERATIONS_MIGRATE_SEND] = H | R | S,
+    [VM_OPERATIONS_PAUSE] = R,
+    [VM_OPERATIONS_SUSPEND] = R,
+    [VM_OPERATIONS_CLEAN_SHUTDOWN] = R,
+    [VM_OPERATIONS_CLEAN_REBOOT] = R,
+    [VM_OPERATIONS_POOL_MIGRATE] = R,
+    [VM_OPERATIONS_SNAPSHOT_WITH_QUIESCE] = R,
+    [VM_OPERATIONS_SYSPREP] = R,
+    [VM_OPERATIONS_SEND_SYSRQ] = R,
+    [VM_OPERATIONS_SEND_TRIGGER] = R,
+    [VM_OPERATIONS_CALL_PLUGIN] = R,
+    [VM_OPERATIONS_DATA_SOURCE_OP] = R,
+    [VM_OPERATIONS_CHANGING_VCPUS_LIVE] = R,
+    [VM_OPERATIONS_CHANGING_MEMORY_LIVE] = R,
+    [VM_OPERATIONS_CHANGING_SHADOW_MEMORY_LIVE] = R,
+    [VM_OPERATIONS_AWAITING_MEMORY_LIVE] = R,
+    [VM_OPERATIONS_UNPAUSE] = P,
+    [VM_OPERATIONS_HARD_REBOOT] = P | R,
+    [VM_OPERATIONS_CHECKPOINT] = P | R | S,
+    [VM_OPERATIONS_HARD_SHUTDOWN] = P | R | S,
+    [VM_OPERATIONS_SHUTDOWN] = P | R | S,
+    [VM_OPERATIONS_GET_BOOT_RECORD] = P | R | S,
+    [VM_OPERATIONS_RESUME] = S,
+    [VM_OPERATIONS_RESUME_ON] = S,
+    [VM_OPERATIONS_CSVM] = S,
+    [VM_OPERATIONS_SNAPSHOT] = H | P | R | S,
+    [VM_OPERATIONS_REVERT] = H | P | R | S,
+    [VM_OPERATIONS_REVERTING] = H | P | R | S,
+    [VM_OPERATIONS_METADATA_EXPORT] = H | P | R | S,
+    [VM_OPERATIONS_POWER_STATE_RESET] = H | P | R | S,
+    [VM_OPERATIONS_QUERY_SERVICES] = H | P | R | S,
+    [VM_OPERATIONS_ASSERT_OPERATION_VALID] = H | P | R | S,
+    [VM_OPERATIONS_UPDATE_ALLOWED_OPERATIONS] = H | P | R | S,
+    [VM_OPERATIONS_IMPORT] = 0,
+};
+
+const unsigned char vm_op_states_control[VM_OPERATIONS_MAX] = {
+    [VM_OPERATIONS_CHANGING_VCPUS] = R,
+    [VM_OPERATIONS_CHANGING_STATIC_RANGE] = R,
+    [VM_OPERATIONS_CHANGING_MEMORY_LIMITS] = R,
+};
+
+const unsigned char vm_op_states_snapshot[VM_OPERATIONS_MAX] = {
+    [VM_OPERATIONS_CLONE] = S,
+    [VM_OPERATIONS_COPY] = S,
+};
+
+/* A row: beside nothing but `running`, any of `start` may begin. */
+#define COPIES    (VM_OP(CLONE) | VM_OP(COPY) | VM_OP(EXPORT))
+#define SNAPSHOTS (VM_OP(SNAPSHOT) | VM_OP(CHECKPOINT))
+
+static const struct {
+    op_mask running;
+    op_mask start;
+} concurrent[] = {
+    {COPIES, COPIES},
+    {SNAPSHOTS, SNAPSHOTS},
+    {VM_OP(GET_BOOT_RECORD), VM_OP(GET_BOOT_RECORD)},
+    {VM_OP(SNAPSHOT_WITH_QUIESCE), VM_OP(SNAPSHOT)},
+    {VM_OP(MIGRATE_SEND), VM_OP(METADATA_EXPORT) | VM_OP(CLEAN_SHUTDOWN) | VM_OP(CLEAN_REBOOT)},
+    {~VM_OP(HARD_SHUTDOWN), VM_OP(HARD_SHUTDOWN)},
+    {~(VM_OP(HARD_SHUTDOWN) | VM_OP(HARD_REBOOT)), VM_OP(HARD_REBOOT)},
+};
+
+bool vm_ops_concurrent(op_mask current, enum vm_operations op)
+{
+    for (size_t i = 0; i < sizeof(concurrent) / sizeof(concurrent[0]); i++)
+        if (!(current & ~concurrent[i].running) && (concurrent[i].start & OP(op)))
+            return true;
+    return !current;
+}
