@@ -31,7 +31,8 @@ void rpc_request_fini(struct rpc_request *rq);
 /*
  * `json`: the endpoint's kind. On an error *ret is still good enough for rpc_failure (format and id
  * as far as they could be read). Errors are API errors; malformed bodies give INTERNAL_ERROR
- * [text].
+ * [text]. JSON: params may be an array, an object (the only parameter) or absent; batches and
+ * notifications are refused.
  */
 _must_check_ struct error *rpc_parse(struct arena *a, bool json, const char *body, size_t len,
                                      struct rpc_request *ret);
@@ -45,6 +46,7 @@ struct rpc_answer {
 /* value: pieces of `<value>...</value>` or of JSON text, alive as long as the arena. */
 void rpc_success(struct arena *a, const struct rpc_request *rq, const struct iovec *value, size_t n,
                  struct rpc_answer *ret);
+/* Parameters that are not UTF-8 are shown with '?' for each bad byte. */
 void rpc_failure(struct arena *a, const struct rpc_request *rq, const struct error *e,
                  struct rpc_answer *ret);
 /* XML only: the value without the Status struct (system.listMethods). JSON: as rpc_success. */

@@ -8,45 +8,46 @@ static const struct enum_info color = {.name = "color", .names = color_names, .n
 static const struct enum_info strict_color = {
     .name = "strict_color", .names = color_names, .n = 3, .exact = true};
 
-const struct type type_void = {.kind = K_VOID, .text = "void"};
-const struct type type_string = {.kind = K_STRING, .size = sizeof(char *), .text = "string"};
-const struct type type_int = {.kind = K_INT, .size = sizeof(int64_t), .text = "int"};
-const struct type type_float = {.kind = K_FLOAT, .size = sizeof(double), .text = "float"};
-const struct type type_bool = {.kind = K_BOOL, .size = sizeof(bool), .text = "bool"};
-const struct type type_datetime = {.kind = K_DATETIME, .size = sizeof(int64_t), .text = "datetime"};
-const struct type type_color = {
+const struct type sample_type_void = {.kind = K_VOID, .text = "void"};
+const struct type sample_type_string = {.kind = K_STRING, .size = sizeof(char *), .text = "string"};
+const struct type sample_type_int = {.kind = K_INT, .size = sizeof(int64_t), .text = "int"};
+const struct type sample_type_float = {.kind = K_FLOAT, .size = sizeof(double), .text = "float"};
+const struct type sample_type_bool = {.kind = K_BOOL, .size = sizeof(bool), .text = "bool"};
+const struct type sample_type_datetime = {
+    .kind = K_DATETIME, .size = sizeof(int64_t), .text = "datetime"};
+const struct type sample_type_color = {
     .kind = K_ENUM, .size = sizeof(int), .en = &color, .text = "enum:color"};
-const struct type type_strict_color = {
+const struct type sample_type_strict_color = {
     .kind = K_ENUM, .size = sizeof(int), .en = &strict_color, .text = "enum:strict_color"};
-const struct type type_ref = {.kind = K_REF, .size = sizeof(char *), .text = "ref:sample"};
-const struct type type_set_string = {
-    .kind = K_SET, .size = sizeof(struct set), .elem = &type_string, .text = "set:string"};
-const struct type type_map_string = {.kind = K_MAP,
-                                     .size = sizeof(struct map),
-                                     .key = &type_string,
-                                     .elem = &type_string,
-                                     .text = "map:string:string"};
-const struct type type_option_int = {
-    .kind = K_OPTION, .size = sizeof(void *), .elem = &type_int, .text = "option:int"};
-const struct type type_sample = {.kind = K_RECORD,
-                                 .size = sizeof(struct sample),
-                                 .record = &sample_info,
-                                 .text = "record:sample"};
-const struct type type_any = {.kind = K_ANY, .size = sizeof(void *), .text = "any"};
+const struct type sample_type_ref = {.kind = K_REF, .size = sizeof(char *), .text = "ref:sample"};
+const struct type sample_type_set_string = {
+    .kind = K_SET, .size = sizeof(struct set), .elem = &sample_type_string, .text = "set:string"};
+const struct type sample_type_map_string = {.kind = K_MAP,
+                                            .size = sizeof(struct map),
+                                            .key = &sample_type_string,
+                                            .elem = &sample_type_string,
+                                            .text = "map:string:string"};
+const struct type sample_type_option_int = {
+    .kind = K_OPTION, .size = sizeof(void *), .elem = &sample_type_int, .text = "option:int"};
+const struct type sample_type_sample = {.kind = K_RECORD,
+                                        .size = sizeof(struct sample),
+                                        .record = &sample_info,
+                                        .text = "record:sample"};
+const struct type sample_type_any = {.kind = K_ANY, .size = sizeof(void *), .text = "any"};
 
 static const struct type type_secret = {
     .kind = K_SECRET, .size = sizeof(char *), .text = "secretstring"};
 static const struct type type_set_ref = {
-    .kind = K_SET, .size = sizeof(struct set), .elem = &type_ref, .text = "set:ref:sample"};
+    .kind = K_SET, .size = sizeof(struct set), .elem = &sample_type_ref, .text = "set:ref:sample"};
 static const struct type type_map_counts = {.kind = K_MAP,
                                             .size = sizeof(struct map),
-                                            .key = &type_int,
-                                            .elem = &type_color,
+                                            .key = &sample_type_int,
+                                            .elem = &sample_type_color,
                                             .text = "map:int:enum:color"};
 static const struct type type_map_keys = {.kind = K_MAP,
                                           .size = sizeof(struct map),
-                                          .key = &type_ref,
-                                          .elem = &type_set_string,
+                                          .key = &sample_type_ref,
+                                          .elem = &sample_type_set_string,
                                           .text = "map:ref:sample:set:string"};
 static const struct type type_part = {.kind = K_RECORD,
                                       .size = sizeof(struct sample_part),
@@ -64,8 +65,8 @@ static const struct type type_set_part = {
             .inverse = -1}
 
 static const struct field part_fields[] = {
-    FIELD(0, sample_part, name, "name", type_string, FIELD_STORED),
-    FIELD(1, sample_part, weight, "weight", type_int, FIELD_STORED),
+    FIELD(0, sample_part, name, "name", sample_type_string, FIELD_STORED),
+    FIELD(1, sample_part, weight, "weight", sample_type_int, FIELD_STORED),
 };
 static const struct sample_part part_defaults = {.name = "", .weight = 1};
 const struct struct_info sample_part_info = {.name = "part",
@@ -75,26 +76,29 @@ const struct struct_info sample_part_info = {.name = "part",
                                              .defaults = &part_defaults};
 
 static const struct field sample_fields[] = {
-    FIELD(F_UUID, sample, uuid, "uuid", type_string, FIELD_STORED | FIELD_REQUIRED),
-    FIELD(F_NAME_LABEL, sample, name_label, "name__label", type_string, FIELD_STORED | FIELD_RW),
+    FIELD(F_UUID, sample, uuid, "uuid", sample_type_string, FIELD_STORED | FIELD_REQUIRED),
+    FIELD(F_NAME_LABEL, sample, name_label, "name__label", sample_type_string,
+          FIELD_STORED | FIELD_RW),
     FIELD(F_PASSWORD, sample, password, "password", type_secret, FIELD_STORED),
-    FIELD(F_SIZE, sample, size, "size", type_int, FIELD_STORED),
-    FIELD(F_LOAD, sample, load, "load", type_float, FIELD_SOFT),
-    FIELD(F_READY, sample, ready, "ready", type_bool, FIELD_STORED),
-    FIELD(F_BORN, sample, born, "born", type_datetime, FIELD_STORED),
-    FIELD(F_COLOR, sample, color, "color", type_color, FIELD_STORED),
-    FIELD(F_STRICT_COLOR, sample, strict_color, "strict_color", type_strict_color, FIELD_STORED),
-    FIELD(F_OWNER, sample, owner, "owner", type_ref, FIELD_STORED),
-    FIELD(F_TAGS, sample, tags, "tags", type_set_string, FIELD_STORED),
+    FIELD(F_SIZE, sample, size, "size", sample_type_int, FIELD_STORED),
+    FIELD(F_LOAD, sample, load, "load", sample_type_float, FIELD_SOFT),
+    FIELD(F_READY, sample, ready, "ready", sample_type_bool, FIELD_STORED),
+    FIELD(F_BORN, sample, born, "born", sample_type_datetime, FIELD_STORED),
+    FIELD(F_COLOR, sample, color, "color", sample_type_color, FIELD_STORED),
+    FIELD(F_STRICT_COLOR, sample, strict_color, "strict_color", sample_type_strict_color,
+          FIELD_STORED),
+    FIELD(F_OWNER, sample, owner, "owner", sample_type_ref, FIELD_STORED),
+    FIELD(F_TAGS, sample, tags, "tags", sample_type_set_string, FIELD_STORED),
     FIELD(F_FRIENDS, sample, friends, "friends", type_set_ref, FIELD_INVERSE),
-    FIELD(F_OTHER_CONFIG, sample, other_config, "other_config", type_map_string, FIELD_STORED),
+    FIELD(F_OTHER_CONFIG, sample, other_config, "other_config", sample_type_map_string,
+          FIELD_STORED),
     FIELD(F_COUNTS, sample, counts, "counts", type_map_counts, FIELD_STORED),
     FIELD(F_KEYS, sample, keys, "keys", type_map_keys, FIELD_STORED),
-    FIELD(F_LIMIT, sample, limit, "limit", type_option_int, FIELD_STORED),
+    FIELD(F_LIMIT, sample, limit, "limit", sample_type_option_int, FIELD_STORED),
     FIELD(F_PART, sample, part, "part", type_part, FIELD_STORED),
     FIELD(F_PARTS, sample, parts, "parts", type_set_part, FIELD_STORED),
-    FIELD(F_HIDDEN, sample, hidden, "hidden", type_string, FIELD_STORED | FIELD_INTERNAL),
-    FIELD(F_ANY, sample, any, "any", type_any, FIELD_INTERNAL),
+    FIELD(F_HIDDEN, sample, hidden, "hidden", sample_type_string, FIELD_STORED | FIELD_INTERNAL),
+    FIELD(F_ANY, sample, any, "any", sample_type_any, FIELD_INTERNAL),
 };
 
 static const struct sample sample_defaults = {

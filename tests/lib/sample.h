@@ -62,9 +62,10 @@ enum sample_field {
 
 extern const struct struct_info sample_info;
 extern const struct struct_info sample_part_info;
-extern const struct type type_void, type_string, type_int, type_float, type_bool, type_datetime,
-    type_color, type_strict_color, type_ref, type_set_string, type_map_string, type_option_int,
-    type_sample, type_any;
+extern const struct type sample_type_void, sample_type_string, sample_type_int, sample_type_float,
+    sample_type_bool, sample_type_datetime, sample_type_color, sample_type_strict_color,
+    sample_type_ref, sample_type_set_string, sample_type_map_string, sample_type_option_int,
+    sample_type_sample, sample_type_any;
 
 /* A record with a value in every field but `any`; constant, nothing to free. */
 extern const struct sample sample_full;

@@ -78,8 +78,8 @@ static void copies_are_deep_and_equal(void **state)
 
     struct map m;
 
-    value_copy(&a, &type_map_string, &m, &sample_full.other_config);
-    assert_true(value_equal(&type_map_string, &m, &sample_full.other_config));
+    value_copy(&a, &sample_type_map_string, &m, &sample_full.other_config);
+    assert_true(value_equal(&sample_type_map_string, &m, &sample_full.other_config));
     assert_string_equal(map_string_find(&m, ""), "line\nbreak");
     assert_null(map_string_find(&m, "K"));
     assert_true(set_string_has(&c->tags, "a"));
@@ -139,7 +139,7 @@ static void differences_are_found_field_by_field(void **state)
     m = record_diff(&sample_info, &s, &s);
     assert_true(field_mask_empty(&m)); /* NaN is itself */
     s.limit = NULL;
-    assert_false(value_equal(&type_option_int, &s.limit, &sample_full.limit));
+    assert_false(value_equal(&sample_type_option_int, &s.limit, &sample_full.limit));
 }
 
 static void fields_are_found_by_both_names(void **state)
@@ -258,7 +258,7 @@ static void json_of_a_record(void **state)
     assert_string_equal(s.s, full_json);
 
     str_clear(&s);
-    json_add_value(&s, &type_sample, &sample_full);
+    json_add_value(&s, &sample_type_sample, &sample_full);
     assert_string_equal(s.s, full_json);
 
     str_clear(&s);
@@ -276,17 +276,17 @@ static void json_of_odd_values(void **state)
     const int64_t *none = NULL;
     char all[128];
 
-    json_add_value(&s, &type_void, NULL);
+    json_add_value(&s, &sample_type_void, NULL);
     assert_string_equal(s.s, "\"\"");
     str_clear(&s);
-    json_add_value(&s, &type_option_int, &none);
+    json_add_value(&s, &sample_type_option_int, &none);
     assert_string_equal(s.s, "null");
 
     struct sample no_limit = sample_full;
 
     no_limit.limit = NULL;
     str_clear(&s);
-    json_add_value(&s, &type_sample, &no_limit);
+    json_add_value(&s, &sample_type_sample, &no_limit);
     assert_null(strstr(s.s, "limit"));
 
     /* Every ASCII character comes back through an independent parser. */
@@ -302,7 +302,7 @@ static void json_of_odd_values(void **state)
     _cleanup_json_ json_t *any = JSON("{\"a\":[1,null]}");
 
     str_clear(&s);
-    json_add_value(&s, &type_any, &any);
+    json_add_value(&s, &sample_type_any, &any);
     assert_string_equal(s.s, "{\"a\":[1,null]}");
 }
 
@@ -373,51 +373,51 @@ static void assert_accepted(const struct type *t, const char *text, const char *
 
 static void acceptance_is_generous_where_clients_need_it(void **state)
 {
-    assert_accepted(&type_int, "\"1500\"", "1500");
-    assert_accepted(&type_int, "\"-9223372036854775808\"", "-9223372036854775808");
-    assert_accepted(&type_float, "1", "1");
-    assert_accepted(&type_float, "\"1e3\"", "1000");
-    assert_accepted(&type_bool, "\"1\"", "true");
-    assert_accepted(&type_bool, "\"true\"", "true");
-    assert_accepted(&type_bool, "\"yes\"", "false");
-    assert_accepted(&type_datetime, "\"2024-01-31T12:34:56\"", "\"20240131T12:34:56Z\"");
-    assert_accepted(&type_color, "\"dark_blue\"", "\"Dark_Blue\"");
-    assert_accepted(&type_option_int, "null", "null");
-    assert_accepted(&type_option_int, "\"7\"", "7");
-    assert_accepted(&type_ref, "\"\"", "\"\"");
-    assert_accepted(&type_set_string, "[]", "[]");
+    assert_accepted(&sample_type_int, "\"1500\"", "1500");
+    assert_accepted(&sample_type_int, "\"-9223372036854775808\"", "-9223372036854775808");
+    assert_accepted(&sample_type_float, "1", "1");
+    assert_accepted(&sample_type_float, "\"1e3\"", "1000");
+    assert_accepted(&sample_type_bool, "\"1\"", "true");
+    assert_accepted(&sample_type_bool, "\"true\"", "true");
+    assert_accepted(&sample_type_bool, "\"yes\"", "false");
+    assert_accepted(&sample_type_datetime, "\"2024-01-31T12:34:56\"", "\"20240131T12:34:56Z\"");
+    assert_accepted(&sample_type_color, "\"dark_blue\"", "\"Dark_Blue\"");
+    assert_accepted(&sample_type_option_int, "null", "null");
+    assert_accepted(&sample_type_option_int, "\"7\"", "7");
+    assert_accepted(&sample_type_ref, "\"\"", "\"\"");
+    assert_accepted(&sample_type_set_string, "[]", "[]");
 }
 
 static void acceptance_stops_at_the_wrong_kind(void **state)
 {
-    assert_refused(&type_string, "1",
+    assert_refused(&sample_type_string, "1",
                    "FIELD_TYPE_ERROR [what]: what: expected a string, not an integer");
-    assert_refused(&type_int, "1.5",
+    assert_refused(&sample_type_int, "1.5",
                    "FIELD_TYPE_ERROR [what]: what: expected an integer, not a number");
-    assert_refused(&type_int, "\"9223372036854775808\"",
+    assert_refused(&sample_type_int, "\"9223372036854775808\"",
                    "FIELD_TYPE_ERROR [what]: what: expected an integer, "
                    "not \"9223372036854775808\"");
-    assert_refused(&type_int, "\" 1\"",
+    assert_refused(&sample_type_int, "\" 1\"",
                    "FIELD_TYPE_ERROR [what]: what: expected an integer, not \" 1\"");
-    assert_refused(&type_int, "\"\"",
+    assert_refused(&sample_type_int, "\"\"",
                    "FIELD_TYPE_ERROR [what]: what: expected an integer, not \"\"");
-    assert_refused(&type_float, "\"0x10\"",
+    assert_refused(&sample_type_float, "\"0x10\"",
                    "FIELD_TYPE_ERROR [what]: what: expected a number, not \"0x10\"");
-    assert_refused(&type_float, "\"nan\"",
+    assert_refused(&sample_type_float, "\"nan\"",
                    "FIELD_TYPE_ERROR [what]: what: expected a number, not \"nan\"");
-    assert_refused(&type_bool, "1",
+    assert_refused(&sample_type_bool, "1",
                    "FIELD_TYPE_ERROR [what]: what: expected a boolean, not an integer");
-    assert_refused(&type_datetime, "0",
+    assert_refused(&sample_type_datetime, "0",
                    "FIELD_TYPE_ERROR [what]: what: expected a date, not an integer");
-    assert_refused(&type_color, "\"pink\"",
+    assert_refused(&sample_type_color, "\"pink\"",
                    "FIELD_TYPE_ERROR [what]: what: expected color, not \"pink\"");
-    assert_refused(&type_strict_color, "\"GREEN\"",
+    assert_refused(&sample_type_strict_color, "\"GREEN\"",
                    "FIELD_TYPE_ERROR [what]: what: expected strict_color, not \"GREEN\"");
-    assert_refused(&type_set_string, "[\"a\",null]",
+    assert_refused(&sample_type_set_string, "[\"a\",null]",
                    "FIELD_TYPE_ERROR [what]: what: expected a string, not null");
-    assert_refused(&type_map_string, "[]",
+    assert_refused(&sample_type_map_string, "[]",
                    "FIELD_TYPE_ERROR [what]: what: expected an object, not an array");
-    assert_refused(&type_sample, "{\"counts\":{\"x\":\"red\"}}",
+    assert_refused(&sample_type_sample, "{\"counts\":{\"x\":\"red\"}}",
                    "FIELD_TYPE_ERROR [counts]: counts: expected an integer, not \"x\"");
 }
 
@@ -472,19 +472,19 @@ static void xml_of_each_kind(void **state)
     const char *text = "a<b>&\"'\x01\x1f\t\n\r\x7f";
     _cleanup_json_ json_t *any = JSON("{\"a&\":[1,null,true,\"x\",0.5]}");
 
-    assert_xml(&type_void, NULL, "<value></value>");
-    assert_xml(&type_string, &text, "<value>a&lt;b&gt;&amp;&quot;'\t\n\r\x7f</value>");
-    assert_xml(&type_int, &s->size, "<value>4294967296</value>");
-    assert_xml(&type_float, &s->load, "<value><double>0.1</double></value>");
-    assert_xml(&type_bool, &s->ready, "<value><boolean>1</boolean></value>");
-    assert_xml(&type_datetime, &s->born,
+    assert_xml(&sample_type_void, NULL, "<value></value>");
+    assert_xml(&sample_type_string, &text, "<value>a&lt;b&gt;&amp;&quot;'\t\n\r\x7f</value>");
+    assert_xml(&sample_type_int, &s->size, "<value>4294967296</value>");
+    assert_xml(&sample_type_float, &s->load, "<value><double>0.1</double></value>");
+    assert_xml(&sample_type_bool, &s->ready, "<value><boolean>1</boolean></value>");
+    assert_xml(&sample_type_datetime, &s->born,
                "<value><dateTime.iso8601>20240131T12:34:56Z</dateTime.iso8601></value>");
-    assert_xml(&type_color, &s->color, "<value>Dark_Blue</value>");
-    assert_xml(&type_ref, &s->owner, "<value>OpaqueRef:owner</value>");
-    assert_xml(&type_set_string, &s->tags,
+    assert_xml(&sample_type_color, &s->color, "<value>Dark_Blue</value>");
+    assert_xml(&sample_type_ref, &s->owner, "<value>OpaqueRef:owner</value>");
+    assert_xml(&sample_type_set_string, &s->tags,
                "<value><array><data><value>a</value><value>it's &quot;b&quot; \\ &lt;c&gt;</value>"
                "</data></array></value>");
-    assert_xml(&type_map_string, &s->other_config,
+    assert_xml(&sample_type_map_string, &s->other_config,
                "<value><struct><member><name>k</name><value>v</value></member>"
                "<member><name></name><value>line\nbreak</value></member>"
                "<member><name>&lt;&amp;&gt;</name><value></value></member></struct></value>");
@@ -492,12 +492,12 @@ static void xml_of_each_kind(void **state)
                "<value><struct><member><name>-7</name><value>green</value></member>"
                "<member><name>9223372036854775807</name><value>Dark_Blue</value></member>"
                "</struct></value>");
-    assert_xml(&type_option_int, &s->limit, "<value>-1</value>");
-    assert_xml(&type_option_int, &none, "<value><nil/></value>");
+    assert_xml(&sample_type_option_int, &s->limit, "<value>-1</value>");
+    assert_xml(&sample_type_option_int, &none, "<value><nil/></value>");
     assert_xml(sample_info.fields[F_PART].type, &s->part,
                "<value><struct><member><name>name</name><value>box</value></member>"
                "<member><name>weight</name><value>5</value></member></struct></value>");
-    assert_xml(&type_any, &any,
+    assert_xml(&sample_type_any, &any,
                "<value><struct><member><name>a&amp;</name><value><array><data><value>1</value>"
                "<value><nil/></value><value><boolean>1</boolean></value><value>x</value>"
                "<value><double>0.5</double></value></data></array></value></member></struct>"
