@@ -54,10 +54,10 @@ static const char *guest_dir(void)
 
 bool fixture_usable(const char *driver)
 {
-    _cleanup_spawn_ struct spawn s;
-
     if (!streq(driver, "qemu"))
         return true;
+    _cleanup_spawn_ struct spawn s;
+
     spawn_init(&s, "qemu-system-x86_64");
     spawn_add(&s, "--version");
     struct error *e = spawn_run(&s, 10 * SECOND_US, 4096, NULL);

@@ -37,7 +37,6 @@ struct error *hv_qemu_version(char **ret)
 static struct error *try_kvm(const char *state_dir, struct kvm_probe *ret)
 {
     _cleanup_free_ char *path = xasprintf("%s/run/kvm-probe", state_dir);
-    _cleanup_spawn_ struct spawn s;
     _cleanup_str_ struct str out = STR_INIT;
     static const char *const args[] = {
         "-accel",  "kvm",   "-machine",    "pc-q35-7.2",      "-cpu",     "host",
@@ -47,6 +46,8 @@ static struct error *try_kvm(const char *state_dir, struct kvm_probe *ret)
 
     TRY(io_write_file(path, kvm_probe_image, (size_t)(kvm_probe_image_end - kvm_probe_image),
                       0600));
+    _cleanup_spawn_ struct spawn s;
+
     spawn_init(&s, QEMU_PROGRAM);
     for (size_t i = 0; i < ARRAY_SIZE(args); i++)
         spawn_add(&s, args[i]);
