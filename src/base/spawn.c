@@ -108,8 +108,9 @@ struct error *spawn_start(struct spawn *s, pid_t *ret_pid)
     sigfillset(&all);
     posix_spawn_file_actions_init(&fa);
     posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                        POSIX_SPAWN_SETSIGDEF);
+    /* The leader of a session leads its process group already and may not be moved. */
+    posix_spawnattr_setflags(&attr, (s->session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP) |
+                                        POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);

@@ -27,6 +27,7 @@ struct spawn {
     struct VEC(struct spawn_fd) fds;
     int stdout_fd; /* -1: /dev/null (spawn_start) or captured (spawn_run) */
     int stderr_fd;
+    bool session; /* a session of its own: outlives the terminal this program was started from */
 };
 
 void spawn_init(struct spawn *s, const char *program); /* looked up in PATH */

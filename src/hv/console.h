@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Text consoles of domains. One thread (the hub) reads every guest's serial line, keeps the last
+ * CONSOLE_RING bytes of each and copies them to any number of viewers, so that a console opened
+ * late shows what was said before and several people see the same.
+ *
+ * The kept text lies in a small mapped file and so survives this process. What a guest says while
+ * nobody reads (this program restarting) is lost; a viewer too slow for the guest misses bytes: the
+ * guest never waits for a viewer. What viewers type goes to the guest in the order it came; a guest
+ * that does not read makes viewers wait.
+ *
+ * Any thread may call; nothing blocks but the hub's lock (microseconds).
+ */
+
+#include "base/error.h"
+
+#define CONSOLE_RING (64u << 10)
+
+struct console_hub;
+struct console;
+
+_must_check_ struct error *console_hub_start(struct console_hub **ret);
+/* All consoles must be closed before. */
+void console_hub_stop(struct console_hub *hub);
+
+/* Takes fd, the guest's end (a stream socket, taken in any case); -1 makes a console that echoes,
+ * for guests that do not exist. ring_path is created when absent. */
+_must_check_ struct error *console_open(struct console_hub *hub, int fd, const char *ring_path,
+                                        struct console **ret);
+/* Ends all its viewers. NULL is accepted. */
+void console_close(struct console *c);
+/* A new viewer: the caller owns the connected socket, which begins with the kept text. */
+_must_check_ struct error *console_view(struct console *c, int *ret_fd);
+/* Text as if the guest had written it (simulated guests, notes). */
+void console_say(struct console *c, const char *text);

@@ -1,0 +1,683 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The contract of hv.h, run over every driver that can run here. On qemu a real guest boots (its
+ * kernel comes from the directory in XENOLITH_TINY; without it the driver is skipped).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "contract/hv_fixture.h"
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/uuid.h"
+#include "base/world.h"
+#include "hv/qemu/qemu.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+static const char A[] = "11111111-0000-4000-8000-00000000000a";
+static const char B[] = "11111111-0000-4000-8000-00000000000b";
+
+static const char *driver; /* of the running group */
+
+static int set_up(void **state)
+{
+    struct fixture *f = xnew(struct fixture);
+
+    fixture_open(f, driver);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture_close(*state);
+    free(*state);
+    return 0;
+}
+
+static struct hv_started start(struct fixture *f, const struct hv_start *p)
+{
+    struct hv_started r = {0};
+
+    ok(hv_start(f->hv, p, &f->arena, &r));
+    return r;
+}
+
+static void a_domain_lives_from_start_to_destroy(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    struct hv_domain *all, d;
+    size_t n;
+
+    assert_true(start(f, &p).domid > 0);
+    assert_int_equal(query(f, A).state, HV_PAUSED);
+    ok(hv_unpause(f->hv, A));
+    await_state(f, A, HV_RUNNING);
+    d = query(f, A);
+    assert_int_equal(d.state, HV_RUNNING);
+    assert_int_equal(d.vcpus, 1);
+    assert_int_equal(d.memory_max, 128ll << 20);
+    ok(hv_pause(f->hv, A));
+    await_state(f, A, HV_PAUSED);
+    ok(hv_pause(f->hv, A));
+    ok(hv_unpause(f->hv, A));
+    ok(hv_unpause(f->hv, A));
+    ok(hv_list(f->hv, &f->arena, &all, &n));
+    assert_int_equal(n, 1);
+    assert_string_equal(all[0].uuid, A);
+    ok(hv_destroy(f->hv, A));
+    ok(hv_destroy(f->hv, A));
+    ok(hv_list(f->hv, &f->arena, &all, &n));
+    assert_int_equal(n, 0);
+    ok(hv_forget(f->hv, A));
+}
+
+static void a_repeated_start_gives_the_same_domain(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    struct hv_started first = start(f, &p), second = start(f, &p), r;
+
+    assert_int_equal(first.domid, second.domid);
+    ok(hv_unpause(f->hv, A));
+    fails(hv_start(f->hv, &p, &f->arena, &r), "DUPLICATE_VM");
+    ok(hv_pause(f->hv, A));
+    fails(hv_start(f->hv, &p, &f->arena, &r), "DUPLICATE_VM");
+}
+
+static void what_does_not_exist_is_said_to(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_domain d;
+    struct hv_stats st;
+    int fd;
+
+    fails(hv_query(f->hv, A, &f->arena, &d), "HANDLE_INVALID");
+    fails(hv_pause(f->hv, A), "HANDLE_INVALID");
+    fails(hv_unpause(f->hv, A), "HANDLE_INVALID");
+    fails(hv_signal(f->hv, A, HV_SIGNAL_POWEROFF), "HANDLE_INVALID");
+    fails(hv_reset(f->hv, A), "HANDLE_INVALID");
+    fails(hv_stats(f->hv, A, &f->arena, &st), "HANDLE_INVALID");
+    fails(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &fd), "HANDLE_INVALID");
+    fails(hv_detach_disk(f->hv, A, 0, 0), "HANDLE_INVALID");
+}
+
+static void bad_arguments_are_refused_before_the_driver_sees_them(void **state)
+{
+    struct fixture *f = *state;
+    const struct hv_start good = guest(f, A);
+    struct hv_start p = good;
+    struct hv_started r;
+    struct hv_disk disk = {.device = 0, .type = HV_DISK, .vdi = B, .node = "n"};
+    struct hv_disk twice[2] = {disk, disk};
+    struct hv_nic nic = {.mac = "not a mac", .tap_fd = -1};
+
+    fails(hv_pause(f->hv, "../../etc/passwd"), "INVALID_VALUE");
+    fails(hv_pause(f->hv, "11111111-0000-4000-8000-00000000000A"), "INVALID_VALUE");
+    p.memory_max = 1;
+    fails(hv_start(f->hv, &p, &f->arena, &r), "INVALID_VALUE");
+    p = good;
+    p.memory_target = p.memory_max + 1;
+    fails(hv_start(f->hv, &p, &f->arena, &r), "INVALID_VALUE");
+    p = good;
+    p.vcpus = 2;
+    fails(hv_start(f->hv, &p, &f->arena, &r), "INVALID_VALUE");
+    p = good;
+    p.vcpus_max = 100000;
+    fails(hv_start(f->hv, &p, &f->arena, &r), "INVALID_VALUE");
+    p = good;
+    p.boot_order = "cx";
+    fails(hv_start(f->hv, &p, &f->arena, &r), "INVALID_VALUE");
+    p = good;
+    p.disks = twice;
+    p.n_disks = 2;
+    fails(hv_start(f->hv, &p, &f->arena, &r), "INVALID_VALUE");
+    p = good;
+    p.nics = &nic;
+    p.n_nics = 1;
+    fails(hv_start(f->hv, &p, &f->arena, &r), "INVALID_VALUE");
+    disk.device = HV_MAX_DEVICE + 1;
+    fails(hv_attach_disk(f->hv, A, &disk), "INVALID_VALUE");
+}
+
+static void domains_go_on_without_us(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    int64_t domid = start(f, &p).domid;
+    struct hv_started r;
+
+    ok(hv_unpause(f->hv, A));
+    fixture_reopen(f);
+    struct hv_domain d = query(f, A);
+
+    assert_int_equal(d.domid, domid);
+    assert_int_equal(d.state, HV_RUNNING);
+    assert_int_equal(d.vcpus, 1);
+    fails(hv_start(f->hv, &p, &f->arena, &r), "DUPLICATE_VM");
+    p.uuid = B;
+    assert_true(start(f, &p).domid > domid);
+    fixture_reopen(f);
+    /* Paused and never ran: a repeated start is still the same start. */
+    assert_int_equal(query(f, B).state, HV_PAUSED);
+    assert_true(start(f, &p).domid > domid);
+    ok(hv_destroy(f->hv, A));
+    ok(hv_destroy(f->hv, B));
+    fixture_reopen(f);
+    fails(hv_query(f->hv, A, &f->arena, &d), "HANDLE_INVALID");
+}
+
+static void media_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    _cleanup_free_ char *path = xasprintf("%s/cd.iso", f->dir);
+    _cleanup_free_ char *node =
+        xasprintf("{\"driver\":\"raw\",\"node-name\":\"cd1\",\"read-only\":true,"
+                  "\"file\":{\"driver\":\"file\",\"filename\":\"%s\"}}",
+                  path);
+    const char *nodes[] = {node};
+    struct hv_disk drive = {.device = 3, .type = HV_CD, .read_only = true, .vdi = "", .node = ""};
+    struct hv_disk disc = drive;
+    char zeros[4096] = {0};
+
+    ok(io_write_file(path, zeros, sizeof(zeros), 0600));
+    disc.vdi = B;
+    disc.node = "cd1";
+    disc.blockdevs = nodes;
+    disc.n_blockdevs = 1;
+    p.disks = &drive;
+    p.n_disks = 1;
+    start(f, &p);
+    ok(hv_change_media(f->hv, A, &disc));
+    ok(hv_change_media(f->hv, A, &disc));
+    ok(hv_change_media(f->hv, A, &drive));
+    disc.device = 4;
+    fails(hv_change_media(f->hv, A, &disc), NULL);
+    disc.type = HV_DISK;
+    fails(hv_change_media(f->hv, A, &disc), "INVALID_VALUE");
+}
+
+static void many_threads_may_call(void **state);
+
+/* A start that fails leaves nothing, and can be done again. */
+static void a_failed_start_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    struct hv_domain *all;
+    struct hv_started r;
+    size_t n;
+    const char *nodes[] = {"{\"driver\":\"file\",\"node-name\":\"x\",\"filename\":\"/nowhere/x\"}"};
+    struct hv_disk disk = {
+        .device = 0, .type = HV_DISK, .vdi = B, .node = "x", .blockdevs = nodes, .n_blockdevs = 1};
+    const char *answer;
+
+    if (streq(driver, "sim"))
+        ok(hv_control(f->hv, "{\"fault\":{\"op\":\"start\",\"text\":\"no\"}}", &f->arena, &answer));
+    p.disks = &disk;
+    p.n_disks = 1;
+    fails(hv_start(f->hv, &p, &f->arena, &r), NULL);
+    ok(hv_list(f->hv, &f->arena, &all, &n));
+    assert_int_equal(n, 0);
+    p.n_disks = 0;
+    start(f, &p);
+    fixture_reopen(f);
+    ok(hv_list(f->hv, &f->arena, &all, &n));
+    assert_int_equal(n, 1);
+}
+
+struct caller {
+    pthread_t thread;
+    struct fixture *f;
+    int number;
+    struct error *failed;
+};
+
+static struct error *one_life(struct fixture *f, const char *uuid)
+{
+    struct hv_start p = guest(f, uuid);
+    _cleanup_arena_ struct arena a;
+    struct hv_started r;
+    struct hv_domain d;
+
+    arena_init(&a);
+    TRY(hv_start(f->hv, &p, &a, &r));
+    TRY(hv_unpause(f->hv, uuid));
+    TRY(hv_query(f->hv, uuid, &a, &d));
+    TRY(hv_pause(f->hv, uuid));
+    return hv_destroy(f->hv, uuid);
+}
+
+static void *call_much(void *arg)
+{
+    struct caller *c = arg;
+    char uuid[UUID_LEN + 1];
+
+    snprintf(uuid, sizeof(uuid), "22222222-0000-4000-8000-%012d", c->number);
+    for (int i = 0; i < (streq(driver, "sim") ? 50 : 2) && !c->failed; i++)
+        c->failed = one_life(c->f, uuid);
+    return NULL;
+}
+
+static void many_threads_may_call(void **state)
+{
+    struct fixture *f = *state;
+    struct caller c[4];
+
+    for (int i = 0; i < 4; i++) {
+        c[i] = (struct caller){.f = f, .number = i};
+        pthread_create(&c[i].thread, NULL, call_much, &c[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(c[i].thread, NULL);
+    for (int i = 0; i < 4; i++)
+        ok(c[i].failed);
+}
+
+static void *start_a(void *arg)
+{
+    struct caller *c = arg;
+    struct hv_start p = guest(c->f, A);
+    _cleanup_arena_ struct arena a;
+    struct hv_started r;
+
+    arena_init(&a);
+    c->failed = hv_start(c->f->hv, &p, &a, &r);
+    return NULL;
+}
+
+/* Whatever the order they come in, after the destroy and the start nothing half-made is left. */
+static void destroy_may_come_during_start(void **state)
+{
+    struct fixture *f = *state;
+    struct caller c = {.f = f};
+    struct hv_domain *all;
+    size_t n;
+
+    for (int delay_us = 0; delay_us < 60000; delay_us += 20000) {
+        struct timespec ts = {.tv_nsec = delay_us * 1000};
+
+        c.failed = NULL;
+        pthread_create(&c.thread, NULL, start_a, &c);
+        nanosleep(&ts, NULL); /* a moment chosen to differ, nothing is awaited */
+        ok(hv_destroy(f->hv, A));
+        pthread_join(c.thread, NULL);
+        error_free(c.failed);
+        ok(hv_destroy(f->hv, A));
+        ok(hv_list(f->hv, &f->arena, &all, &n));
+        assert_int_equal(n, 0);
+    }
+}
+
+/* ---- a guest that runs ---- */
+
+static const char *ready_text(void)
+{
+    return streq(driver, "sim") ? "login:" : "XENOLITH-TINY READY";
+}
+
+static int boot(struct fixture *f, const struct hv_start *p)
+{
+    int console;
+
+    start(f, p);
+    ok(hv_console(f->hv, p->uuid, HV_CONSOLE_SERIAL, &console));
+    ok(hv_unpause(f->hv, p->uuid));
+    await_text(console, ready_text());
+    return console;
+}
+
+static void a_guest_boots_and_shuts_down(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    _cleanup_close_ int console = boot(f, &p);
+    _cleanup_close_ int late = -1;
+    _cleanup_close_ int vnc = -1;
+    char rfb[12];
+
+    /* A viewer that comes late sees what was said before. */
+    ok(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &late));
+    await_text(late, ready_text());
+    ok(hv_console(f->hv, A, HV_CONSOLE_VNC, &vnc));
+    ok(io_read_all(vnc, rfb, sizeof(rfb)));
+    assert_memory_equal(rfb, "RFB 003.", 8);
+    ok(hv_signal(f->hv, A, HV_SIGNAL_POWEROFF));
+    struct seen s = await_state(f, A, HV_STOPPED);
+
+    assert_int_equal(s.stop, HV_STOP_POWEROFF);
+    assert_int_equal(query(f, A).stop, HV_STOP_POWEROFF);
+    fails(hv_unpause(f->hv, A), NULL);
+    /* The reason can still be asked after a restart of the program. */
+    fixture_reopen(f);
+    assert_int_equal(query(f, A).state, HV_STOPPED);
+    assert_int_equal(query(f, A).stop, HV_STOP_POWEROFF);
+    ok(hv_destroy(f->hv, A));
+}
+
+static void a_stop_we_slept_through_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    const char *answer;
+
+    if (streq(driver, "sim")) {
+        skip(); /* its guests do nothing while it is closed */
+        return;
+    }
+    (void)answer;
+    _cleanup_close_ int console = boot(f, &p);
+
+    ok(hv_signal(f->hv, A, HV_SIGNAL_POWEROFF));
+    hv_close(f->hv);
+    struct hv_config config = {.state_dir = f->dir};
+    struct hv_domain d;
+    int64_t deadline = mono_us() + 30 * SECOND_US;
+
+    /* Opened without a receiver of events, again and again: only the state found counts. */
+    do {
+        struct timespec ts = {.tv_nsec = 100000000};
+
+        nanosleep(&ts, NULL);
+        ok(hv_open(driver, &config, &f->hv));
+        d = query(f, A);
+        if (d.state != HV_STOPPED)
+            hv_close(f->hv);
+    } while (d.state != HV_STOPPED && mono_us() < deadline);
+    assert_int_equal(d.state, HV_STOPPED);
+    assert_int_equal(d.stop, HV_STOP_POWEROFF);
+}
+
+static void a_reset_guest_boots_again(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    _cleanup_close_ int console = boot(f, &p);
+
+    ok(hv_reset(f->hv, A));
+    await_event(f, A, HV_EVENT_REBOOTED);
+    assert_int_equal(query(f, A).state, HV_RUNNING);
+    if (streq(driver, "qemu"))
+        await_text(console, ready_text());
+    /* The guest's own reboot, in place and then as a stop. */
+    ok(hv_signal(f->hv, A, HV_SIGNAL_REBOOT));
+    await_event(f, A, HV_EVENT_REBOOTED);
+    if (streq(driver, "qemu"))
+        await_text(console, ready_text());
+    ok(hv_set_on_reboot(f->hv, A, HV_ACTION_STOP));
+    ok(hv_signal(f->hv, A, HV_SIGNAL_REBOOT));
+    assert_int_equal(await_state(f, A, HV_STOPPED).stop, HV_STOP_REBOOT);
+    /* A stopped guest can be started again in place. */
+    ok(hv_reset(f->hv, A));
+    assert_int_equal(query(f, A).state, HV_RUNNING);
+}
+
+static void memory_survives_suspend_and_resume(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    _cleanup_close_ int console = -1;
+    _cleanup_close_ int again = -1;
+    _cleanup_free_ char *path = xasprintf("%s/memory", f->dir);
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct hv_nic nic = {.device = 0, .mac = "52:54:00:00:00:01", .net = HV_NET_USER, .tap_fd = -1};
+    struct hv_domain d;
+
+    p.nics = &nic;
+    p.n_nics = 1;
+    struct hv_started started = start(f, &p);
+
+    ok(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &console));
+    ok(hv_unpause(f->hv, A));
+    await_text(console, streq(driver, "sim") ? ready_text() : "counter 2");
+    /* Too small a place is refused and the guest runs on. */
+    fails(hv_suspend(f->hv, A, fd, 1000), NULL);
+    assert_int_equal(query(f, A).state, HV_RUNNING);
+    ok(hv_suspend(f->hv, A, fd, 1ll << 30));
+    fails(hv_query(f->hv, A, &f->arena, &d), "HANDLE_INVALID");
+    assert_true(lseek(fd, 0, SEEK_CUR) > 4096);
+    lseek(fd, 0, SEEK_SET);
+    p.resume_fd = fd;
+    p.record = started.record;
+    start(f, &p);
+    assert_int_equal(query(f, A).state, HV_PAUSED);
+    ok(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &again));
+    ok(hv_unpause(f->hv, A));
+    /* It counts on where it was: a rebooted guest would say READY first and begin at 0. */
+    if (streq(driver, "qemu"))
+        await_text(again, "counter 5");
+}
+
+static void a_record_of_another_kind_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    struct hv_started r;
+    _cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct hv_domain *all;
+    size_t n;
+
+    p.resume_fd = fd;
+    p.record = "{\"version\":1,\"type\":\"x -readconfig y\",\"cpu\":\"max\",\"accel\":\"tcg\"}";
+    fails(hv_start(f->hv, &p, &f->arena, &r), NULL);
+    ok(hv_list(f->hv, &f->arena, &all, &n));
+    assert_int_equal(n, 0);
+}
+
+static void devices_come_and_go_in_a_running_guest(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    _cleanup_close_ int console = boot(f, &p);
+    _cleanup_free_ char *path = xasprintf("%s/disk", f->dir);
+    _cleanup_free_ char *node = xasprintf("{\"driver\":\"raw\",\"node-name\":\"d1\",\"file\":{"
+                                          "\"driver\":\"file\",\"filename\":\"%s\"}}",
+                                          path);
+    const char *nodes[] = {node};
+    struct hv_disk disk = {
+        .device = 1, .type = HV_DISK, .vdi = B, .node = "d1", .blockdevs = nodes, .n_blockdevs = 1};
+    struct hv_nic nic = {.device = 2, .mac = "52:54:00:00:00:02", .net = HV_NET_USER, .tap_fd = -1};
+    struct hv_stats st;
+
+    ok(io_write_file(path, "", 0, 0600));
+    assert_return_code(truncate(path, 8 << 20), 0);
+    ok(hv_attach_disk(f->hv, A, &disk));
+    ok(hv_attach_disk(f->hv, A, &disk));
+    ok(hv_attach_nic(f->hv, A, &nic));
+    assert_int_equal(query(f, A).n_disks, 1);
+    assert_int_equal(query(f, A).n_nics, 1);
+    fixture_reopen(f);
+    assert_int_equal(query(f, A).n_disks, 1);
+    ok(hv_stats(f->hv, A, &f->arena, &st));
+    assert_int_equal(st.n_vcpus, 1);
+    assert_true(st.cpu_ns > 0);
+    assert_int_equal(st.n_disks, 1);
+    assert_int_equal(st.disks[0].device, 1);
+    ok(hv_detach_disk(f->hv, A, 1, 30 * SECOND_US));
+    ok(hv_detach_disk(f->hv, A, 1, 30 * SECOND_US));
+    ok(hv_detach_nic(f->hv, A, 2, 30 * SECOND_US));
+    assert_int_equal(query(f, A).n_disks, 0);
+    assert_int_equal(query(f, A).n_nics, 0);
+}
+
+static void memory_and_cpus_change_live(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    struct hv_pair *info = NULL;
+    size_t n = 0;
+
+    p.vcpus_max = 3;
+    _cleanup_close_ int console = boot(f, &p);
+
+    ok(hv_set_vcpus(f->hv, A, 2));
+    assert_int_equal(query(f, A).vcpus, 2);
+    fails(hv_set_vcpus(f->hv, A, 4), NULL);
+    ok(hv_set_memory(f->hv, A, 96ll << 20));
+    if (streq(driver, "sim")) {
+        await_event(f, A, HV_EVENT_MEMORY);
+        assert_int_equal(query(f, A).memory_actual, 96ll << 20);
+    }
+    ok(hv_guest_info(f->hv, A, &f->arena, &info, &n));
+    for (int64_t deadline = mono_us() + 20 * SECOND_US; n == 0 && mono_us() < deadline;) {
+        await_event(f, A, HV_EVENT_GUEST);
+        ok(hv_guest_info(f->hv, A, &f->arena, &info, &n));
+    }
+    assert_true(n > 0);
+    assert_string_equal(info[0].key, "os_version/name");
+}
+
+static void a_guest_whose_process_dies_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    const char *answer;
+
+    start(f, &p);
+    ok(hv_unpause(f->hv, A));
+    if (streq(driver, "sim")) {
+        _cleanup_free_ char *say = xasprintf("{\"guest\":{\"uuid\":\"%s\",\"act\":\"lost\"}}", A);
+
+        ok(hv_control(f->hv, say, &f->arena, &answer));
+    } else {
+        _cleanup_free_ char *path = xasprintf("%s/run/vm/%s/pid", f->dir, A);
+        _cleanup_str_ struct str text = STR_INIT;
+
+        ok(io_read_file(path, 64, &text));
+        kill((pid_t)strtol(str_cstr(&text), NULL, 10), SIGKILL);
+    }
+    assert_int_equal(await_state(f, A, HV_STOPPED).stop, HV_STOP_LOST);
+    fixture_reopen(f);
+    assert_int_equal(query(f, A).stop, HV_STOP_LOST);
+    ok(hv_destroy(f->hv, A));
+}
+
+/* ---- the simulator alone ---- */
+
+static void sim_faults_come_when_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    const char *answer;
+
+    start(f, &p);
+    ok(hv_control(f->hv,
+                  "{\"fault\":{\"op\":\"unpause\",\"code\":\"VM_BAD\",\"params\":[\"x\"],"
+                  "\"times\":2}}",
+                  &f->arena, &answer));
+    fails(hv_unpause(f->hv, A), "VM_BAD");
+    fails(hv_unpause(f->hv, A), "VM_BAD");
+    ok(hv_unpause(f->hv, A));
+    ok(hv_control(f->hv, "{\"delay\":{\"op\":\"pause\",\"us\":20000}}", &f->arena, &answer));
+    int64_t from = mono_us();
+
+    ok(hv_pause(f->hv, A));
+    assert_true(mono_us() - from >= 20000);
+    ok(hv_control(f->hv, "{\"clear\":true}", &f->arena, &answer));
+    assert_non_null(strstr(answer, "\"pause\":1"));
+    fails(hv_control(f->hv, "{\"unheard\":1}", &f->arena, &answer), "INVALID_VALUE");
+    fails(hv_control(f->hv, "[", &f->arena, &answer), "INVALID_VALUE");
+}
+
+static void sim_guests_act_later(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+    const char *answer;
+
+    ok(hv_control(f->hv, "{\"timing\":{\"shutdown_us\":30000}}", &f->arena, &answer));
+    start(f, &p);
+    ok(hv_unpause(f->hv, A));
+    ok(hv_signal(f->hv, A, HV_SIGNAL_POWEROFF));
+    assert_int_equal(query(f, A).state, HV_RUNNING);
+    assert_int_equal(await_state(f, A, HV_STOPPED).stop, HV_STOP_POWEROFF);
+}
+
+static void sim_carries_thousands(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_domain *all;
+    int64_t from = mono_us();
+    size_t n;
+
+    for (int i = 0; i < 2000; i++) {
+        char uuid[UUID_LEN + 1];
+
+        snprintf(uuid, sizeof(uuid), "33333333-0000-4000-8000-%012d", i);
+        struct hv_start p = guest(f, uuid);
+
+        start(f, &p);
+        ok(hv_unpause(f->hv, uuid));
+    }
+    int64_t each = (mono_us() - from) / 2000;
+
+    print_message("sim: %lld us for a start and an unpause\n", (long long)each);
+    assert_true(each < 5000);
+    fixture_reopen(f);
+    ok(hv_list(f->hv, &f->arena, &all, &n));
+    assert_int_equal(n, 2000);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static int run_driver(const char *name)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_domain_lives_from_start_to_destroy),
+        T(a_repeated_start_gives_the_same_domain),
+        T(what_does_not_exist_is_said_to),
+        T(bad_arguments_are_refused_before_the_driver_sees_them),
+        T(domains_go_on_without_us),
+        T(media_come_and_go),
+        T(a_failed_start_leaves_nothing),
+        T(many_threads_may_call),
+        T(destroy_may_come_during_start),
+        T(a_guest_boots_and_shuts_down),
+        T(a_stop_we_slept_through_is_found),
+        T(a_reset_guest_boots_again),
+        T(memory_survives_suspend_and_resume),
+        T(a_record_of_another_kind_is_refused),
+        T(devices_come_and_go_in_a_running_guest),
+        T(memory_and_cpus_change_live),
+        T(a_guest_whose_process_dies_is_lost),
+    };
+
+    driver = name;
+    if (!fixture_usable(name)) {
+        print_message("driver %s cannot run here\n", name);
+        return 77; /* meson and Automake: skipped */
+    }
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+static int run_sim_alone(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(sim_faults_come_when_asked_for),
+        T(sim_guests_act_later),
+        T(sim_carries_thousands),
+    };
+
+    driver = "sim";
+    return cmocka_run_group_tests_name("sim alone", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 2)
+        cmocka_set_test_filter(argv[2]);
+    if (argc > 1 && streq(argv[1], "qemu"))
+        return run_driver("qemu");
+    return run_driver("sim") + run_sim_alone();
+}
