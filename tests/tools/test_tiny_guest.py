@@ -2,6 +2,7 @@
 """The tiny guest does what other tests rely on."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -44,11 +45,23 @@ def test_a_second_call_makes_nothing_anew(image):
 def test_disk_boots_counts_and_obeys_the_power_button(image, start):
     guest = start(*boot_disk(image))
     guest.expect("XENOLITH-TINY READY")
-    first = int(guest.expect(r"counter (\d+)").group(1))
-    assert int(guest.expect(r"counter (\d+)").group(1)) == first + 1
+    first = int(guest.expect(r"counter (\d+)\r").group(1))
+    assert int(guest.expect(r"counter (\d+)\r").group(1)) == first + 1
     guest.command("system_powerdown")
     guest.expect("XENOLITH-TINY POWER BUTTON")
     guest.expect("XENOLITH-TINY DOWN")
+    assert guest.wait_end() == 0
+
+
+def test_disk_boots_by_uefi(image, start, tmp_path):
+    shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", tmp_path / "vars.fd")
+    guest = start(*boot_disk(image), "-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
+                  "-drive", f"if=pflash,format=raw,file={tmp_path}/vars.fd")
+    guest.expect("XENOLITH-TINY READY", 120)
+    guest.expect("tiny# ")
+    guest.type("ls -d /sys/firmware/efi\n")
+    guest.expect("/sys/firmware/efi\r\n")
+    guest.type("poweroff\n")
     assert guest.wait_end() == 0
 
 
@@ -63,7 +76,7 @@ def test_control_alt_delete_starts_it_again(image, start):
 
 def test_agent_answers_and_shuts_down(image, start):
     guest = start(*boot_disk(image), "-nic", "user,model=virtio-net-pci,mac=52:54:00:00:00:07")
-    assert guest.expect(r"XENOLITH-TINY ADDRESS eth0 (\S+)").group(1) == "10.0.2.15"
+    assert guest.expect(r"XENOLITH-TINY ADDRESS eth0 (\S+)\r").group(1) == "10.0.2.15"
     assert guest.agent("guest-sync", id=4711) == {"return": 4711}
     assert guest.agent("guest-get-host-name") == {"return": {"host-name": "tiny"}}
     cards = {card["name"]: card for card in guest.agent("guest-network-get-interfaces")["return"]}
