@@ -23,7 +23,7 @@ static void fill(struct setup *s, struct vm_rec *vm, const char *hostname)
     vm->resident_on = vm->affinity = s->host;
     vm->memory_static_min = vm->memory_static_max = DOM0_MEMORY;
     vm->memory_dynamic_min = vm->memory_dynamic_max = vm->memory_target = DOM0_MEMORY;
-    vm->VCPUs_max = vm->VCPUs_at_startup = s->facts->cpu_count;
+    vm->VCPUs_max = vm->VCPUs_at_startup = (int64_t)s->facts->cpus.n;
 }
 
 struct error *setup_dom0(struct setup *s)
@@ -44,7 +44,7 @@ struct error *setup_dom0(struct setup *s)
         fill(s, vm, host->hostname);
     }
     m->memory_actual = vm->memory_target;
-    m->VCPUs_number = s->facts->cpu_count;
+    m->VCPUs_number = (int64_t)s->facts->cpus.n;
     m->start_time = s->facts->boot_time;
     m->last_updated = now_s();
     m->current_domain_type = DOMAIN_TYPE_PV;

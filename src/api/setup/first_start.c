@@ -24,13 +24,17 @@ struct error *setup_rows(struct daemon *d)
 {
     static const struct commit_info info = {.who = "", .task = "", .call = "start"};
     _cleanup_arena_ struct arena a;
-    struct host_facts_args args = {0};
-    struct host_facts_result facts;
+    const struct host_host_facts_args facts_args = {0};
+    const struct host_host_figures_args figures_args = {0};
+    struct host_host_facts_result facts;
+    struct host_host_figures_result figures;
 
     arena_init(&a);
-    TRY(hostd_facts(d->hostd, &args, &a, &facts));
+    TRY(hostd_host_facts(d->hostd, &facts_args, &a, &facts));
+    TRY(hostd_host_figures(d->hostd, &figures_args, &a, &figures));
     _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
-    struct setup s = {.daemon = d, .t = t, .a = &a, .facts = &facts};
+    struct setup s = {.daemon = d, .t = t, .a = &a, .facts = &facts,
+                      .memory_free = figures.memory_free};
 
     TRY(all_rows(&s));
     TRY(txn_commit(t, &info));

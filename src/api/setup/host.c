@@ -16,7 +16,7 @@
 
 static struct map_string_string software_version(const struct setup *s)
 {
-    const struct host_facts_result *f = s->facts;
+    const struct host_host_facts_result *f = s->facts;
     const char *const pairs[] = {
         "product_brand", "Xenolith",
         "product_version", COMPATIBLE_PRODUCT_VERSION,
@@ -49,18 +49,21 @@ static const char *int_text(const struct setup *s, int64_t v)
 
 static struct map_string_string cpu_info(const struct setup *s)
 {
-    const struct host_facts_result *f = s->facts;
+    static const struct host_processor_rec unknown = {
+        .vendor = "", .model_name = "", .stepping = "", .flags = ""};
+    const struct host_host_facts_result *f = s->facts;
+    const struct host_processor_rec *cpu = f->cpus.n ? &f->cpus.v[0] : &unknown;
     const char *const pairs[] = {
-        "cpu_count", int_text(s, f->cpu_count),
-        "socket_count", int_text(s, f->socket_count),
+        "cpu_count", int_text(s, (int64_t)f->cpus.n),
+        "socket_count", int_text(s, f->sockets),
         "threads_per_core", int_text(s, f->threads_per_core),
-        "vendor", f->cpu_vendor,
-        "speed", arena_printf(s->a, "%.3f", f->cpu_mhz),
-        "modelname", f->cpu_model_name,
-        "family", int_text(s, f->cpu_family),
-        "model", int_text(s, f->cpu_model),
-        "stepping", int_text(s, f->cpu_stepping),
-        "flags", f->cpu_flags,
+        "vendor", cpu->vendor,
+        "speed", int_text(s, cpu->mhz),
+        "modelname", cpu->model_name,
+        "family", int_text(s, cpu->family),
+        "model", int_text(s, cpu->model),
+        "stepping", cpu->stepping,
+        "flags", cpu->flags,
         "features", "",
         "features_hvm", "",
         "features_hvm_host", "",
@@ -108,7 +111,7 @@ static void fill_new(struct setup *s, struct host_rec *h)
 
 static void refresh(struct setup *s, struct host_rec *h)
 {
-    const struct host_facts_result *f = s->facts;
+    const struct host_host_facts_result *f = s->facts;
 
     h->hostname = f->hostname;
     h->address = f->address;
@@ -117,8 +120,8 @@ static void refresh(struct setup *s, struct host_rec *h)
     h->software_version = software_version(s);
     h->cpu_info = cpu_info(s);
     h->capabilities = capabilities(s);
-    h->bios_strings = f->bios_strings;
-    h->boot_free_mem = f->memory_free;
+    h->bios_strings = f->bios;
+    h->boot_free_mem = s->memory_free;
     map_set(s->a, &h->other_config, "boot_time", int_text(s, f->boot_time));
     map_set(s->a, &h->other_config, "agent_start_time", int_text(s, now_s()));
 }
@@ -126,39 +129,46 @@ static void refresh(struct setup *s, struct host_rec *h)
 static void refresh_metrics(struct setup *s, struct host_metrics_rec *m)
 {
     m->memory_total = s->facts->memory_total;
-    m->memory_free = s->facts->memory_free;
+    m->memory_free = s->memory_free;
     m->live = true;
     m->last_updated = now_s();
 }
 
-/* One row a processor, by number; surplus ones go. */
+static void fill_cpu(struct host_cpu_rec *c, const struct host_processor_rec *p)
+{
+    c->number = p->number;
+    c->vendor = p->vendor;
+    c->modelname = p->model_name;
+    c->speed = p->mhz;
+    c->family = p->family;
+    c->model = p->model;
+    c->stepping = p->stepping;
+    c->flags = p->flags;
+}
+
+/* One row a processor, in order; surplus ones go. */
 static struct error *setup_cpus(struct setup *s)
 {
-    const struct host_facts_result *f = s->facts;
-    const struct host_cpu_rec *const *old;
-    size_t n_old = txn_all_host_cpu(s->t, &old);
-    int64_t have = 0;
+    const struct host_cpu_rec *const *rows;
+    size_t n_rows = txn_all_host_cpu(s->t, &rows), done = 0;
 
-    for (size_t i = 0; i < n_old; i++) {
-        if (!streq(old[i]->host, s->host))
+    for (size_t i = 0; i < n_rows; i++) {
+        struct host_cpu_rec *c;
+
+        if (!streq(rows[i]->host, s->host))
             continue;
-        if (old[i]->number >= f->cpu_count)
-            TRY(txn_delete_host_cpu(s->t, old[i]->self));
-        else
-            have++;
+        if (done >= s->facts->cpus.n) {
+            TRY(txn_delete_host_cpu(s->t, rows[i]->self));
+            continue;
+        }
+        TRY(txn_edit_host_cpu(s->t, rows[i]->self, &c));
+        fill_cpu(c, &s->facts->cpus.v[done++]);
     }
-    for (; have < f->cpu_count; have++) {
+    for (; done < s->facts->cpus.n; done++) {
         struct host_cpu_rec *c = txn_new_host_cpu(s->t);
 
         c->host = s->host;
-        c->number = have;
-        c->vendor = f->cpu_vendor;
-        c->modelname = f->cpu_model_name;
-        c->speed = (int64_t)f->cpu_mhz;
-        c->family = f->cpu_family;
-        c->model = f->cpu_model;
-        c->stepping = int_text(s, f->cpu_stepping);
-        c->flags = f->cpu_flags;
+        fill_cpu(c, &s->facts->cpus.v[done]);
     }
     return NULL;
 }
@@ -172,8 +182,6 @@ struct error *setup_host(struct setup *s)
         h = txn_new_host(s->t);
         m = txn_new_host_metrics(s->t);
         h->metrics = m->self;
-        if (*s->facts->uuid)
-            h->uuid = s->facts->uuid;
         refresh(s, h);
         fill_new(s, h);
         s->host = h->self;

@@ -11,7 +11,8 @@ struct setup {
     struct daemon *daemon;
     struct txn *t;
     struct arena *a;
-    const struct host_facts_result *facts;
+    const struct host_host_facts_result *facts;
+    int64_t memory_free;
     bool first;       /* there is no pool yet */
     const char *host; /* references, once made */
     const char *pool;
