@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/setup/rows.h"
+#include "api/setup/setup.h"
+#include "gen/class/pool_txn.h"
+
+static struct error *all_rows(struct setup *s)
+{
+    const struct pool_rec *const *pools;
+
+    s->first = txn_all_pool(s->t, &pools) == 0;
+    if (!s->first) {
+        s->pool = pools[0]->self;
+        s->host = pools[0]->master;
+    }
+    TRY(setup_roles(s));
+    TRY(setup_host(s));
+    TRY(setup_dom0(s));
+    TRY(setup_network(s));
+    TRY(setup_pool(s));
+    return setup_storage(s);
+}
+
+struct error *setup_rows(struct daemon *d)
+{
+    static const struct commit_info info = {.who = "", .task = "", .call = "start"};
+    _cleanup_arena_ struct arena a;
+    const struct host_host_facts_args facts_args = {0};
+    const struct host_host_figures_args figures_args = {0};
+    struct host_host_facts_result facts;
+    struct host_host_figures_result figures;
+
+    arena_init(&a);
+    TRY(hostd_host_facts(d->hostd, &facts_args, &a, &facts));
+    TRY(hostd_host_figures(d->hostd, &figures_args, &a, &figures));
+    _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
+    struct setup s = {.daemon = d, .t = t, .a = &a, .facts = &facts,
+                      .memory_free = figures.memory_free};
+
+    TRY(all_rows(&s));
+    TRY(txn_commit(t, &info));
+    /* They name the daemon's own rows until it ends. */
+    d->host_ref = xstrdup(s.host);
+    d->pool_ref = xstrdup(s.pool);
+    return NULL;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Storage that is there from the start: a row for every driver, a directory of disks as the default
+ * repository and one of installation media. hostd decides where the directories lie.
+ */
+#include "api/common/lists.h"
+#include "api/setup/rows.h"
+#include "api/sr/drivers.h"
+#include "api/sr/sr.h"
+#include "gen/class/PBD_txn.h"
+#include "gen/class/SR_txn.h"
+#include "gen/class/pool_txn.h"
+
+struct initial_sr {
+    const char *name;
+    const char *description;
+    const char *type;
+    const char *content_type;
+};
+
+static const struct initial_sr local_storage = {"Local storage", "", "file", "user"};
+static const struct initial_sr local_media = {
+    "ISO images", "Files with the ending .iso in the directory of this repository", "iso", "iso"};
+
+/* The rows are committed as attached; hostd has the repository before that. */
+static struct error *add_sr(struct setup *s, const struct initial_sr *what, const char **ret)
+{
+    struct sr_rec *sr = txn_new_sr(s->t);
+    struct pbd_rec *pbd = txn_new_pbd(s->t);
+
+    sr->name_label = what->name;
+    sr->name_description = what->description;
+    sr->type = what->type;
+    sr->content_type = what->content_type;
+    sr->default_vdi_visibility = true;
+    pbd->SR = sr->self;
+    pbd->host = s->host;
+    TRY(sr_backend_create(s->daemon, s->a, sr, &pbd->device_config));
+    TRY(sr_backend_attach(s->daemon, s->a, sr, pbd));
+    pbd->currently_attached = true;
+    *ret = sr->self;
+    return NULL;
+}
+
+struct error *setup_storage(struct setup *s)
+{
+    const char *disks, *media;
+    struct pool_rec *pool;
+
+    TRY(sm_rows_update(s->t));
+    if (!s->first)
+        return NULL;
+    TRY(add_sr(s, &local_storage, &disks));
+    TRY(add_sr(s, &local_media, &media));
+    TRY(txn_edit_pool(s->t, s->pool, &pool));
+    pool->default_SR = pool->suspend_image_SR = pool->crash_dump_SR = disks;
+    return NULL;
+}
