@@ -84,7 +84,8 @@ def _class_row(cls):
                      (cls.get_all, "has_get_all"), (cls.state == "removed", "removed")):
         if on:
             parts.append(f".{name} = true")
-    return f"    [{cname.class_id(cls.name)}] = {{" + ",\n        ".join(_fill(parts)) + "},\n"
+    text = ",\n        ".join(_fill(parts))
+    return f"    [{cname.class_id(cls.name)}] = {{{text}}},\n"
 
 
 def _members(fields, indent="    "):
@@ -262,82 +263,85 @@ const struct struct_info {lower}_ctor_info = {{
     return c
 
 
-def _class_txn(cls, out):
-    n = cname.lower(cls.name)
-    rec = cname.rec(cls.name)
-    cid = cname.class_id(cls.name)
-    if not in_store(cls):
-        out.header(f"class/{cls.name}_txn.h", f"/* {cls.name} has no rows. */\n")
-        return
-    h = f'''/* {cls.name} rows by their type: names for model/txn.h and model/view.h, nothing more. */
+TXN = '''/* @NAME@ rows by their type: names for model/txn.h and model/view.h, nothing more. */
 
-#include "gen/class/{cls.name}.h"
+#include "gen/class/@NAME@.h"
 #include "model/txn.h"
 #include "model/view.h"
 
-static inline struct error *txn_{n}(struct txn *t, const char *ref, const struct {rec} **ret)
-{{
+static inline struct error *txn_@LOWER@(struct txn *t, const char *ref, const struct @REC@ **ret)
+{
     const void *rec;
-    struct error *e = txn_read(t, {cid}, ref, &rec);
+    struct error *e = txn_read(t, @ID@, ref, &rec);
     if (!e)
-        *ret = (const struct {rec} *)rec;
+        *ret = (const struct @REC@ *)rec;
     return e;
-}}
+}
 
 /* NULL if there is no such row. */
-static inline const struct {rec} *txn_find_{n}(struct txn *t, const char *ref)
-{{
-    return (const struct {rec} *)txn_find(t, {cid}, ref);
-}}
+static inline const struct @REC@ *txn_find_@LOWER@(struct txn *t, const char *ref)
+{
+    return (const struct @REC@ *)txn_find(t, @ID@, ref);
+}
 
-static inline struct error *txn_edit_{n}(struct txn *t, const char *ref, struct {rec} **ret)
-{{
+static inline struct error *txn_edit_@LOWER@(struct txn *t, const char *ref, struct @REC@ **ret)
+{
     void *rec;
-    struct error *e = txn_edit(t, {cid}, ref, &rec);
+    struct error *e = txn_edit(t, @ID@, ref, &rec);
     if (!e)
-        *ret = (struct {rec} *)rec;
+        *ret = (struct @REC@ *)rec;
     return e;
-}}
+}
 
-static inline struct {rec} *txn_new_{n}(struct txn *t)
-{{
-    return (struct {rec} *)txn_insert(t, {cid});
-}}
+static inline struct @REC@ *txn_new_@LOWER@(struct txn *t)
+{
+    return (struct @REC@ *)txn_insert(t, @ID@);
+}
 
-static inline struct error *txn_delete_{n}(struct txn *t, const char *ref)
-{{
-    return txn_delete(t, {cid}, ref);
-}}
+static inline struct error *txn_delete_@LOWER@(struct txn *t, const char *ref)
+{
+    return txn_delete(t, @ID@, ref);
+}
 
-static inline struct error *txn_{n}_by_uuid(struct txn *t, const char *uuid,
-                                            const struct {rec} **ret)
-{{
+static inline struct error *txn_@LOWER@_by_uuid(struct txn *t, const char *uuid,
+                                            const struct @REC@ **ret)
+{
     const void *rec;
-    struct error *e = txn_read_uuid(t, {cid}, uuid, &rec);
+    struct error *e = txn_read_uuid(t, @ID@, uuid, &rec);
     if (!e)
-        *ret = (const struct {rec} *)rec;
+        *ret = (const struct @REC@ *)rec;
     return e;
-}}
+}
 
 /* All rows in order of creation; *ret lives as long as the transaction. */
-static inline size_t txn_all_{n}(struct txn *t, const struct {rec} *const **ret)
-{{
+static inline size_t txn_all_@LOWER@(struct txn *t, const struct @REC@ *const **ret)
+{
     const void *const *all;
-    size_t count = txn_all(t, {cid}, &all);
-    *ret = (const struct {rec} *const *)all;
+    size_t count = txn_all(t, @ID@, &all);
+    *ret = (const struct @REC@ *const *)all;
     return count;
-}}
+}
 
-static inline const struct {rec} *view_{n}(const struct view *v, const char *ref)
-{{
-    return (const struct {rec} *)view_find(v, {cid}, ref);
-}}
+static inline const struct @REC@ *view_@LOWER@(const struct view *v, const char *ref)
+{
+    return (const struct @REC@ *)view_find(v, @ID@, ref);
+}
 '''
-    if inv_fields(cls):
-        h += f'''
-static inline const struct {n}_inv *txn_inv_{n}(struct txn *t, const struct {rec} *rec)
-{{
-    return (const struct {n}_inv *)txn_inverse(t, {cid}, rec);
-}}
+
+TXN_INVERSE = '''
+static inline const struct @LOWER@_inv *txn_inv_@LOWER@(struct txn *t, const struct @REC@ *rec)
+{
+    return (const struct @LOWER@_inv *)txn_inverse(t, @ID@, rec);
+}
 '''
-    out.header(f"class/{cls.name}_txn.h", h)
+
+
+def _class_txn(cls, out):
+    if not in_store(cls):
+        out.header(f"class/{cls.name}_txn.h", f"/* {cls.name} has no rows. */\n")
+        return
+    text = TXN + (TXN_INVERSE if inv_fields(cls) else "")
+    for mark, name in (("@NAME@", cls.name), ("@ID@", cname.class_id(cls.name)),
+                       ("@REC@", cname.rec(cls.name)), ("@LOWER@", cname.lower(cls.name))):
+        text = text.replace(mark, name)
+    out.header(f"class/{cls.name}_txn.h", text)

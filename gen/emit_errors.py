@@ -4,8 +4,7 @@
 import cname
 
 
-def emit(schema, out):
-    h = '''/*
+HEADER = '''/*
  * The error catalogue. ERR_X is the code as text; err_x(...) makes the error with its parameters,
  * each a const char *. References, not uuids, unless the schema says otherwise.
  */
@@ -31,22 +30,16 @@ static inline const char *err_text_(const char *s)
 }
 
 '''
-    c = '''#include "gen/errors.h"
+
+SOURCE = '''#include "gen/errors.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 const struct error_info error_catalogue[] = {
 '''
-    for e in sorted(schema.errors.values(), key=lambda e: e.name):
-        h += f"#define ERR_{cname.upper(e.name)} {cname.c_string(e.name)}\n"
-        if not e.variadic:
-            h += _constructor(e)
-        labels = ", ".join(cname.c_string(p) for p in e.params)
-        params = f"(const char *const[]){{{labels}}}" if e.params else "NULL"
-        c += (f"    {{{cname.c_string(e.name)}, {cname.c_string(e.doc)},\n"
-              f"     {params}, {len(e.params)}}},\n")
-    c += '''};
+
+FIND = '''};
 
 const int error_catalogue_n = sizeof(error_catalogue) / sizeof(error_catalogue[0]);
 
@@ -61,6 +54,19 @@ const struct error_info *error_catalogue_find(const char *code)
                    compare);
 }
 '''
+
+
+def emit(schema, out):
+    h, c = HEADER, SOURCE
+    for e in sorted(schema.errors.values(), key=lambda e: e.name):
+        h += f"#define ERR_{cname.upper(e.name)} {cname.c_string(e.name)}\n"
+        if not e.variadic:
+            h += _constructor(e)
+        labels = ", ".join(cname.c_string(p) for p in e.params)
+        params = f"(const char *const[]){{{labels}}}" if e.params else "NULL"
+        c += (f"    {{{cname.c_string(e.name)}, {cname.c_string(e.doc)},\n"
+              f"     {params}, {len(e.params)}}},\n")
+    c += FIND
     out.header("errors.h", h)
     out.source("errors.c", c)
 

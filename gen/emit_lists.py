@@ -70,7 +70,8 @@ def _http(schema, out):
         rows += (f'    [HTTP_{cname.upper(name)}] = {{"{name}", "{a["method"]}", '
                  f"{cname.c_string(a['uri'])},\n        {mask_text(schema, a['roles'])}, {checked},"
                  f"\n        (const char *const[]){{{query}NULL}}, {sub}}},\n")
-    h += "    HTTP_ACTION_MAX\n};\n\nextern const struct http_action http_actions[HTTP_ACTION_MAX];\n"
+    h += "    HTTP_ACTION_MAX\n};\n\n"
+    h += "extern const struct http_action http_actions[HTTP_ACTION_MAX];\n"
     c += f"\nconst struct http_action http_actions[HTTP_ACTION_MAX] = {{\n{rows}}};\n"
     out.header("http_actions.h", h)
     out.source("http_actions.c", c)
