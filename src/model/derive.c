@@ -246,7 +246,9 @@ void stage_derive(struct commit_stage *st)
         const struct class_info *ci = &classes[w->obj->class_id];
 
         for (int i = 0; w->rec && i < ci->n_derived; i++)
-            if (w->derive_mask >> i & 1)
+            if (w->derive_mask >> i & 1) {
+                st->store->stats.derivations++;
                 derive_one(&v, st->arena, ci, &ci->derived[i], w->rec, &w->rel_changed);
+            }
     }
 }

@@ -91,6 +91,7 @@ void store_unwatch(struct store *s, struct watch *w);
 /* Counters for `make bench` and the control socket. */
 struct store_stats {
     uint64_t commits, conflicts, flushes, row_bytes, publications;
+    uint64_t derivations; /* derived fields computed by commits */
     size_t objects;
 };
 

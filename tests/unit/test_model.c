@@ -362,28 +362,28 @@ static void one_key_of_the_pool_concerns_every_vm(void **state)
     for (int i = 0; i < 20; i++)
         make_vm(b, "many");
     commit_ok(b);
-    vm_derived = 0;
+    vm_derivations = 0;
     assert_null(txn_edit_pool(b->t, ref, &pool));
     pool->other_config = (struct map_string_string){
         .n = 1, .k = (const char *[]){"some_key"}, .v = (const char *[]){"x"}};
     commit_ok(b);
-    assert_int_equal(vm_derived, 0);
+    assert_int_equal(vm_derivations, 0);
     assert_null(txn_edit_pool(b->t, ref, &pool));
     pool->other_config =
         (struct map_string_string){.n = 2,
                                    .k = (const char *[]){"some_key", "allow_clone_suspended_vm"},
                                    .v = (const char *[]){"x", "true"}};
     commit_ok(b);
-    assert_int_equal(vm_derived, 20);
-    vm_derived = 0;
+    assert_int_equal(vm_derivations, 20);
+    vm_derivations = 0;
     assert_null(txn_edit_pool(b->t, ref, &pool));
     pool->other_config.v = (const char *[]){"y", "true"};
     commit_ok(b);
-    assert_int_equal(vm_derived, 0);
+    assert_int_equal(vm_derivations, 0);
     assert_null(txn_edit_pool(b->t, ref, &pool));
     pool->other_config = (struct map_string_string){0};
     commit_ok(b);
-    assert_int_equal(vm_derived, 20);
+    assert_int_equal(vm_derivations, 20);
 }
 
 static void uuids_are_unique(void **state)

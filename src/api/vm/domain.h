@@ -16,13 +16,14 @@
  *   paused   leave it paused           domid, record   what hostd answered to vm_start
  */
 
-/* Everything the rows say, as hostd wants it. Reads rows in a transaction of its own; memory from a. */
+/* Everything the rows say, as hostd wants it. Reads rows in a transaction of its own; memory from
+ * a. */
 _must_check_ struct error *domain_describe(struct daemon *d, struct arena *a, const char *vm,
                                            struct host_vm_start_args *ret);
 
 /* act halves: ask hostd. `vm` and `uuid` are in the plan's state. */
-struct error *domain_start(struct plan *p);   /* ends paused; fills domid and record */
-struct error *domain_run(struct plan *p);     /* unpauses unless `paused` is set */
+struct error *domain_start(struct plan *p); /* ends paused; fills domid and record */
+struct error *domain_run(struct plan *p);   /* unpauses unless `paused` is set */
 struct error *domain_destroy(struct plan *p);
 
 /* record halves: what the rows say from now on. */

@@ -25,7 +25,8 @@ struct error *guest_ask(struct plan *p, const char *signal)
 
 int64_t guest_deadline(struct plan *p)
 {
-    /* Monotonic time of another run of the machine means nothing: the process id tells runs apart. */
+    /* Monotonic time of another run of the machine means nothing: the process id tells runs apart.
+     */
     if (!plan_int(p, "deadline") || plan_int(p, "deadline of") != getpid()) {
         plan_set_int(p, "deadline", mono_us() + plan_int(p, "patience"));
         plan_set_int(p, "deadline of", getpid());

@@ -14,6 +14,6 @@ struct error *guest_ask(struct plan *p, const char *signal);
 int64_t guest_deadline(struct plan *p);
 int64_t guest_next_look(struct plan *p);
 _must_check_ struct error *guest_is_stopped(struct plan *p, bool *ret);
-/* VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT: neither ACPI nor an agent says that a request was heard, so a guest that is not
- * done in time counts as one that did not listen. */
+/* VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT: neither ACPI nor an agent says that a request was heard, so a
+ * guest that is not done in time counts as one that did not listen. */
 struct error *guest_too_slow(struct plan *p);

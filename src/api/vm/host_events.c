@@ -105,7 +105,8 @@ static struct error *set_power_state(struct txn *t, const struct vm_rec *vm,
 static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm,
                                   const char *state, const char *stop)
 {
-    bool live = vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
+    bool live =
+        vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
 
     if (vm->current_operations.n)
         return touch(t, vm, false); /* a plan is at it and will look */
@@ -158,7 +159,8 @@ static void reconcile_vm(struct daemon *d, const struct vm_rec *vm,
                          const struct host_vm_list_result *l)
 {
     const struct host_domain_rec *dom = find_domain(l, vm->uuid);
-    bool live = vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
+    bool live =
+        vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
     const struct host_event_rec event = {
         .kind = "state",
         .uuid = vm->uuid,
@@ -172,7 +174,8 @@ static void reconcile_vm(struct daemon *d, const struct vm_rec *vm,
     vm_host_event(d, &event);
 }
 
-/* A domain nobody has a running VM for: left by an operation that was undone while hostd was away. */
+/* A domain nobody has a running VM for: left by an operation that was undone while hostd was away.
+ */
 static void remove_stray(struct daemon *d, const struct host_domain_rec *dom)
 {
     const struct host_vm_destroy_args args = {.uuid = dom->uuid};
@@ -198,7 +201,8 @@ struct error *vm_reconcile(struct daemon *d)
     arena_init(&a);
     TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
     store_all(d->store, CLASS_VM, &vms);
-    vec_foreach(v, &vms) reconcile_vm(d, (*v)->rec, &l);
+    vec_foreach (v, &vms)
+        reconcile_vm(d, (*v)->rec, &l);
     version_list_fini(&vms);
     for (size_t i = 0; i < l.domains.n; i++)
         remove_stray(d, &l.domains.v[i]);

@@ -7,6 +7,7 @@
  * this daemon, or of hostd) the rows are compared with the domains that exist.
  */
 
+#include "base/error.h"
 #include "gen/host_proto.h"
 #include "task/daemon.h"
 

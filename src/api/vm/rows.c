@@ -32,7 +32,8 @@ static struct error *set_attached(struct txn *t, const struct vm_rec *vm, bool a
         vbd->currently_attached = attached;
         vbd->reserved = false;
         if (attached && !*vbd->device)
-            vbd->device = vbd_device_name(txn_arena(t), (int)device_number(vbd->userdevice), vbd->type, true);
+            vbd->device =
+                vbd_device_name(txn_arena(t), (int)device_number(vbd->userdevice), vbd->type, true);
     }
     for (size_t i = 0; i < inv->VIFs.n; i++) {
         struct vif_rec *vif;
@@ -72,10 +73,9 @@ static void make_console(struct daemon *d, struct txn *t, const struct vm_rec *v
         c = txn_new_console(t);
     c->VM = vm->self;
     c->protocol = (int)protocol;
-    c->location = host && *host->address
-                      ? arena_printf(txn_arena(t), "https://%s/console?uuid=%s", host->address,
-                                     c->uuid)
-                      : "";
+    c->location = host && *host->address ? arena_printf(txn_arena(t), "https://%s/console?uuid=%s",
+                                                        host->address, c->uuid)
+                                         : "";
 }
 
 static struct error *drop_guest_metrics(struct txn *t, struct vm_rec *vm)

@@ -94,7 +94,7 @@ struct error *api_vm_shutdown(struct call *c, const struct vm_shutdown_args *a)
         return begin(c, a->vm, &plan_vm_hard_shutdown, VM_OPERATIONS_HARD_SHUTDOWN, &p);
     TRY(begin(c, a->vm, &plan_vm_clean_shutdown, VM_OPERATIONS_SHUTDOWN, &p));
     plan_set_bool(p, "then hard", true);
-    guest_set_patience(p, vm->shutdown_delay > 0 ? vm->shutdown_delay * SECOND_US
-                                                 : CLEAN_SHUTDOWN_US);
+    guest_set_patience(p,
+                       vm->shutdown_delay > 0 ? vm->shutdown_delay * SECOND_US : CLEAN_SHUTDOWN_US);
     return NULL;
 }

@@ -7,8 +7,8 @@
 
 struct vm_rec;
 
-/* In a body: where the memory will go (VM.suspend_SR, the pool's, the host's choice, plugged here), noted in the plan.
- * VM_NO_SUSPEND_SR [vm]. */
+/* In a body: where the memory will go (VM.suspend_SR, the pool's, the host's choice, plugged here),
+ * noted in the plan. VM_NO_SUSPEND_SR [vm]. */
 _must_check_ struct error *suspend_disk_choose(struct plan *p, struct txn *t,
                                                const struct vm_rec *vm);
 /* Halves of steps. */
