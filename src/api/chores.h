@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Upkeep of rows that the daemon does by itself, called by one thread now and then. */
+
+#include "base/error.h"
+#include "task/daemon.h"
+
+/* Sessions unused for too long go; last_active of the others is brought up to date. */
+_must_check_ struct error *api_review_sessions(struct daemon *d);
+/* Free memory, last_updated and live of this host. */
+_must_check_ struct error *api_host_figures(struct daemon *d);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/chores.h"
+
+#include "api/chores.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/world.h"
+#include "task/task_row.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+struct chores {
+    struct daemon *daemon;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool ending;
+};
+
+static struct error *collect_tasks(struct daemon *d)
+{
+    return tasks_collect(d->store);
+}
+
+static const struct chore {
+    const char *name;
+    int64_t every_us;
+    struct error *(*run)(struct daemon *d);
+} table[] = {
+    {"collect tasks", 5 * SECOND_US, collect_tasks},
+    {"review sessions", 60 * SECOND_US, api_review_sessions},
+    {"read host figures", 30 * SECOND_US, api_host_figures},
+};
+
+static void run_due(struct chores *c, int64_t next[])
+{
+    int64_t now = mono_us();
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        if (next[i] > now)
+            continue;
+        struct error *e = table[i].run(c->daemon);
+
+        /* A conflict or a host that is away: the next round will do. */
+        if (e && e->errnum != ECONNREFUSED)
+            log_and_free(LOG_DEBUG, e, "chore \"%s\"", table[i].name);
+        else
+            error_free(e);
+        next[i] = now + table[i].every_us;
+    }
+}
+
+static void *chores_main(void *arg)
+{
+    struct chores *c = arg;
+    int64_t next[ARRAY_SIZE(table)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+        next[i] = mono_us() + table[i].every_us;
+    pthread_mutex_lock(&c->lock);
+    while (!c->ending) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        ts.tv_sec++;
+        pthread_cond_timedwait(&c->ended, &c->lock, &ts);
+        if (c->ending)
+            break;
+        pthread_mutex_unlock(&c->lock);
+        run_due(c, next);
+        pthread_mutex_lock(&c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+struct error *chores_start(struct daemon *d, struct chores **ret)
+{
+    struct chores *c = xnew(struct chores);
+
+    c->daemon = d;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->ended, NULL);
+    int r = pthread_create(&c->thread, NULL, chores_main, c);
+
+    if (r) {
+        free(c);
+        return error_errno(r, "cannot start a thread");
+    }
+    *ret = c;
+    return NULL;
+}
+
+void chores_stop(struct chores *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->ending = true;
+    pthread_cond_signal(&c->ended);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->ended);
+    free(c);
+}

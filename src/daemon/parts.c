@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/parts.h"
+
+#include "api/http/handlers.h"
+#include "api/plans.h"
+#include "api/setup/setup.h"
+#include "api/vm/host_events.h"
+#include "auth/sessions.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/workers.h"
+#include "base/world.h"
+#include "daemon/chores.h"
+#include "db/db.h"
+#include "model/store.h"
+#include "proto/client.h"
+#include "rpc/rpc.h"
+#include "task/engine.h"
+#include "task/waiting.h"
+#include "wire/static_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define WORKERS_MAX     48
+#define WORKERS_QUEUE   4096
+#define TRANSFERS_MAX   128
+#define TRANSFERS_QUEUE 64
+#define HOSTD_WAIT_US   (30 * SECOND_US)
+#define DRAIN_US        (2 * SECOND_US)
+
+static char *state_path(const struct parts *p, const char *name)
+{
+    return xasprintf("%s/%s", p->d.state_dir, name);
+}
+
+static struct error *start_state(struct parts *p)
+{
+    _cleanup_free_ char *run = state_path(p, "run");
+    _cleanup_free_ char *lock = state_path(p, "run/xenolithd.lock");
+    _cleanup_free_ char *pid = state_path(p, "run/xenolithd.pid");
+    _cleanup_free_ char *text = xasprintf("%d\n", (int)getpid());
+
+    TRY(io_mkdir_p(run, 0700));
+    p->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (p->lock_fd < 0)
+        return error_errno(errno, "cannot open %s", lock);
+    if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return error_errno(errno, "another xenolithd uses %s; stop it first", p->d.state_dir);
+    return io_write_file(pid, text, strlen(text), 0644);
+}
+
+static void stop_state(struct parts *p)
+{
+    _cleanup_free_ char *pid = state_path(p, "run/xenolithd.pid");
+
+    IGNORE_ERROR(io_unlink(pid));
+    cleanup_close(&p->lock_fd);
+}
+
+static void warn(const char *text)
+{
+    log_warning("%s", text);
+}
+
+static struct error *start_store(struct parts *p)
+{
+    _cleanup_free_ char *path = state_path(p, "store.db");
+    struct db *db;
+
+    TRY(db_sqlite_open(path, &db));
+    return store_open(db, warn, &p->d.store);
+}
+
+static void stop_store(struct parts *p)
+{
+    store_close(p->d.store);
+}
+
+static struct error *start_threads(struct parts *p)
+{
+    TRY(workers_new("work", WORKERS_MAX, WORKERS_QUEUE, &p->d.workers));
+    TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
+    TRY(waiting_new(p->d.store, &p->d.waiting));
+    p->d.sessions = sessions_new(p->options->login_delay_us);
+    p->d.engine = engine_new(&p->d, api_plan_types);
+    return NULL;
+}
+
+static void stop_threads(struct parts *p)
+{
+    engine_free(p->d.engine);
+    waiting_free(p->d.waiting);
+    workers_free(p->d.workers);
+    workers_free(p->d.transfers);
+    sessions_free(p->d.sessions);
+}
+
+/* hostd's callbacks run on one thread of its own, where asking hostd is allowed. */
+static void on_event(void *ctx, const struct host_event_rec *event)
+{
+    struct parts *p = ctx;
+
+    if (__atomic_load_n(&p->reconciled, __ATOMIC_ACQUIRE))
+        vm_host_event(&p->d, event);
+}
+
+static void reconcile(struct parts *p)
+{
+    log_and_free(LOG_WARNING, setup_reconcile(&p->d, warn), "cannot compare with the host");
+    log_and_free(LOG_WARNING, vm_reconcile(&p->d), "cannot compare VMs with the host");
+}
+
+static void on_connect(void *ctx, const struct host_hello_result *hello)
+{
+    struct parts *p = ctx;
+
+    log_info("connected to xenolith-hostd %s, driver %s", hello->version, hello->driver);
+    if (__atomic_load_n(&p->reconciled, __ATOMIC_ACQUIRE))
+        reconcile(p);
+}
+
+static struct error *start_hostd(struct parts *p)
+{
+    _cleanup_free_ char *socket = state_path(p, "run/hostd");
+    const struct hostd_config config = {
+        .socket_path = socket,
+        .version = p->d.version,
+        .on_connect = on_connect,
+        .on_event = on_event,
+        .ctx = p,
+    };
+
+    TRY(hostd_open(&config, &p->d.hostd));
+    struct error *e = hostd_await(p->d.hostd, HOSTD_WAIT_US);
+
+    return e ? error_prepend(e, "xenolith-hostd does not answer; is it started with --state %s?",
+                             p->d.state_dir)
+             : NULL;
+}
+
+static void stop_hostd(struct parts *p)
+{
+    hostd_close(p->d.hostd);
+}
+
+static struct error *start_model(struct parts *p)
+{
+    TRY(setup_rows(&p->d));
+    TRY(engine_recover(p->d.engine));
+    reconcile(p);
+    __atomic_store_n(&p->reconciled, true, __ATOMIC_RELEASE);
+    return chores_start(&p->d, &p->chores);
+}
+
+static void stop_model(struct parts *p)
+{
+    chores_stop(p->chores);
+}
+
+static struct error *note_port(struct parts *p, const char *name, uint16_t port)
+{
+    _cleanup_free_ char *file = xasprintf("%s/run/%s.port", p->d.state_dir, name);
+    _cleanup_free_ char *text = xasprintf("%u\n", port);
+
+    return io_write_file(file, text, strlen(text), 0644);
+}
+
+static struct error *listen_on(struct parts *p, const char *where, const char *name,
+                               enum http_peer_kind kind)
+{
+    _cleanup_free_ char *address = NULL;
+    uint16_t port;
+
+    if (streq(where, "off"))
+        return NULL;
+    TRY(options_address(where, &address, &port));
+    struct error *e = server_listen_tcp(p->d.server, address, port, kind, &port);
+
+    if (e)
+        return error_prepend(e, "--%s %s", name, where);
+    log_info("listening on %s port %u (%s)", *address ? address : "every address", port, name);
+    return note_port(p, name, port);
+}
+
+static struct error *start_server(struct parts *p)
+{
+    _cleanup_free_ char *pem = NULL;
+    _cleanup_free_ char *socket = state_path(p, "run/xapi");
+    struct http_route routes[RPC_ROUTES + HTTP_HANDLER_ROUTES + 1];
+    char host[256] = "localhost";
+    size_t n;
+
+    gethostname(host, sizeof(host) - 1);
+    TRY(tls_ensure_certificate(p->d.state_dir, host, &pem));
+    TRY(tls_new(pem, &p->tls));
+    n = rpc_routes(&p->d, routes);
+    n += http_handler_routes(&p->d, routes + n);
+    if (p->options->web_dir) {
+        TRY(static_files_new(p->options->web_dir, &p->files));
+        routes[n++] = (struct http_route){VERB_GET, "/", 0, 0, static_files_serve, p->files};
+    }
+    const struct server_config config = {.routes = routes, .n_routes = n, .tls = p->tls};
+
+    TRY(server_new(&config, &p->d.server));
+    TRY(server_listen_unix(p->d.server, socket));
+    TRY(listen_on(p, p->options->http, "http", PEER_TCP));
+    TRY(listen_on(p, p->options->tls, "tls", PEER_TLS));
+    return server_start(p->d.server);
+}
+
+static void stop_server(struct parts *p)
+{
+    if (p->d.server)
+        server_stop(p->d.server, DRAIN_US);
+}
+
+static const struct part {
+    const char *name;
+    struct error *(*start)(struct parts *p);
+    void (*stop)(struct parts *p);
+} table[] = {
+    {"state directory", start_state, stop_state}, {"store", start_store, stop_store},
+    {"threads", start_threads, stop_threads},     {"host", start_hostd, stop_hostd},
+    {"model", start_model, stop_model},           {"server", start_server, stop_server},
+};
+
+struct error *parts_start(struct parts *p, const struct options *o)
+{
+    *p = (struct parts){.options = o, .lock_fd = -1};
+    p->d.state_dir = o->state_dir;
+    p->d.version = XENOLITH_VERSION;
+    for (; p->started < ARRAY_SIZE(table); p->started++) {
+        struct error *e = table[p->started].start(p);
+
+        if (e) {
+            p->started++; /* what it got is released by its stop */
+            return error_prepend(e, "%s", table[p->started - 1].name);
+        }
+    }
+    return NULL;
+}
+
+void parts_stop(struct parts *p)
+{
+    while (p->started > 0)
+        table[--p->started].stop(p);
+    /* The server's memory outlives the workers, which may still answer requests while they end. */
+    if (p->d.server)
+        server_free(p->d.server);
+    tls_free(p->tls);
+    static_files_free(p->files);
+}
