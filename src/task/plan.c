@@ -230,6 +230,16 @@ void plan_set_bool(struct plan *p, const char *key, bool value)
     plan_set_json(p, key, json_boolean(value));
 }
 
+void plan_set_memo(struct plan *p, void *memo)
+{
+    p->memo = memo;
+}
+
+void *plan_memo(const struct plan *p)
+{
+    return p->memo;
+}
+
 void plan_set_result(struct plan *p, const char *value)
 {
     plan_set_str(p, STATE_RESULT, value);

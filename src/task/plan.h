@@ -74,6 +74,10 @@ void plan_set_int(struct plan *p, const char *key, int64_t value);
 void plan_set_bool(struct plan *p, const char *key, bool value);
 void plan_set_json(struct plan *p, const char *key, json_t *value); /* takes the reference */
 
+/* From an act to its own record: kept in memory only, from plan_arena; NULL at first. */
+void plan_set_memo(struct plan *p, void *memo);
+void *plan_memo(const struct plan *p);
+
 /* The value the call answers: a reference or another string, or any JSON fitting the result type.
  */
 void plan_set_result(struct plan *p, const char *value);

@@ -21,6 +21,7 @@ struct plan {
     char *label; /* the call, for audit and log */
     char *user;
     json_t *state;
+    void *memo;
     struct task_rec *row; /* during the intent's transaction only */
     int step;
     bool undoing;

@@ -10,6 +10,7 @@
 #include "gen/class/session_txn.h"
 #include "gen/host_proto.h"
 #include "gen/msg/session.h"
+#include "gen/roles.h"
 #include "rpc/call.h"
 
 #define NAME_MAX_CHARS     256
@@ -32,41 +33,56 @@ static struct error *refuse_late(struct call *c, const char *user, const char *w
     return call_park(c, none, mono_us() + delay);
 }
 
-/* NULL and *ret_why NULL: he is who he says. */
-static struct error *authenticate(struct call *c, const char *user, const char *password,
-                                  const char **ret_why)
-{
-    struct host_host_auth_args args = {.user = user, .password = password};
-    struct host_host_auth_result result;
-
-    *ret_why = NULL;
-    if (strlen(user) > NAME_MAX_CHARS || strlen(password) > PASSWORD_MAX_CHARS) {
-        *ret_why = "Authentication failure";
-        return NULL;
-    }
-    struct error *e = hostd_host_auth(c->daemon->hostd, &args, c->arena, &result);
-
-    if (!error_is(e, ERR_SESSION_AUTHENTICATION_FAILED))
-        return e;
-    error_free(e);
-    *ret_why = "Authentication failure";
-    return NULL;
-}
-
+/* Who logs in, as far as it is known before the password was looked at. */
 static struct session seed_of(const struct call *c, const char *user, const char *originator)
 {
     return (struct session){
         .ref = "",
         .user = *user ? user : "root",
-        .originator = *originator ? originator : "",
-        .superuser = true, /* only the local administrator has an account of his own here */
+        .originator = originator,
+        .superuser = c->from_unix,
     };
 }
 
-static struct error *open_session(struct call *c, const char *user, const char *originator,
-                                  const char **ret)
+static uint32_t role_mask(const char *name)
 {
-    struct session seed = seed_of(c, user, originator);
+    for (int i = 0; i < ROLE_MAX; i++)
+        if (streq(role_infos[i].name, name))
+            return ROLE_BIT(i);
+    return 0;
+}
+
+/* Asks for the account, unless the caller came by the local socket; its rights go to seed. A
+ * refusal is *ret_why. */
+static struct error *authenticate(struct call *c, const char *password, struct session *seed,
+                                  const char **ret_why)
+{
+    struct host_host_auth_args args = {.user = seed->user, .password = password};
+    struct host_host_auth_result result;
+
+    *ret_why = NULL;
+    if (c->from_unix)
+        return NULL;
+    if (strlen(args.user) > NAME_MAX_CHARS || strlen(password) > PASSWORD_MAX_CHARS) {
+        *ret_why = "Authentication failure";
+        return NULL;
+    }
+    struct error *e = hostd_host_auth(c->daemon->hostd, &args, c->arena, &result);
+
+    if (error_is(e, ERR_SESSION_AUTHENTICATION_FAILED)) {
+        *ret_why = "Authentication failure";
+        error_free(e);
+        return NULL;
+    }
+    if (e)
+        return e;
+    seed->superuser = result.superuser;
+    seed->roles = role_mask(result.role);
+    return NULL;
+}
+
+static struct error *open_session(struct call *c, struct session seed, const char **ret)
+{
     struct session_rec *row = txn_new_session(c->txn);
     const char *evicted;
 
@@ -75,7 +91,7 @@ static struct error *open_session(struct call *c, const char *user, const char *
     row->last_active = row->validation_time = now_s();
     row->is_local_superuser = seed.superuser;
     row->auth_user_name = arena_strdup(c->arena, seed.user);
-    row->originator = originator;
+    row->originator = arena_strdup(c->arena, seed.originator);
     sessions_add(c->daemon->sessions, &seed, c->arena, &evicted);
     if (evicted && txn_find_session(c->txn, evicted))
         TRY(txn_delete_session(c->txn, evicted));
@@ -87,15 +103,15 @@ struct error *api_session_login_with_password(struct call *c,
                                               const struct session_login_with_password_args *a,
                                               const char **ret)
 {
+    struct session seed = seed_of(c, a->uname, a->originator);
     const char *why = NULL;
 
     if (c->memo)
         return refused(a->uname, c->memo);
-    if (!c->from_unix)
-        TRY(authenticate(c, a->uname, a->pwd, &why));
+    TRY(authenticate(c, a->pwd, &seed, &why));
     if (why)
         return refuse_late(c, a->uname, why);
-    return open_session(c, a->uname, a->originator, ret);
+    return open_session(c, seed, ret);
 }
 
 /* A session outside the store: it works while the store cannot be reached. */
@@ -108,8 +124,7 @@ struct error *api_session_slave_local_login_with_password(
 
     if (c->memo)
         return refused(a->uname, c->memo);
-    if (!c->from_unix)
-        TRY(authenticate(c, a->uname, a->pwd, &why));
+    TRY(authenticate(c, a->pwd, &seed, &why));
     if (why)
         return refuse_late(c, a->uname, why);
     seed.ref = ref.s;

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* host.enable and disable, and small questions about a host. */
+#include "api/common/lists.h"
+#include "gen/class/PIF_txn.h"
+#include "gen/class/host_txn.h"
+#include "gen/class/pool_txn.h"
+#include "gen/host_proto.h"
+#include "gen/messages.h"
+#include "gen/msg/host.h"
+#include "rpc/call.h"
+#include "rules/ops.h"
+
+/* Set by disable(auto_enable = false): stays disabled over a restart. */
+#define STAY_DISABLED "disabled_until_enabled"
+
+struct error *api_host_disable(struct call *c, const struct host_disable_args *a)
+{
+    struct host_rec *h;
+
+    TRY(txn_edit_host(c->txn, a->host, &h));
+    h->enabled = false;
+    if (a->auto_enable)
+        map_remove(c->arena, &h->other_config, STAY_DISABLED);
+    else
+        map_set(c->arena, &h->other_config, STAY_DISABLED, "true");
+    return NULL;
+}
+
+struct error *api_host_enable(struct call *c, const struct host_enable_args *a)
+{
+    const struct host_rec *host;
+    struct host_rec *h;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    TRY(host_op_check(txn_view(c->txn), host, HOST_ALLOWED_OPERATIONS_ENABLE));
+    TRY(txn_edit_host(c->txn, a->host, &h));
+    h->enabled = true;
+    map_remove(c->arena, &h->other_config, STAY_DISABLED);
+    return NULL;
+}
+
+struct error *api_host_list_methods(struct call *c, const struct host_list_methods_args *a,
+                                    struct set_string *ret)
+{
+    const char **names = arena_array(c->arena, const char *, MID_MAX);
+
+    for (int i = 0; i < MID_MAX; i++)
+        names[i] = messages[i].name;
+    *ret = (struct set_string){.n = MID_MAX, .v = names};
+    return NULL;
+}
+
+struct error *api_host_dmesg(struct call *c, const struct host_dmesg_args *a, const char **ret)
+{
+    const struct host_host_dmesg_args args = {0};
+    struct host_host_dmesg_result result;
+    const struct host_rec *host;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    TRY(hostd_host_dmesg(c->daemon->hostd, &args, c->arena, &result));
+    *ret = result.text;
+    return NULL;
+}
+
+struct error *api_host_get_management_interface(struct call *c,
+                                                const struct host_get_management_interface_args *a,
+                                                const char **ret)
+{
+    const struct host_rec *host;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    const struct set_ref *pifs = &txn_inv_host(c->txn, host)->PIFs;
+
+    for (size_t i = 0; i < pifs->n; i++) {
+        const struct pif_rec *pif = txn_find_pif(c->txn, pifs->v[i]);
+
+        if (!pif || !pif->management)
+            continue;
+        *ret = pif->self;
+        return NULL;
+    }
+    return err_host_has_no_management_ip();
+}
+
+/* What a status report may hold. No report is made yet, so there is nothing to choose from. */
+struct error *
+api_host_get_system_status_capabilities(struct call *c,
+                                        const struct host_get_system_status_capabilities_args *a,
+                                        const char **ret)
+{
+    const struct host_rec *host;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    *ret = "<?xml version=\"1.0\" ?>\n<system-status-capabilities>\n"
+           "</system-status-capabilities>\n";
+    return NULL;
+}
+
+struct error *api_host_is_in_emergency_mode(struct call *c,
+                                            const struct host_is_in_emergency_mode_args *a,
+                                            bool *ret)
+{
+    *ret = false;
+    return NULL;
+}
+
+struct error *api_host_has_extension(struct call *c, const struct host_has_extension_args *a,
+                                     bool *ret)
+{
+    const struct host_rec *host;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    *ret = false;
+    return NULL;
+}
+
+/* Plugins are programs an administrator puts on the host; none are taken up yet. */
+struct error *api_host_call_plugin(struct call *c, const struct host_call_plugin_args *a,
+                                   const char **ret)
+{
+    const struct host_rec *host;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    return err_xenapi_missing_plugin(a->plugin);
+}
+
+/* Every commit is durable before it is answered. */
+struct error *api_host_sync_data(struct call *c, const struct host_sync_data_args *a)
+{
+    const struct host_rec *host;
+
+    return txn_host(c->txn, a->host, &host);
+}

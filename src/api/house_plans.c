@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/house_plans.h"
+
+extern const struct plan_type pbd_plug_plan, pbd_unplug_plan;
+extern const struct plan_type pif_plug_plan, pif_unplug_plan;
+extern const struct plan_type sr_create_plan, sr_destroy_plan, sr_scan_plan;
+extern const struct plan_type vdi_clone_plan, vdi_copy_plan, vdi_create_plan, vdi_destroy_plan,
+    vdi_resize_plan, vdi_revert_plan, vdi_snapshot_plan;
+
+const struct plan_type *const house_plans[] = {
+    &pbd_plug_plan,    &pbd_unplug_plan, &pif_plug_plan,   &pif_unplug_plan,
+    &sr_create_plan,   &sr_destroy_plan, &sr_scan_plan,    &vdi_clone_plan,
+    &vdi_copy_plan,    &vdi_create_plan, &vdi_destroy_plan, &vdi_resize_plan,
+    &vdi_revert_plan,  &vdi_snapshot_plan, NULL,
+};

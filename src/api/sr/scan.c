@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SR.scan, SR.update, SR.probe: looking at what lies on a repository. */
+#include "api/common/host_error.h"
+#include "api/sr/drivers.h"
+#include "api/sr/sr.h"
+#include "gen/class/SM_txn.h"
+#include "gen/class/host_txn.h"
+#include "gen/msg/SR.h"
+#include "rpc/call.h"
+#include "rules/ops.h"
+
+static const struct plan_step steps[] = {
+    {.name = "look", .act = step_look, .record = step_write_found},
+};
+
+const struct plan_type sr_scan_plan = {
+    .name = "SR.scan", .steps = steps, .n_steps = ARRAY_SIZE(steps)};
+
+struct error *api_sr_scan(struct call *c, const struct sr_scan_args *a)
+{
+    const struct sr_rec *sr;
+
+    TRY(txn_sr(c->txn, a->sr, &sr));
+    TRY(sr_op_check(txn_view(c->txn), sr, STORAGE_OPERATIONS_SCAN));
+    TRY(sr_check_attached(c->daemon, c->txn, sr));
+    struct plan *p = plan_begin(c, &sr_scan_plan);
+
+    plan_set_str(p, P_SR, sr->self);
+    plan_set_str(p, P_SRUUID, sr->uuid);
+    return plan_mark(p, c->txn, CLASS_SR, sr->self, STORAGE_OPERATIONS_SCAN);
+}
+
+/* Sizes only. */
+struct error *api_sr_update(struct call *c, const struct sr_update_args *a)
+{
+    struct host_sr_stat_result stat;
+    const struct sr_rec *sr;
+    struct sr_rec *edit;
+
+    TRY(txn_sr(c->txn, a->sr, &sr));
+    TRY(sr_op_check(txn_view(c->txn), sr, STORAGE_OPERATIONS_UPDATE));
+    const struct host_sr_stat_args args = {.uuid = sr->uuid};
+
+    TRY(from_host(c->daemon->store, hostd_sr_stat(c->daemon->hostd, &args, c->arena, &stat)));
+    TRY(txn_edit_sr(c->txn, a->sr, &edit));
+    edit->physical_size = stat.size;
+    edit->physical_utilisation = stat.used;
+    edit->virtual_allocation = stat.virtual_allocation;
+    return NULL;
+}
+
+/* The types there are have nothing to discover: the caller must say the place himself. */
+struct error *api_sr_probe(struct call *c, const struct sr_probe_args *a, const char **ret)
+{
+    const struct host_rec *host;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    if (!sm_find(c->txn, a->type))
+        return err_sr_unknown_driver(a->type);
+    *ret = "<?xml version=\"1.0\" ?>\n<SRlist>\n</SRlist>\n";
+    return NULL;
+}
+
+struct error *api_sr_get_supported_types(struct call *c,
+                                         const struct sr_get_supported_types_args *a,
+                                         struct set_string *ret)
+{
+    const struct sm_rec *const *all;
+    size_t n = txn_all_sm(c->txn, &all);
+    const char **types = arena_array(c->arena, const char *, n);
+
+    for (size_t i = 0; i < n; i++)
+        types[i] = all[i]->type;
+    *ret = (struct set_string){.n = n, .v = types};
+    return NULL;
+}
