@@ -17,8 +17,9 @@
 void xml_add_value(struct str *out, const struct type *t, const void *p);
 /* <value><struct>...</struct></value> with all fields not INTERNAL */
 void xml_add_record(struct str *out, const struct struct_info *si, const void *rec);
-/* Text content escaped; control characters other than tab, newline and return are dropped. */
-void xml_add_text(struct str *out, const char *s);
+/* Text content escaped; what XML cannot say is dropped: control characters other than tab, newline
+ * and return, U+FFFE, U+FFFF. */
+void xml_add_text(struct str *out, const char *text);
 
 struct xml_call {
     char *method;   /* owned, never empty */

@@ -4,31 +4,47 @@
 
 #include "value/number.h"
 
-/* What cannot stand in text as it is. An index into `replacements`; the terminating NUL is special
- * too and ends the scan. */
-enum { PLAIN, DROP, LT, GT, AMP, QUOT };
+/*
+ * What cannot stand in text as it is. Other control characters than tab, newline and return do not
+ * exist in XML and are dropped, as are U+FFFE and U+FFFF (they begin with byte 0xef): one such
+ * character would make a whole list of records unreadable. A return must be written as a reference,
+ * because readers turn a plain one into a newline. The terminating NUL ends the scan.
+ */
+enum { PLAIN, DROP, LT, GT, AMP, QUOT, RETURN, LEAD_EF };
 
 static const unsigned char class_of[256] = {
-    [0 ... 8] = DROP, [11 ... 12] = DROP, [14 ... 31] = DROP, ['<'] = LT,
-    ['>'] = GT,       ['&'] = AMP,        ['"'] = QUOT,
+    [0 ... 8] = DROP, [11 ... 12] = DROP, ['\r'] = RETURN, [14 ... 31] = DROP, ['<'] = LT,
+    ['>'] = GT,       ['&'] = AMP,        ['"'] = QUOT,    [0xef] = LEAD_EF,
 };
 
 static const char *const replacements[] = {
-    [PLAIN] = "", [DROP] = "", [LT] = "&lt;", [GT] = "&gt;", [AMP] = "&amp;", [QUOT] = "&quot;",
+    [PLAIN] = "",    [DROP] = "",       [LT] = "&lt;",      [GT] = "&gt;",
+    [AMP] = "&amp;", [QUOT] = "&quot;", [RETURN] = "&#13;", [LEAD_EF] = "\xef",
 };
 
-void xml_add_text(struct str *out, const char *s)
+static bool is_noncharacter(const unsigned char *s)
 {
-    for (;;) {
-        const char *run = s;
+    return s[0] == 0xef && s[1] == 0xbf && (s[2] == 0xbe || s[2] == 0xbf);
+}
 
-        while (class_of[(unsigned char)*s] == PLAIN)
+void xml_add_text(struct str *out, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+
+    for (;;) {
+        const unsigned char *run = s;
+
+        while (class_of[*s] == PLAIN)
             s++;
         if (s > run)
             str_add_mem(out, run, (size_t)(s - run));
         if (!*s)
             return;
-        str_add(out, replacements[class_of[(unsigned char)*s++]]);
+        if (is_noncharacter(s)) {
+            s += 3;
+            continue;
+        }
+        str_add(out, replacements[class_of[*s++]]);
     }
 }
 

@@ -146,8 +146,8 @@ static struct error *relay(struct client *c, int fd, int64_t idle_us, struct rel
     struct flow up = {0}, down = {0};
 
     TRY(io_set_nonblock(fd, true));
-    _cleanup_free_ char *up_buf = up.buf = xmalloc(CHUNK);
-    _cleanup_free_ char *down_buf = down.buf = xmalloc(CHUNK);
+    _cleanup_free_ _unused_ char *up_buf = up.buf = xmalloc(CHUNK);
+    _cleanup_free_ _unused_ char *down_buf = down.buf = xmalloc(CHUNK);
     struct error *e = pump(c, fd, idle_us, &up, &down);
 
     if (ret_stats)

@@ -469,11 +469,12 @@ static void xml_of_each_kind(void **state)
 {
     const struct sample *s = &sample_full;
     const int64_t *none = NULL;
-    const char *text = "a<b>&\"'\x01\x1f\t\n\r\x7f";
+    const char *text = "a<b>&\"'\x01\x1f\t\n\r\x7f\xef\xbf\xbf\xef\xbf\xbe\xef\xbf\xbd\xef\xbc\xa1";
     _cleanup_json_ json_t *any = JSON("{\"a&\":[1,null,true,\"x\",0.5]}");
 
     assert_xml(&sample_type_void, NULL, "<value></value>");
-    assert_xml(&sample_type_string, &text, "<value>a&lt;b&gt;&amp;&quot;'\t\n\r\x7f</value>");
+    assert_xml(&sample_type_string, &text,
+               "<value>a&lt;b&gt;&amp;&quot;'\t\n&#13;\x7f\xef\xbf\xbd\xef\xbc\xa1</value>");
     assert_xml(&sample_type_int, &s->size, "<value>4294967296</value>");
     assert_xml(&sample_type_float, &s->load, "<value><double>0.1</double></value>");
     assert_xml(&sample_type_bool, &s->ready, "<value><boolean>1</boolean></value>");
