@@ -84,7 +84,7 @@ static int on_value(http_parser *parser, const char *at, size_t len)
     c->head[f->name - c->head + (ptrdiff_t)name_len] = 0;
     while (len && (at[len - 1] == ' ' || at[len - 1] == '\t'))
         len--;
-    f->value = at;
+    f->value = len ? at : ""; /* the place given for an empty value is the next line's */
     c->value_len[c->n_values++] = len;
     return 0;
 }
@@ -243,8 +243,10 @@ static int fill(struct arena *a, const http_parser *parser, struct collector *c,
         return 501;
     if (!c->target || c->n_names != c->n_values)
         return 400;
-    for (size_t i = 0; i < c->n_values; i++)
-        c->head[c->fields[i].value - c->head + (ptrdiff_t)c->value_len[i]] = 0;
+    for (size_t i = 0; i < c->n_values; i++) {
+        if (c->value_len[i])
+            c->head[c->fields[i].value - c->head + (ptrdiff_t)c->value_len[i]] = 0;
+    }
     c->target[c->target_len] = 0;
     h->minor = parser->http_minor ? 1 : 0;
     h->target = c->target;

@@ -30,6 +30,11 @@ struct flow {
     uint64_t total;
 };
 
+static void flow_fini(struct flow *f)
+{
+    free(f->buf);
+}
+
 static struct error *stream_read_step(void *self, void *p, size_t n, size_t *ret_n,
                                       short *ret_events, bool *ret_eof)
 {
@@ -143,11 +148,10 @@ static struct error *pump(struct client *c, int fd, int64_t idle_us, struct flow
 
 static struct error *relay(struct client *c, int fd, int64_t idle_us, struct relay_stats *ret_stats)
 {
-    struct flow up = {0}, down = {0};
+    _cleanup_(flow_fini) struct flow up = {.buf = xmalloc(CHUNK)};
+    _cleanup_(flow_fini) struct flow down = {.buf = xmalloc(CHUNK)};
 
     TRY(io_set_nonblock(fd, true));
-    _cleanup_free_ _unused_ char *up_buf = up.buf = xmalloc(CHUNK);
-    _cleanup_free_ _unused_ char *down_buf = down.buf = xmalloc(CHUNK);
     struct error *e = pump(c, fd, idle_us, &up, &down);
 
     if (ret_stats)

@@ -246,9 +246,9 @@ void websocket_close(struct websocket *ws, int status)
 {
     if (!ws)
         return;
-    if (!wslay_event_get_close_sent(ws->frames) &&
-        wslay_event_queue_close(ws->frames, (uint16_t)status, NULL, 0) == 0)
-        IGNORE_ERROR(flush_all(ws, CLOSE_TIMEOUT_US));
+    /* Refused when the library has queued a close of its own, which then goes out. */
+    wslay_event_queue_close(ws->frames, (uint16_t)status, NULL, 0);
+    IGNORE_ERROR(flush_all(ws, CLOSE_TIMEOUT_US));
     wslay_event_context_free(ws->frames);
     stream_close(ws->stream);
     cleanup_error(&ws->failure);
