@@ -187,8 +187,7 @@ struct error *graph_export(struct qmp *q, const struct node *n, const char *name
 {
     return qmp_run(q, "block-export-add",
                    json_pack("{s:s, s:s, s:s, s:s, s:b}", "type", "nbd", "id", export_id(name).s,
-                             "node-name", graph_name('n', n).s, "name", name, "writable",
-                             writable),
+                             "node-name", graph_name('n', n).s, "name", name, "writable", writable),
                    QMP_TIMEOUT_US, NULL);
 }
 
