@@ -58,9 +58,9 @@ json_t *graph_format_options(const struct node *n, bool over_parent, bool read_o
 {
     struct graph_name file = graph_name('f', n);
     struct graph_name name = graph_name('n', n);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", format_drivers[n->format],
-                          "node-name", name.s, "file", file.s, "read-only", read_only, "discard",
-                          "unmap");
+    json_t *j =
+        json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", format_drivers[n->format], "node-name",
+                  name.s, "file", file.s, "read-only", read_only, "discard", "unmap");
 
     if (n->format != IMAGE_QCOW2)
         return j;
@@ -85,8 +85,8 @@ struct error *graph_open(struct qmp *q, const struct node *n, const char *path, 
 
 static struct error *node_del(struct qmp *q, const char *name)
 {
-    struct error *e = qmp_run(q, "blockdev-del", json_pack("{s:s}", "node-name", name),
-                              QMP_TIMEOUT_US, NULL);
+    struct error *e =
+        qmp_run(q, "blockdev-del", json_pack("{s:s}", "node-name", name), QMP_TIMEOUT_US, NULL);
 
     if (e && strstr(e->detail, "Failed to find node")) {
         error_free(e);
@@ -109,7 +109,7 @@ static struct error *find_node(struct qmp *q, const struct node *n, json_t **ret
     json_t *one;
 
     TRY(qmp_run(q, "query-named-block-nodes", json_pack("{s:b}", "flat", 1), QMP_TIMEOUT_US, &all));
-    json_array_foreach(all, i, one) {
+    json_array_foreach (all, i, one) {
         const char *s = json_string_value(json_object_get(one, "node-name"));
         if (s && streq(s, name.s)) {
             *ret = json_incref(one);
@@ -143,6 +143,15 @@ struct error *graph_size(struct qmp *q, const struct node *n, int64_t *ret)
     return NULL;
 }
 
+struct error *graph_depth(struct qmp *q, const struct node *n, int *ret)
+{
+    _cleanup_json_ json_t *found = NULL;
+
+    TRY(find_node(q, n, &found));
+    *ret = (int)json_integer_value(json_object_get(found, "backing_file_depth"));
+    return NULL;
+}
+
 struct error *graph_snapshot(struct qmp *q, const struct node *n, const struct node *overlay)
 {
     struct graph_name below = graph_name('n', n);
@@ -155,25 +164,38 @@ struct error *graph_snapshot(struct qmp *q, const struct node *n, const struct n
 
 struct error *graph_resize(struct qmp *q, const struct node *n, int64_t size)
 {
-    return qmp_run(q, "block_resize",
-                   json_pack("{s:s, s:I}", "node-name", graph_name('n', n).s, "size",
-                             (json_int_t)size),
-                   QMP_TIMEOUT_US, NULL);
+    return qmp_run(
+        q, "block_resize",
+        json_pack("{s:s, s:I}", "node-name", graph_name('n', n).s, "size", (json_int_t)size),
+        QMP_TIMEOUT_US, NULL);
+}
+
+/* An id of QEMU begins with a letter. */
+struct export_id {
+    char s[UUID_LEN + 2];
+};
+
+static struct export_id export_id(const char *name)
+{
+    struct export_id id;
+
+    snprintf(id.s, sizeof(id.s), "x%s", name);
+    return id;
 }
 
 struct error *graph_export(struct qmp *q, const struct node *n, const char *name, bool writable)
 {
     return qmp_run(q, "block-export-add",
-                   json_pack("{s:s, s:s, s:s, s:s, s:b}", "type", "nbd", "id", name, "node-name",
-                             graph_name('n', n).s, "name", name, "writable", writable),
+                   json_pack("{s:s, s:s, s:s, s:s, s:b}", "type", "nbd", "id", export_id(name).s,
+                             "node-name", graph_name('n', n).s, "name", name, "writable", writable),
                    QMP_TIMEOUT_US, NULL);
 }
 
 struct error *graph_unexport(struct qmp *q, const char *name)
 {
     struct error *e = qmp_run(q, "block-export-del",
-                              json_pack("{s:s, s:s}", "id", name, "mode", "hard"), QMP_TIMEOUT_US,
-                              NULL);
+                              json_pack("{s:s, s:s}", "id", export_id(name).s, "mode", "hard"),
+                              QMP_TIMEOUT_US, NULL);
 
     if (e && strstr(e->detail, "is not found")) {
         error_free(e);

@@ -33,6 +33,9 @@ _must_check_ struct error *graph_resize(struct qmp *q, const struct node *n, int
 /* Virtual size of an open node. */
 _must_check_ struct error *graph_size(struct qmp *q, const struct node *n, int64_t *ret);
 
+/* Images open below it. */
+_must_check_ struct error *graph_depth(struct qmp *q, const struct node *n, int *ret);
+
 struct owner_commit;
 /* `active`: the top of the whole chain, where the guest writes. */
 _must_check_ struct error *graph_commit(struct qmp *q, const struct owner_commit *c,
@@ -42,6 +45,7 @@ _must_check_ struct error *graph_commit(struct qmp *q, const struct owner_commit
 _must_check_ struct error *graph_end_jobs(struct qmp *q, bool (*keep)(void *arg, const char *job),
                                           void *arg);
 
+/* `name`: a UUID. */
 _must_check_ struct error *graph_export(struct qmp *q, const struct node *n, const char *name,
                                         bool writable);
 /* Cuts clients off; absent is success. */

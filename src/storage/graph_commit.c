@@ -72,7 +72,7 @@ static struct error *job_find(struct qmp *q, const char *job, json_t **ret)
     json_t *one;
 
     TRY(qmp_run(q, "query-jobs", NULL, QMP_TIMEOUT_US, &all));
-    json_array_foreach(all, i, one) {
+    json_array_foreach (all, i, one) {
         const char *id = json_string_value(json_object_get(one, "id"));
         if (id && streq(id, job)) {
             *ret = json_incref(one);
@@ -104,7 +104,7 @@ static struct error *job_result(struct qmp *q, const char *job)
     const char *text = json_string_value(json_object_get(j, "error"));
     struct error *e = NULL;
     if (text)
-        e = error_errno(strstr(text, "No space left") ? ENOSPC
+        e = error_errno(strstr(text, "No space left")       ? ENOSPC
                         : streq(text, "Operation canceled") ? ECANCELED
                                                             : 0,
                         "commit: %s", text);
@@ -190,7 +190,7 @@ struct error *graph_end_jobs(struct qmp *q, bool (*keep)(void *arg, const char *
     json_t *one;
 
     TRY(qmp_run(q, "query-jobs", NULL, QMP_TIMEOUT_US, &all));
-    json_array_foreach(all, i, one) {
+    json_array_foreach (all, i, one) {
         const char *id = json_string_value(json_object_get(one, "id"));
         const char *status = json_string_value(json_object_get(one, "status"));
         if (!id || !status)

@@ -41,8 +41,8 @@ static bool qcow2_is_whole(const unsigned char *h, uint64_t file_size)
     if (version < 2 || version > 3 || cluster_bits < 9 || cluster_bits > 21)
         return false;
     uint64_t refcount_bytes = refcount_clusters << cluster_bits;
-    return l1_at <= file_size && l1_entries * 8 <= file_size - l1_at &&
-           refcounts_at <= file_size && refcount_bytes <= file_size - refcounts_at;
+    return l1_at <= file_size && l1_entries * 8 <= file_size - l1_at && refcounts_at <= file_size &&
+           refcount_bytes <= file_size - refcounts_at;
 }
 
 static int64_t qcow2_size(int fd, uint64_t file_size)

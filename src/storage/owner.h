@@ -15,7 +15,7 @@
 struct owner;
 
 struct owner_commit {
-    const struct node *top;  /* merged into base, its parent */
+    const struct node *top; /* merged into base, its parent */
     const struct node *base;
     int64_t bytes_per_second; /* 0 = no limit */
     const struct image_progress *progress;
@@ -27,8 +27,9 @@ struct owner_commit {
 
 struct owner_driver {
     /* Opens the chain that ends in top. */
-    struct error *(*start)(const struct place_config *c, struct place *p, const struct node *top,
-                           bool writable, struct owner **ret);
+    struct error *(*start)(const struct place_config *c, const struct sr_driver *sr,
+                           struct place *p, const struct node *top, bool writable,
+                           struct owner **ret);
     /* Ends it; whoever is connected is cut off. Cannot fail, frees. */
     void (*stop)(struct owner *o);
     bool (*alive)(struct owner *o);
@@ -60,3 +61,6 @@ struct owner {
 
 extern const struct owner_driver owner_daemon_driver;
 extern const struct owner_driver owner_guest_driver;
+
+/* Ends storage daemons that a predecessor of this process left in run_dir. */
+void owner_daemon_sweep(const char *run_dir);

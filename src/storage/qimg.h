@@ -19,6 +19,6 @@ _must_check_ struct error *qimg_rebase(const char *program, const char *path, co
                                        enum image_format parent_format);
 /* Copies what is read through a chain; `source` describes it as block options (see graph.h) and is
  * only read. */
-_must_check_ struct error *qimg_convert(const char *program, const json_t *source,
-                                        const char *path, enum image_format format,
+_must_check_ struct error *qimg_convert(const char *program, const json_t *source, const char *path,
+                                        enum image_format format,
                                         const struct image_progress *progress);

@@ -64,8 +64,10 @@ struct sr_driver {
     /* Makes the empty image of a node over its parent. It gets its final name at once or, after a
      * crash, never: image_sweep removes leftovers. An image that exists is replaced. */
     struct error *(*image_create)(struct place *p, const struct node *n);
-    /* The same with the contents of a chain of the same driver (`from` on place `src`, pinned). */
-    struct error *(*image_copy)(struct place *p, const struct node *n, struct place *src,
+    /* The same with the contents of a chain of the same driver (`from` on place `src`, pinned; its
+     * driver has the same owner table). */
+    struct error *(*image_copy)(struct place *p, const struct node *n,
+                                const struct sr_driver *src_driver, struct place *src,
                                 const struct node *from, const struct image_progress *progress);
     struct error *(*image_remove)(struct place *p, const struct node *n);
     struct error *(*image_resize)(struct place *p, const struct node *n, int64_t size);

@@ -174,20 +174,18 @@ static char *record_text(json_t **raw, json_t *known)
 char *node_record(struct node *n)
 {
     return record_text(&n->raw, json_pack("{s:i, s:s, s:s, s:I, s:s?}", "xenolith", RECORD_VERSION,
-                                          "node", n->id.s, "format",
-                                          image_format_names[n->format], "size",
-                                          (json_int_t)n->size, "parent",
+                                          "node", n->id.s, "format", image_format_names[n->format],
+                                          "size", (json_int_t)n->size, "parent",
                                           n->parent ? n->parent->id.s : NULL));
 }
 
 char *vdi_record(struct vdi *v)
 {
-    return record_text(&v->raw,
-                       json_pack("{s:i, s:s, s:s, s:b, s:b, s:s, s:I, s:O}", "xenolith",
-                                 RECORD_VERSION, "vdi", v->uuid.s, "node", v->node->id.s, "frozen",
-                                 v->frozen, "is_snapshot", v->is_snapshot, "snapshot_of",
-                                 v->snapshot_of.s, "snapshot_time", (json_int_t)v->snapshot_time,
-                                 "props", v->props));
+    return record_text(&v->raw, json_pack("{s:i, s:s, s:s, s:b, s:b, s:s, s:I, s:O}", "xenolith",
+                                          RECORD_VERSION, "vdi", v->uuid.s, "node", v->node->id.s,
+                                          "frozen", v->frozen, "is_snapshot", v->is_snapshot,
+                                          "snapshot_of", v->snapshot_of.s, "snapshot_time",
+                                          (json_int_t)v->snapshot_time, "props", v->props));
 }
 
 void tree_problem(struct tree *t, const char *fmt, ...)
@@ -233,7 +231,7 @@ static bool props_are_strings(const json_t *props)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)props, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)props, key, value) {
         if (!json_is_string(value))
             return false;
     }
@@ -325,7 +323,7 @@ void tree_link(struct tree *t)
         tree_problem(t, "VDI %s: its image is unknown", v->uuid.s);
         vec_add(&lost, v);
     }
-    vec_foreach(l, &lost)
+    vec_foreach (l, &lost)
         tree_remove_vdi(t, *l);
     vec_fini(&lost);
 }

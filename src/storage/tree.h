@@ -11,7 +11,8 @@
  *
  *     a node used by an unfrozen VDI has no children and no other VDI
  *
- * A record that breaks this rule was left by an operation that did not finish; tree_repair drops it.
+ * A record that breaks this rule was left by an operation that did not finish; tree_repair drops
+ * it.
  *
  * Node ids are derived from the UUID of the VDI being made (node_id_for), so that an operation
  * that is repeated meets its own traces. All functions are called with the SR's lock held.
@@ -19,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "base/str.h"
 #include "base/uuid.h"
 #include "base/vec.h"
 

@@ -7,8 +7,8 @@
  *     <vdi>.vdi.json       record of a VDI             <vdi>.qcow2|raw|vhd    a link for people
  *     .making-*            an image being made: never referred to, swept away at attach
  *
- * Everything is reached through a descriptor of the directory, and `check` compares it with what the
- * path leads to now, so a file system that was unmounted or replaced is noticed.
+ * Everything is reached through a descriptor of the directory, and `check` compares it with what
+ * the path leads to now, so a file system that was unmounted or replaced is noticed.
  */
 
 #include "base/io.h"
@@ -300,28 +300,36 @@ static struct error *dir_image_create(struct place *p, const struct node *n)
 }
 
 /* Block options of a whole chain, nested: what qemu-img takes behind "json:". */
-static json_t *chain_options(const struct place *p, const struct node *n)
+static struct error *chain_options(const struct sr_driver *d, struct place *p, const struct node *n,
+                                   json_t **ret)
 {
     static const char *const drivers[IMAGE_FORMAT_MAX] = {
         [IMAGE_QCOW2] = "qcow2", [IMAGE_RAW] = "raw", [IMAGE_VHD] = "vpc"};
-    _cleanup_free_ char *name = image_name(n);
-    _cleanup_free_ char *path = in_dir(p, name);
+    _cleanup_json_ json_t *below = NULL;
+    char path[PATH_MAX];
+
+    if (n->parent)
+        TRY(chain_options(d, p, n->parent, &below));
+    TRY(d->image_path(p, n, path));
     json_t *j = json_pack("{s:s, s:b, s:{s:s, s:s}}", "driver", drivers[n->format], "read-only", 1,
                           "file", "driver", "file", "filename", path);
 
     if (n->format == IMAGE_QCOW2)
-        json_object_set_new(j, "backing", n->parent ? chain_options(p, n->parent) : json_null());
-    return j;
+        json_object_set_new(j, "backing", below ? json_incref(below) : json_null());
+    *ret = j;
+    return NULL;
 }
 
-static struct error *dir_image_copy(struct place *p, const struct node *n, struct place *src,
+static struct error *dir_image_copy(struct place *p, const struct node *n,
+                                    const struct sr_driver *src_driver, struct place *src,
                                     const struct node *from, const struct image_progress *progress)
 {
     _cleanup_free_ char *making = xasprintf(MAKING_PREFIX "%s", n->id.s);
     _cleanup_free_ char *path = in_dir(p, making);
-    _cleanup_json_ json_t *source = chain_options(src, from);
+    _cleanup_json_ json_t *source = NULL;
 
     TRY(dir_check(p));
+    TRY(chain_options(src_driver, src, from, &source));
     struct error *e = qimg_convert(p->qemu_img, source, path, n->format, progress);
     if (!e)
         e = publish(p, making, n);

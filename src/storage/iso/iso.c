@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An ISO library: every *.iso and *.img file of a directory is a read-only VDI whose location is the
- * file's name. Nothing is written there. A file called <uuid>.iso keeps that UUID, others get one
- * derived from the SR and the name, so they keep it as long as they are called the same.
+ * An ISO library: every *.iso and *.img file of a directory is a read-only VDI whose location is
+ * the file's name. Nothing is written there. A file called <uuid>.iso keeps that UUID, others get
+ * one derived from the SR and the name, so they keep it as long as they are called the same.
  */
 
 #include "base/io.h"
@@ -34,7 +34,7 @@ struct iso_file {
 
 static void place_free(struct place *p)
 {
-    vec_foreach(f, &p->kept) {
+    vec_foreach (f, &p->kept) {
         free((*f)->name);
         free(*f);
     }
@@ -170,7 +170,7 @@ static void drop_vanished(struct place *p, struct tree *t, unsigned round)
         if (f->seen != round && v->node->readers == 0)
             vec_add(&gone, v);
     }
-    vec_foreach(g, &gone) {
+    vec_foreach (g, &gone) {
         struct node *n = (*g)->node;
         tree_remove_vdi(t, *g);
         tree_remove_node(t, n);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Chains owned by the QEMU of a guest. */
+
+#include "storage/guest.h"
+
+#include "storage/owner_qemu.h"
+#include "storage/tune.h"
+#include "storage/vdi_internal.h"
+#include "value/json.h"
+
+#include <errno.h>
+
+struct guest_disk_id {
+    struct uuid_text sr;
+    struct uuid_text vdi;
+};
+
+struct guest {
+    char *id;
+    struct qemu_process process;
+    struct VEC(struct guest_disk_id) disks; /* under storage->lock */
+};
+
+static void guest_free(struct guest *g)
+{
+    qemu_process_fini(&g->process);
+    vec_fini(&g->disks);
+    free(g->id);
+    free(g);
+}
+
+void guests_free(struct storage *s)
+{
+    size_t pos = 0;
+    const char *key;
+    struct guest *g;
+
+    while ((g = strmap_next(&s->guests, &pos, &key))) {
+        strmap_remove(&s->guests, key);
+        guest_free(g);
+    }
+    strmap_fini(&s->guests);
+}
+
+/* Guests live until guest_gone, which the caller does not run beside calls on the same guest. */
+static struct guest *guest_find(struct storage *s, const char *id, bool make)
+{
+    pthread_mutex_lock(&s->lock);
+    struct guest *g = strmap_find(&s->guests, id);
+    if (!g && make) {
+        g = xnew(struct guest);
+        g->id = xstrdup(id);
+        qemu_process_init(&g->process, xasprintf("%s/nbd-%s", s->config.run_dir, id));
+        strmap_set(&s->guests, g->id, g);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return g;
+}
+
+static void note_disk(struct storage *s, struct guest *g, const char *sr, const char *vdi)
+{
+    struct guest_disk_id d = {0};
+
+    snprintf(d.sr.s, sizeof(d.sr.s), "%s", sr);
+    snprintf(d.vdi.s, sizeof(d.vdi.s), "%s", vdi);
+    pthread_mutex_lock(&s->lock);
+    vec_add(&g->disks, d);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void unnote_disk(struct storage *s, struct guest *g, const char *vdi)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < g->disks.n; i++) {
+        if (streq(g->disks.v[i].vdi.s, vdi)) {
+            vec_remove_fast(&g->disks, i);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- the owner ---- */
+
+static void guest_owner_stop(struct owner *o)
+{
+    free(container_of(o, struct qemu_owner, o));
+}
+
+static struct error *guest_export_add(struct owner *o, const char *name, bool writable)
+{
+    TRY(qemu_nbd_ready(container_of(o, struct qemu_owner, o)->process));
+    return qemu_export_add(o, name, writable);
+}
+
+const struct owner_driver owner_guest_driver = {
+    .stop = guest_owner_stop,
+    .alive = qemu_owner_alive,
+    .overlay_open = qemu_overlay_open,
+    .overlay_switch = qemu_overlay_switch,
+    .node_close = qemu_node_close,
+    .commit = qemu_commit,
+    .resize = qemu_resize,
+    .export_add = guest_export_add,
+    .export_remove = qemu_export_remove,
+    .connect = qemu_connect,
+};
+
+static void make_owner(struct sr *sr, struct vdi *v, struct guest *g, bool writable)
+{
+    struct qemu_owner *q = xnew(struct qemu_owner);
+
+    q->process = &g->process;
+    q->o = (struct owner){.driver = &owner_guest_driver,
+                          .sr = sr->driver,
+                          .place = sr->place,
+                          .vdi = v,
+                          .top = v->node,
+                          .writable = writable,
+                          .guest = xstrdup(g->id)};
+    v->owner = &q->o;
+}
+
+/* ---- opening ---- */
+
+void guest_disk_fini(struct guest_disk *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        free(d->blockdev[i]);
+    free(d->blockdev);
+    *d = (struct guest_disk){0};
+}
+
+static void add_json(struct guest_disk *d, json_t *j)
+{
+    d->blockdev[d->n++] = json_dumps(j, JSON_COMPACT);
+    json_decref(j);
+}
+
+static struct error *describe(struct sr *sr, const struct node *n, bool read_only,
+                              struct guest_disk *d)
+{
+    char path[PATH_MAX];
+
+    if (n->parent)
+        TRY(describe(sr, n->parent, true, d));
+    TRY(sr->driver->image_path(sr->place, n, path));
+    add_json(d, graph_file_options(n, path));
+    add_json(d, graph_format_options(n, true, read_only));
+    return NULL;
+}
+
+static struct error *describe_disk(struct sr *sr, const struct vdi *v, struct guest_disk *ret)
+{
+    const struct node *n = v->node;
+    struct guest_disk d = {.size = n->size, .read_only = !v->owner->writable};
+
+    if (!sr->driver->image_path) {
+        *ret = d; /* simulated: nothing to open */
+        return NULL;
+    }
+    d.blockdev = xnew_array(char *, 2 * (size_t)node_depth(n));
+    snprintf(d.node, sizeof(d.node), "%s", graph_name('n', n).s);
+    struct error *e = describe(sr, n, d.read_only, &d);
+    if (e) {
+        guest_disk_fini(&d);
+        return sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, e);
+    }
+    *ret = d;
+    return NULL;
+}
+
+static struct error *take_disk(struct sr *sr, struct vdi *v, struct guest *g, bool writable)
+{
+    struct owner *o = v->owner;
+
+    if (o && o->guest && streq(o->guest, g->id) && o->writable == writable)
+        return NULL;
+    if (o && !o->guest && !o->driver->alive(o))
+        sr_forget_owner(sr, o);
+    if (v->owner)
+        return vdi_in_use(v->uuid.s, "attach");
+    if (writable) {
+        TRY(sr_check_writable(sr));
+        TRY(sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, sr_make_writable(sr, v)));
+    }
+    if (sr->driver->image_path) {
+        TRY(sr_pin(sr, v->node, writable, v->uuid.s, "attach"));
+        make_owner(sr, v, g, writable);
+    } else {
+        /* Simulated disks have a simulated owner, whoever uses them. */
+        TRY(sr_start_owner(sr, v->node, v, writable, &o));
+        o->guest = xstrdup(g->id);
+    }
+    note_disk(sr->storage, g, sr->uuid.s, v->uuid.s);
+    return NULL;
+}
+
+struct error *guest_disk_open(struct storage *s, const char *guest, const char *sr_uuid,
+                              const char *vdi, bool writable, bool adopt, struct guest_disk *ret)
+{
+    _cleanup_sr_ struct sr *sr = NULL;
+    struct vdi *v = NULL;
+
+    if (!uuid_is_valid(guest))
+        return error_api("UUID_INVALID", 2, "VM", guest);
+    TRY(sr_lock_vdi_idle(s, sr_uuid, vdi, &sr, &v));
+    TRY(sr_failure_from(SR_FAILURE_UNAVAILABLE, sr->driver->check(sr->place)));
+    TRY(take_disk(sr, v, guest_find(s, guest, true), writable));
+    return describe_disk(sr, v, ret);
+}
+
+/* ---- closing ---- */
+
+static void close_nodes(struct sr *sr, struct owner *o)
+{
+    if (!sr->driver->image_path || !qemu_owner_alive(o))
+        return;
+    for (const struct node *n = o->top; n; n = n->parent)
+        qemu_node_close(o, n);
+}
+
+static struct error *give_back(struct storage *s, struct guest *g, const char *sr_uuid,
+                               const char *vdi, bool close)
+{
+    _cleanup_sr_ struct sr *sr = NULL;
+
+    unnote_disk(s, g, vdi);
+    TRY(sr_lock(s, sr_uuid, &sr));
+    struct vdi *v = tree_find_vdi(&sr->tree, vdi);
+    while (v && sr_merge_touches(sr, v->node)) {
+        sr_wait_merge(sr);
+        v = tree_find_vdi(&sr->tree, vdi);
+    }
+    if (!v || !v->owner || !v->owner->guest || !streq(v->owner->guest, g->id))
+        return NULL;
+    if (close)
+        close_nodes(sr, v->owner);
+    sr_forget_owner(sr, v->owner);
+    return NULL;
+}
+
+struct error *guest_disk_close(struct storage *s, const char *guest, const char *sr,
+                               const char *vdi)
+{
+    struct guest *g = guest_find(s, guest, false);
+
+    return g ? give_back(s, g, sr, vdi, true) : NULL;
+}
+
+void guest_disconnected(struct storage *s, const char *guest)
+{
+    struct guest *g = guest_find(s, guest, false);
+
+    if (g)
+        qemu_process_set_qmp(&g->process, NULL);
+}
+
+void guest_gone(struct storage *s, const char *guest)
+{
+    struct guest *g = guest_find(s, guest, false);
+
+    if (!g)
+        return;
+    qemu_process_set_qmp(&g->process, NULL);
+    while (g->disks.n > 0) {
+        struct guest_disk_id d = g->disks.v[g->disks.n - 1];
+        IGNORE_ERROR(give_back(s, g, d.sr.s, d.vdi.s, false));
+    }
+    pthread_mutex_lock(&s->lock);
+    strmap_remove(&s->guests, g->id);
+    pthread_mutex_unlock(&s->lock);
+    guest_free(g);
+}
+
+/* ---- connecting, and finishing what was cut off ---- */
+
+/* A merge that waits for its end: the records decide. If the image that was to go is not below the
+ * disk any more, they were written and the merge is to be ended. */
+static bool merge_is_recorded(void *arg, const char *job)
+{
+    const struct sr *sr = arg;
+    size_t pos = 0;
+    const char *key;
+    const struct node *n;
+
+    while ((n = strmap_next(&sr->tree.nodes, &pos, &key))) {
+        if (!node_is_unused(n) && streq(graph_name('c', n).s, job))
+            return false;
+    }
+    return true;
+}
+
+/* A snapshot whose records were written: QEMU goes on in the new image now. */
+static struct error *finish_snapshot(struct sr *sr, struct vdi *v, struct qmp *q)
+{
+    const struct node *top = v->node;
+    char path[PATH_MAX];
+    bool open = false;
+    int depth = 0;
+
+    TRY(graph_has(q, top, &open));
+    if (!top->parent)
+        return NULL;
+    if (!open) {
+        TRY(sr->driver->image_path(sr->place, top, path));
+        TRY(graph_open(q, top, path, false, !v->owner->writable));
+    } else {
+        TRY(graph_depth(q, top, &depth));
+        if (depth > 0)
+            return NULL;
+    }
+    return graph_snapshot(q, top->parent, top);
+}
+
+static struct error *bring_together(struct storage *s, const struct guest_disk_id *d, struct qmp *q)
+{
+    _cleanup_sr_ struct sr *sr = NULL;
+    struct vdi *v = NULL;
+
+    TRY(sr_lock_vdi(s, d->sr.s, d->vdi.s, &sr, &v));
+    if (!v->owner || !sr->driver->image_path)
+        return NULL;
+    TRY(graph_end_jobs(q, merge_is_recorded, sr));
+    return finish_snapshot(sr, v, q);
+}
+
+struct error *guest_connected(struct storage *s, const char *guest, struct qmp *q)
+{
+    struct guest *g = guest_find(s, guest, true);
+    struct error *first = NULL;
+
+    for (size_t i = 0; i < g->disks.n; i++) {
+        struct error *e = bring_together(s, &g->disks.v[i], q);
+        if (!first)
+            first = e;
+        else
+            error_free(e);
+    }
+    qemu_process_set_qmp(&g->process, q);
+    return sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, first);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Creating, attaching, detaching and destroying SRs; recovery; the list of attached ones. */
+
+#include "base/io.h"
+#include "storage/sr_internal.h"
+#include "storage/tune.h"
+#include "value/json.h"
+#include "value/value.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+
+static struct error *find_driver(const char *type, const struct sr_driver **ret)
+{
+    for (size_t i = 0; sr_drivers[i]; i++) {
+        if (streq(sr_drivers[i]->type, type)) {
+            *ret = sr_drivers[i];
+            return NULL;
+        }
+    }
+    if (streq(type, "dir"))
+        return find_driver("file", ret);
+    return error_api("SR_UNKNOWN_DRIVER", 1, type);
+}
+
+/* ---- where an SR lies ---- */
+
+static bool is_below(const char *path, const char *root)
+{
+    size_t n = strlen(root);
+
+    return str_starts(path, root) && (path[n] == '/' || path[n] == 0);
+}
+
+/* The path with links resolved; a last component that is not there yet is allowed. */
+static char *resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *slash = strrchr(path, '/');
+
+    if (real || errno != ENOENT || !slash || slash == path)
+        return real;
+    _cleanup_free_ char *dir = xmemdup0(path, (size_t)(slash - path));
+    _cleanup_free_ char *real_dir = realpath(dir, NULL);
+    if (!real_dir || streq(slash, "/..") || streq(slash, "/."))
+        return NULL;
+    return xasprintf("%s%s", real_dir, slash);
+}
+
+static struct error *find_location(const struct storage *s, const struct sr_spec *spec, char **ret)
+{
+    const char *given = map_string_find(&spec->device_config, "location");
+    _cleanup_free_ char *path =
+        given ? xstrdup(given) : xasprintf("%s/%s", s->config.roots[0], spec->uuid);
+
+    if (path[0] != '/' || strlen(path) > PATH_MAX - 256)
+        return sr_failure(SR_FAILURE_DEVICE_INVALID, "location must be an absolute path");
+    if (!given)
+        TRY(sr_failure_from(SR_FAILURE_UNAVAILABLE, io_mkdir_p(s->config.roots[0], 0700)));
+    _cleanup_free_ char *real = resolve(path);
+    if (!real)
+        return sr_failure(SR_FAILURE_UNAVAILABLE, "%s does not exist", path);
+    for (size_t i = 0; i < s->config.n_roots; i++) {
+        _cleanup_free_ char *root = realpath(s->config.roots[i], NULL);
+        if (root && is_below(real, root)) {
+            *ret = TAKE_PTR(real);
+            return NULL;
+        }
+    }
+    return sr_failure(SR_FAILURE_DEVICE_INVALID, "%s is not a place where SRs may lie", path);
+}
+
+static struct error *make_place_config(struct storage *s, const struct sr_spec *spec,
+                                       struct place_config *ret)
+{
+    char *location = NULL;
+
+    if (!uuid_is_valid(spec->uuid))
+        return error_api("UUID_INVALID", 2, "SR", spec->uuid);
+    TRY(find_location(s, spec, &location));
+    *ret = (struct place_config){
+        .storage = &s->config, .uuid = xstrdup(spec->uuid), .location = location};
+    return NULL;
+}
+
+static void place_config_fini(struct place_config *c)
+{
+    free((void *)(uintptr_t)c->uuid);
+    free((void *)(uintptr_t)c->location);
+}
+#define _cleanup_place_config_ _cleanup_(place_config_fini)
+
+/* ---- the list of attached SRs ---- */
+
+static char *inventory_path(const struct storage *s, const char *uuid)
+{
+    return xasprintf("%s/%s.json", s->inventory, uuid);
+}
+
+static struct error *remember(struct storage *s, const struct sr_spec *spec)
+{
+    _cleanup_json_ json_t *config = json_object();
+    const char *const *keys = spec->device_config.k;
+    const char *const *values = spec->device_config.v;
+
+    for (size_t i = 0; i < spec->device_config.n; i++)
+        json_object_set_new(config, keys[i], json_string(values[i]));
+    _cleanup_json_ json_t *j = json_pack("{s:i, s:s, s:s, s:O}", "xenolith", 1, "sr", spec->uuid,
+                                         "type", spec->type, "device_config", config);
+    _cleanup_free_ char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
+    _cleanup_free_ char *path = inventory_path(s, spec->uuid);
+    if (!text)
+        return error_text("device_config is not text");
+    return io_write_file(path, text, strlen(text), 0600);
+}
+
+static struct error *restore_one(struct storage *s, const char *path)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+
+    TRY(io_read_file(path, 65536, &text));
+    _cleanup_json_ json_t *j = json_loadb(str_cstr(&text), text.len, 0, NULL);
+    json_t *config = json_object_get(j, "device_config");
+    const char *uuid = json_string_value(json_object_get(j, "sr"));
+    const char *type = json_string_value(json_object_get(j, "type"));
+    if (!uuid || !type || !json_is_object(config))
+        return error_text("%s makes no sense", path);
+    size_t n = json_object_size(config);
+    _cleanup_free_ const char **keys = xnew_array(const char *, n + 1);
+    _cleanup_free_ const char **values = xnew_array(const char *, n + 1);
+    const char *key;
+    json_t *value;
+    size_t i = 0;
+    json_object_foreach (config, key, value) {
+        keys[i] = key;
+        values[i++] = json_is_string(value) ? json_string_value(value) : "";
+    }
+    const struct sr_spec spec = {
+        .uuid = uuid, .type = type, .device_config = {.n = n, .k = keys, .v = values}};
+    return sr_attach(s, &spec);
+}
+
+void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, struct error *e),
+                     void *arg)
+{
+    DIR *d = opendir(s->inventory);
+    const struct dirent *entry;
+
+    if (!d)
+        return;
+    while ((entry = readdir(d))) {
+        size_t n = strlen(entry->d_name);
+        if (n != UUID_LEN + 5 || !streq(entry->d_name + UUID_LEN, ".json"))
+            continue;
+        _cleanup_free_ char *uuid = xmemdup0(entry->d_name, UUID_LEN);
+        _cleanup_free_ char *path = inventory_path(s, uuid);
+        struct error *e = restore_one(s, path);
+        if (e && fn)
+            fn(arg, uuid, e);
+        else
+            error_free(e);
+    }
+    closedir(d);
+}
+
+/* ---- recovery ---- */
+
+static struct error *drop_unfinished(struct sr *sr)
+{
+    struct vdi_list list = {0};
+    struct error *e = NULL;
+
+    tree_unfinished(&sr->tree, &list);
+    for (size_t i = 0; i < list.n && !e; i++) {
+        _cleanup_free_ char *name = xasprintf("%s.vdi", list.v[i]->uuid.s);
+        if (tree_find_vdi(&sr->tree, list.v[i]->uuid.s) != list.v[i])
+            continue;
+        sr->driver->link ? sr->driver->link(sr->place, list.v[i]->uuid.s, NULL) : (void)0;
+        e = sr->driver->record_remove(sr->place, name);
+        if (!e)
+            tree_remove_vdi(&sr->tree, list.v[i]);
+    }
+    vec_fini(&list);
+    return e;
+}
+
+static struct error *drop_garbage(struct sr *sr)
+{
+    struct node *n;
+
+    while ((n = tree_find_garbage(&sr->tree))) {
+        TRY(sr->driver->image_remove(sr->place, n));
+        TRY(sr->driver->record_remove(sr->place, n->id.s));
+        tree_remove_node(&sr->tree, n);
+    }
+    return NULL;
+}
+
+/* A resize that stopped between the image and its record: the image is right. */
+static bool adopt_size(struct sr *sr, struct node *n, const struct image_stat *st)
+{
+    if (st->size <= n->size || st->size > VDI_SIZE_MAX || n->n_children > 0)
+        return false;
+    int64_t old = n->size;
+    n->size = st->size;
+    struct error *e = sr_write_node(sr, n);
+    if (e) {
+        error_free(e);
+        n->size = old;
+        return false;
+    }
+    return true;
+}
+
+static void check_images(struct sr *sr)
+{
+    size_t pos = 0;
+    const char *key;
+    struct node *n;
+
+    while ((n = strmap_next(&sr->tree.nodes, &pos, &key))) {
+        struct image_stat st = {0};
+        IGNORE_ERROR(sr->driver->image_stat(sr->place, n, &st));
+        if (!st.sound && !adopt_size(sr, n, &st))
+            n->broken = true;
+    }
+}
+
+static struct error *load(struct sr *sr)
+{
+    if (sr->driver->flags & SR_FLAT)
+        return sr->driver->refresh(sr->place, &sr->tree);
+    TRY(sr->driver->records(sr->place, &sr->tree));
+    tree_link(&sr->tree);
+    if (sr->tree.complete) {
+        TRY(sr->driver->image_sweep(sr->place));
+        TRY(drop_unfinished(sr));
+        TRY(drop_garbage(sr));
+    }
+    check_images(sr);
+    return NULL;
+}
+
+/* ---- attach and detach ---- */
+
+static struct sr *sr_new(struct storage *s, const struct sr_driver *d, const struct sr_spec *spec)
+{
+    struct sr *sr = xnew(struct sr);
+    const char *formats = map_string_find(&spec->device_config, "preferred-image-formats");
+
+    sr->storage = s;
+    sr->driver = d;
+    snprintf(sr->uuid.s, sizeof(sr->uuid.s), "%s", spec->uuid);
+    sr->preferred = IMAGE_QCOW2;
+    if (formats) {
+        _cleanup_free_ char *first = xmemdup0(formats, strcspn(formats, ","));
+        (void)image_format_parse(first, &sr->preferred);
+    }
+    pthread_mutex_init(&sr->lock, NULL);
+    pthread_cond_init(&sr->changed, NULL);
+    tree_init(&sr->tree);
+    return sr;
+}
+
+void sr_free(struct sr *sr)
+{
+    size_t pos = 0;
+    const char *key;
+    struct nbd_use *use;
+    struct vdi *v;
+
+    while ((use = strmap_next(&sr->exports, &pos, &key))) {
+        free(use->id);
+        free(use);
+    }
+    pos = 0;
+    while ((v = strmap_next(&sr->tree.vdis, &pos, &key))) {
+        if (!v->owner)
+            continue;
+        free(v->owner->guest);
+        v->owner->driver->stop(v->owner);
+        v->owner = NULL;
+    }
+    if (sr->place)
+        sr->driver->detach(sr->place);
+    strmap_fini(&sr->exports);
+    tree_fini(&sr->tree);
+    place_config_fini(&sr->place_config);
+    pthread_cond_destroy(&sr->changed);
+    pthread_mutex_destroy(&sr->lock);
+    free(sr);
+}
+
+static bool is_attached(struct storage *s, const char *uuid)
+{
+    pthread_mutex_lock(&s->lock);
+    bool found = strmap_find(&s->srs, uuid);
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+static struct error *attach_locked(struct storage *s, const struct sr_spec *spec)
+{
+    const struct sr_driver *d = NULL;
+    struct place_config c = {0};
+
+    if (is_attached(s, spec->uuid))
+        return NULL;
+    TRY(find_driver(spec->type, &d));
+    TRY(make_place_config(s, spec, &c));
+    struct sr *sr = sr_new(s, d, spec);
+    sr->place_config = c;
+    struct error *e = d->attach(&sr->place_config, &sr->place);
+    if (!e)
+        e = load(sr);
+    if (!e)
+        e = remember(s, spec);
+    if (e) {
+        sr_free(sr);
+        return sr_failure_from(SR_FAILURE_UNAVAILABLE, e);
+    }
+    pthread_mutex_lock(&s->lock);
+    strmap_set(&s->srs, sr->uuid.s, sr);
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+struct error *sr_attach(struct storage *s, const struct sr_spec *spec)
+{
+    pthread_mutex_lock(&s->attach_lock);
+    struct error *e = attach_locked(s, spec);
+    pthread_mutex_unlock(&s->attach_lock);
+    return e;
+}
+
+static struct error *check_unused(struct sr *sr)
+{
+    size_t pos = 0;
+    const char *key;
+    const struct vdi *v;
+
+    while (sr->collecting)
+        sr_wait_merge(sr);
+    if (sr->working > 0)
+        return error_api("OTHER_OPERATION_IN_PROGRESS", 4, "SR", sr->uuid.s, "vdi_copy", "");
+    while ((v = strmap_next(&sr->tree.vdis, &pos, &key))) {
+        if (v->node->writer || v->node->readers > 0 || v->node->busy)
+            return error_api("VDI_IN_USE", 2, v->uuid.s, "detach");
+    }
+    return NULL;
+}
+
+static struct error *detach_locked(struct storage *s, const char *uuid)
+{
+    _cleanup_free_ char *path = inventory_path(s, uuid);
+    struct sr *sr = NULL;
+
+    if (!is_attached(s, uuid))
+        return uuid_is_valid(uuid) ? io_unlink(path) : NULL;
+    TRY(sr_lock(s, uuid, &sr));
+    struct error *e = check_unused(sr);
+    if (!e)
+        e = sr_failure_from(SR_FAILURE_UNAVAILABLE, io_unlink(path));
+    if (e) {
+        sr_unlock(sr);
+        return e;
+    }
+    pthread_mutex_lock(&s->lock);
+    strmap_remove(&s->srs, sr->uuid.s);
+    pthread_mutex_unlock(&s->lock);
+    sr->gone = true;
+    sr_unlock(sr);
+    pthread_mutex_lock(&s->lock);
+    while (sr->users > 0)
+        pthread_cond_wait(&s->unused, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+    sr_free(sr);
+    return NULL;
+}
+
+struct error *sr_detach(struct storage *s, const char *uuid)
+{
+    pthread_mutex_lock(&s->attach_lock);
+    struct error *e = detach_locked(s, uuid);
+    pthread_mutex_unlock(&s->attach_lock);
+    return e;
+}
+
+struct error *sr_create(struct storage *s, const struct sr_spec *spec)
+{
+    _cleanup_place_config_ struct place_config c = {0};
+    const struct sr_driver *d = NULL;
+
+    TRY(find_driver(spec->type, &d));
+    pthread_mutex_lock(&s->attach_lock);
+    struct error *e = make_place_config(s, spec, &c);
+    if (!e)
+        e = sr_failure_from(SR_FAILURE_UNAVAILABLE, d->create(&c));
+    pthread_mutex_unlock(&s->attach_lock);
+    return e;
+}
+
+struct error *sr_destroy(struct storage *s, const struct sr_spec *spec)
+{
+    _cleanup_place_config_ struct place_config c = {0};
+    const struct sr_driver *d = NULL;
+
+    TRY(find_driver(spec->type, &d));
+    pthread_mutex_lock(&s->attach_lock);
+    struct error *e = is_attached(s, spec->uuid) ? error_api("SR_HAS_PBD", 1, spec->uuid) : NULL;
+    if (!e)
+        e = make_place_config(s, spec, &c);
+    if (!e)
+        e = sr_failure_from(SR_FAILURE_UNAVAILABLE, d->destroy(&c));
+    pthread_mutex_unlock(&s->attach_lock);
+    return e;
+}

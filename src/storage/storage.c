@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The set of attached SRs, and errors as clients know them. */
+
+#include "storage/storage.h"
+
+#include "base/io.h"
+#include "storage/sr_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+
+const struct sr_driver *const sr_drivers[] = {&sr_dir_driver, &sr_iso_driver, &sr_sim_driver, NULL};
+
+struct error *sr_failure(enum sr_failure n, const char *fmt, ...)
+{
+    char code[40];
+    va_list ap;
+
+    snprintf(code, sizeof(code), "SR_BACKEND_FAILURE_%d", (int)n);
+    va_start(ap, fmt);
+    _cleanup_free_ char *text = xvasprintf(fmt, ap);
+    va_end(ap);
+    return error_api(code, 3, "", text, "");
+}
+
+struct error *sr_failure_from(enum sr_failure n, struct error *e)
+{
+    if (!e || e->code)
+        return e;
+    _cleanup_free_ char *text = error_string(e);
+
+    switch (e->errnum) {
+    case ENOSPC:
+    case EDQUOT:
+        n = SR_FAILURE_NO_SPACE;
+        break;
+    case ESTALE:
+    case ENOTDIR:
+        n = SR_FAILURE_UNAVAILABLE;
+        break;
+    case EIO:
+        n = SR_FAILURE_EIO;
+        break;
+    case EROFS:
+        n = SR_FAILURE_ISO_NO_WRITE;
+        break;
+    default:
+        break;
+    }
+    error_free(e);
+    return sr_failure(n, "%s", text);
+}
+
+struct error *vdi_in_use(const char *vdi, const char *operation)
+{
+    return error_api("VDI_IN_USE", 2, vdi, operation);
+}
+
+static char *dup_or(const char *s, const char *otherwise)
+{
+    return xstrdup(s ? s : otherwise);
+}
+
+static void copy_config(struct storage_config *to, const struct storage_config *from)
+{
+    char **roots = xnew_array(char *, from->n_roots + 1);
+
+    for (size_t i = 0; i < from->n_roots; i++)
+        roots[i] = xstrdup(from->roots[i]);
+    *to = (struct storage_config){
+        .state_dir = xstrdup(from->state_dir),
+        .run_dir = xstrdup(from->run_dir),
+        .roots = (const char *const *)roots,
+        .n_roots = from->n_roots,
+        .qemu_img = dup_or(from->qemu_img, "qemu-img"),
+        .storage_daemon = dup_or(from->storage_daemon, "qemu-storage-daemon"),
+        .loop = from->loop,
+    };
+}
+
+static void drop(const char *s)
+{
+    free((void *)(uintptr_t)s);
+}
+
+static void free_config(struct storage_config *c)
+{
+    for (size_t i = 0; i < c->n_roots; i++)
+        drop(c->roots[i]);
+    free((void *)(uintptr_t)c->roots);
+    drop(c->state_dir);
+    drop(c->run_dir);
+    drop(c->qemu_img);
+    drop(c->storage_daemon);
+}
+
+struct error *storage_new(const struct storage_config *c, struct storage **ret)
+{
+    _cleanup_storage_ struct storage *s = xnew(struct storage);
+
+    assert(c->n_roots > 0);
+    copy_config(&s->config, c);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->attach_lock, NULL);
+    pthread_cond_init(&s->unused, NULL);
+    s->inventory = xasprintf("%s/storage", c->state_dir);
+    TRY(io_mkdir_p(s->inventory, 0700));
+    TRY(io_mkdir_p(c->run_dir, 0700));
+    owner_daemon_sweep(s->config.run_dir);
+    *ret = TAKE_PTR(s);
+    return NULL;
+}
+
+void storage_free(struct storage *s)
+{
+    size_t pos = 0;
+    const char *key;
+    struct sr *sr;
+
+    if (!s)
+        return;
+    while ((sr = strmap_next(&s->srs, &pos, &key))) {
+        strmap_remove(&s->srs, key);
+        sr_free(sr);
+    }
+    guests_free(s);
+    strmap_fini(&s->srs);
+    pthread_cond_destroy(&s->unused);
+    pthread_mutex_destroy(&s->attach_lock);
+    pthread_mutex_destroy(&s->lock);
+    free_config(&s->config);
+    free(s->inventory);
+    free(s);
+}
+
+struct error *sr_lock(struct storage *s, const char *uuid, struct sr **ret)
+{
+    pthread_mutex_lock(&s->lock);
+    struct sr *sr = strmap_find(&s->srs, uuid);
+    if (sr)
+        sr->users++;
+    pthread_mutex_unlock(&s->lock);
+    if (!sr)
+        return error_api("SR_NOT_ATTACHED", 1, uuid);
+    pthread_mutex_lock(&sr->lock);
+    if (sr->gone) {
+        sr_unlock(sr);
+        return error_api("SR_NOT_ATTACHED", 1, uuid);
+    }
+    *ret = sr;
+    return NULL;
+}
+
+void sr_unlock(struct sr *sr)
+{
+    struct storage *s = sr->storage;
+
+    pthread_mutex_unlock(&sr->lock);
+    pthread_mutex_lock(&s->lock);
+    if (--sr->users == 0)
+        pthread_cond_broadcast(&s->unused);
+    pthread_mutex_unlock(&s->lock);
+}
+
+struct error *sr_lock_vdi(struct storage *s, const char *sr_uuid, const char *vdi, struct sr **ret,
+                          struct vdi **ret_vdi)
+{
+    struct sr *sr = NULL;
+
+    TRY(sr_lock(s, sr_uuid, &sr));
+    struct vdi *v = tree_find_vdi(&sr->tree, vdi);
+    if (!v) {
+        sr_unlock(sr);
+        return error_api("VDI_MISSING", 2, sr_uuid, vdi);
+    }
+    *ret = sr;
+    *ret_vdi = v;
+    return NULL;
+}
+
+bool sr_merge_touches(const struct sr *sr, const struct node *n)
+{
+    for (; sr->collecting && n; n = n->parent) {
+        if (n->busy)
+            return true;
+    }
+    return false;
+}
+
+void sr_wait_merge(struct sr *sr)
+{
+    sr->yield = true;
+    pthread_cond_wait(&sr->changed, &sr->lock);
+}
+
+struct error *sr_lock_vdi_idle(struct storage *s, const char *sr_uuid, const char *vdi,
+                               struct sr **ret, struct vdi **ret_vdi)
+{
+    struct sr *sr = NULL;
+    struct vdi *v = NULL;
+
+    TRY(sr_lock_vdi(s, sr_uuid, vdi, &sr, &v));
+    while (v && sr_merge_touches(sr, v->node)) {
+        sr_wait_merge(sr);
+        v = tree_find_vdi(&sr->tree, vdi);
+    }
+    if (!v) {
+        sr_unlock(sr);
+        return error_api("VDI_MISSING", 2, sr_uuid, vdi);
+    }
+    *ret = sr;
+    *ret_vdi = v;
+    return NULL;
+}
+
+struct error *sr_check_writable(const struct sr *sr)
+{
+    if (sr->driver->flags & SR_READ_ONLY)
+        return error_api("SR_OPERATION_NOT_SUPPORTED", 1, sr->uuid.s);
+    return NULL;
+}

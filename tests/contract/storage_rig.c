@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "storage_rig.h"
+
+#include "base/io.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <ftw.h>
+#include <libnbd.h>
+#include <signal.h>
+
+const char *rig_type = "file";
+
+void must(struct error *e)
+{
+    if (!e)
+        return;
+    _cleanup_free_ char *text = error_string(e);
+    fail_msg("%s:%d: %s", e->file, e->line, text);
+}
+
+void must_fail(struct error *e, const char *code)
+{
+    if (!e)
+        fail_msg("succeeded instead of %s", code);
+    if (!error_is(e, code)) {
+        _cleanup_free_ char *text = error_string(e);
+        fail_msg("%s instead of %s", text, code);
+    }
+    error_free(e);
+}
+
+static void start(struct rig *r)
+{
+    _cleanup_free_ char *state = xasprintf("%s/state", r->dir);
+    _cleanup_free_ char *run = xasprintf("%s/run", r->dir);
+    _cleanup_free_ char *root = xasprintf("%s/sr", r->dir);
+    const char *roots[] = {root};
+    const struct storage_config c = {
+        .state_dir = state, .run_dir = run, .roots = roots, .n_roots = 1, .loop = r->loop};
+
+    must(storage_new(&c, &r->storage));
+}
+
+struct error *rig_attach(struct rig *r)
+{
+    const struct sr_spec spec = {.uuid = r->sr.s, .type = r->type};
+
+    return sr_attach(r->storage, &spec);
+}
+
+int rig_set_up(void **state)
+{
+    struct rig *r = xnew(struct rig);
+    char template[] = "/tmp/xenolith-storage-XXXXXX";
+
+    signal(SIGPIPE, SIG_IGN);
+    r->type = rig_type;
+    r->dir = xstrdup(mkdtemp(template));
+    r->sr = uuid_random();
+    r->sr_dir = xasprintf("%s/sr/%s", r->dir, r->sr.s);
+    r->loop = qmp_loop_start();
+    start(r);
+    const struct sr_spec spec = {.uuid = r->sr.s, .type = r->type};
+    must(sr_create(r->storage, &spec));
+    must(rig_attach(r));
+    *state = r;
+    return 0;
+}
+
+void rig_restart(struct rig *r)
+{
+    storage_free(r->storage);
+    start(r);
+    must(rig_attach(r));
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+int rig_tear_down(void **state)
+{
+    struct rig *r = *state;
+
+    storage_free(r->storage);
+    qmp_loop_stop(r->loop);
+    nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(r->sr_dir);
+    free(r->dir);
+    free(r);
+    return 0;
+}
+
+struct uuid_text rig_disk(struct rig *r, int64_t size)
+{
+    struct uuid_text u = uuid_random();
+
+    must(vdi_create(r->storage, r->sr.s, u.s, size, -1, NULL));
+    return u;
+}
+
+static struct nbd_handle *handshake(int fd, const char *name)
+{
+    struct nbd_handle *h = nbd_create();
+
+    assert_non_null(h);
+    nbd_set_export_name(h, name);
+    if (nbd_connect_socket(h, fd) < 0)
+        fail_msg("NBD: %s", nbd_get_error());
+    return h;
+}
+
+struct disk disk_open(struct rig *r, const char *vdi, bool writable)
+{
+    struct disk d = {.rig = r, .id = uuid_random()};
+    int fd = -1;
+
+    must(vdi_nbd(r->storage, r->sr.s, vdi, d.id.s, writable, &fd));
+    d.nbd = handshake(fd, d.id.s);
+    return d;
+}
+
+void disk_close(struct disk *d)
+{
+    nbd_shutdown(d->nbd, 0);
+    nbd_close(d->nbd);
+    must(vdi_nbd_close(d->rig->storage, d->rig->sr.s, d->id.s));
+}
+
+void disk_fill(struct disk *d, int64_t at, unsigned char byte)
+{
+    _cleanup_free_ void *buf = xmalloc(MIB);
+
+    memset(buf, byte, MIB);
+    if (nbd_pwrite(d->nbd, buf, MIB, (uint64_t)at, 0) < 0 || nbd_flush(d->nbd, 0) < 0)
+        fail_msg("NBD write: %s", nbd_get_error());
+}
+
+unsigned char disk_byte(struct disk *d, int64_t at)
+{
+    unsigned char b;
+
+    if (nbd_pread(d->nbd, &b, 1, (uint64_t)at, 0) < 0)
+        fail_msg("NBD read: %s", nbd_get_error());
+    return b;
+}
+
+void vdi_fill(struct rig *r, const char *vdi, int64_t at, unsigned char byte)
+{
+    struct disk d = disk_open(r, vdi, true);
+
+    disk_fill(&d, at, byte);
+    disk_close(&d);
+}
+
+unsigned char vdi_byte(struct rig *r, const char *vdi, int64_t at)
+{
+    struct disk d = disk_open(r, vdi, false);
+    unsigned char b = disk_byte(&d, at);
+
+    disk_close(&d);
+    return b;
+}
+
+int rig_count_files(const struct rig *r, const char *pattern)
+{
+    DIR *d = opendir(r->sr_dir);
+    const struct dirent *e;
+    int n = 0;
+
+    assert_non_null(d);
+    while ((e = readdir(d)))
+        n += e->d_type != DT_LNK && fnmatch(pattern, e->d_name, 0) == 0;
+    closedir(d);
+    return n;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the storage tests share: a storage in a directory of its own, one attached SR of the kind
+ * under test, disks filled and read over NBD.
+ */
+
+#include "hv/qmp.h"
+#include "storage/vdi.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define MIB (1ll << 20)
+
+struct rig {
+    const char *type;
+    char *dir; /* of this test; removed at the end */
+    char *sr_dir;
+    struct qmp_loop *loop;
+    struct storage *storage;
+    struct uuid_text sr;
+};
+
+/* Which kind of SR rig_set_up makes: "file" or "sim". */
+extern const char *rig_type;
+int rig_set_up(void **state);
+int rig_tear_down(void **state);
+/* As if hostd had died: nothing is closed in order; then a new one. */
+void rig_restart(struct rig *r);
+struct error *rig_attach(struct rig *r);
+
+/* The test ends here if e is an error, and says which. */
+void must(struct error *e);
+/* The error must have this code. */
+void must_fail(struct error *e, const char *code);
+
+struct uuid_text rig_disk(struct rig *r, int64_t size);
+
+/* An open NBD connection to a disk. */
+struct disk {
+    struct rig *rig;
+    struct uuid_text id;
+    struct nbd_handle *nbd;
+};
+struct disk disk_open(struct rig *r, const char *vdi, bool writable);
+void disk_close(struct disk *d);
+/* One MiB at a place, filled with one byte. */
+void disk_fill(struct disk *d, int64_t at, unsigned char byte);
+unsigned char disk_byte(struct disk *d, int64_t at);
+/* Opens, does it, closes. */
+void vdi_fill(struct rig *r, const char *vdi, int64_t at, unsigned char byte);
+unsigned char vdi_byte(struct rig *r, const char *vdi, int64_t at);
+
+/* Runs "find <dir> -name <pattern>": how many files of the SR match. */
+int rig_count_files(const struct rig *r, const char *pattern);
