@@ -40,7 +40,7 @@ class Settings:
         self.password_file = os.path.join(self.state, "password")
 
     def program(self, name):
-        for folder in (PROGRAMS[name][1], "."):
+        for folder in (PROGRAMS[name][1], "src", "."):
             path = os.path.join(self.build, folder, name)
             if os.access(path, os.X_OK):
                 return path
