@@ -56,7 +56,8 @@ def running(settings, name):
             words = text.read().split(b"\0")
     except (OSError, ValueError):
         return None
-    ours = os.path.basename(words[0]) == name.encode() and os.fsencode(settings.state) in words
+    # the second word too: the program may run under an interpreter or a debugger
+    ours = name.encode() in [os.path.basename(word) for word in words[:2]] and os.fsencode(settings.state) in words
     return pid if ours else None
 
 
