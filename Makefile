@@ -53,7 +53,8 @@ image-debian: setup ## make the Debian 12 guest disk in cache/
 	@$(PYTHON) tools/guest-image debian
 
 install: build ## install programs, units and manual pages below PREFIX (DESTDIR is honoured)
-	@$(MESON) install -C $(BUILD) --no-rebuild
+	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX)
+	@$(MESON) install -C $(BUILD)
 
 clean: ## remove everything built; the state (var/) and the images (cache/) stay
-	rm -rf $(BUILD) build-asan build-fuzz
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz

@@ -57,6 +57,8 @@ def check_call(findings, path, text, match, banned):
     name, line = match.group(1), line_of(text, match.start())
     if DECLARED.search(text[max(0, match.start() - 80):match.start()]):
         return
+    if name == "signal" and "SIG_IGN" in arguments(text, match.end() - 1):
+        return  # ignoring a signal is the same everywhere
     if name in banned and (path, name) not in EXCEPTIONS:
         findings.add(path, line, f"{name}(): {banned[name]}")
     elif name in SPAWNERS.split() and path != "src/base/spawn.c":

@@ -71,11 +71,17 @@ def test_no_test_at_all_is_not_success(tree):
 
 
 def test_meson_report_is_read(tree):
+    cmocka = "[==========] Running 3 test(s).\n[ RUN      ] x\n[       OK ] x\n[ RUN      ] y\n[  FAILED  ] y\n" \
+             "[ RUN      ] z\n[       OK ] z\n[==========] 3 test(s) run.\n[  FAILED  ] y\n"
+    died = "[==========] Running 2 test(s).\n[ RUN      ] v\n[       OK ] v\n[ RUN      ] w\n"
     report = ('<testsuites><testsuite name="x" tests="2"><testcase name="a"/><testcase name="b"><failure/></testcase>'
+              f'<testcase name="c"><failure/><system-out>{cmocka}</system-out></testcase>'
+              f'<testcase name="d"><failure/><system-out>{died}</system-out></testcase>'
               "</testsuite></testsuites>")
     write(tree, "tools/build", "#!/bin/sh\nexit 0\n")
-    write(tree, "bin/meson", f"#!/bin/sh\nmkdir -p build/meson-logs\necho '{report}' >build/meson-logs/testlog.junit.xml\nexit 1\n")
+    write(tree, "bin/meson", f"#!/bin/sh\nmkdir -p build/meson-logs\ncat >build/meson-logs/testlog.junit.xml <<END\n{report}\nEND\nexit 1\n")
     done = subprocess.run(["/usr/bin/python3", "tools/run-tests", "unit"], cwd=tree, capture_output=True, text=True,
                           env={**os.environ, "PATH": f"{tree}/bin:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "1 passed, 1 failed"
+    assert done.stdout.splitlines()[-1] == "4 passed, 3 failed"
+    assert {"failed: b", "failed: c: y", "failed: d: died"} <= set(done.stdout.splitlines())

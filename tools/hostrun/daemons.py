@@ -40,7 +40,7 @@ class Settings:
         self.password_file = os.path.join(self.state, "password")
 
     def program(self, name):
-        for folder in (PROGRAMS[name][1], "."):
+        for folder in (PROGRAMS[name][1], "src", "."):
             path = os.path.join(self.build, folder, name)
             if os.access(path, os.X_OK):
                 return path
@@ -56,7 +56,8 @@ def running(settings, name):
             words = text.read().split(b"\0")
     except (OSError, ValueError):
         return None
-    ours = os.path.basename(words[0]) == name.encode() and os.fsencode(settings.state) in words
+    # the second word too: the program may run under an interpreter or a debugger
+    ours = name.encode() in [os.path.basename(word) for word in words[:2]] and os.fsencode(settings.state) in words
     return pid if ours else None
 
 

@@ -2,6 +2,7 @@
 """The first guest of a new host: a disk filled through the API, a VM around it, its console up to the login."""
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from .daemons import ROOT, RunError
 
 NAME = "debian"
 MEMORY = str(1 << 30)  # bytes
+CONTROL_SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()].|[78=>c])")
 LOGIN_LIMIT = 300  # seconds: emulation on a busy machine is slow
 
 
@@ -117,5 +119,5 @@ def show_until_login(session, vm, out=sys.stdout):
 
 def printable(data):
     """Console bytes for the terminal of somebody else: no control sequences but line ends."""
-    text = data.decode(errors="replace").replace("\r", "")
+    text = CONTROL_SEQUENCE.sub("", data.decode(errors="replace"))
     return "".join(char for char in text if char == "\n" or char.isprintable())
