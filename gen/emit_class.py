@@ -284,6 +284,11 @@ static inline const struct @REC@ *txn_find_@LOWER@(struct txn *t, const char *re
     return (const struct @REC@ *)txn_find(t, @ID@, ref);
 }
 
+static inline const struct @REC@ *txn_find_@LOWER@_uuid(struct txn *t, const char *uuid)
+{
+    return (const struct @REC@ *)txn_find_uuid(t, @ID@, uuid);
+}
+
 static inline struct error *txn_edit_@LOWER@(struct txn *t, const char *ref, struct @REC@ **ret)
 {
     void *rec;

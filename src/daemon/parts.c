@@ -86,7 +86,7 @@ static struct error *start_threads(struct parts *p)
     TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
     TRY(waiting_new(p->d.store, &p->d.waiting));
     p->d.sessions = sessions_new(p->options->login_delay_us);
-    p->d.engine = engine_new(&p->d, api_plan_types);
+    p->d.engine = engine_new(&p->d, plan_types);
     return NULL;
 }
 

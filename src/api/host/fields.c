@@ -5,7 +5,8 @@
 #include "gen/msg/host.h"
 #include "rpc/call.h"
 
-struct error *api_host_set_power_on_mode(struct call *c, const struct host_set_power_on_mode_args *a)
+struct error *api_host_set_power_on_mode(struct call *c,
+                                         const struct host_set_power_on_mode_args *a)
 {
     struct host_rec *h;
 

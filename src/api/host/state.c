@@ -83,10 +83,8 @@ struct error *api_host_get_management_interface(struct call *c,
 }
 
 /* What a status report may hold. No report is made yet, so there is nothing to choose from. */
-struct error *
-api_host_get_system_status_capabilities(struct call *c,
-                                        const struct host_get_system_status_capabilities_args *a,
-                                        const char **ret)
+struct error *api_host_get_system_status_capabilities(
+    struct call *c, const struct host_get_system_status_capabilities_args *a, const char **ret)
 {
     const struct host_rec *host;
 

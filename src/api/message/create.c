@@ -39,10 +39,14 @@ struct error *message_post(struct txn *t, const struct message_text *m, struct m
 
 /* The class of the objects a message may be about. */
 static const enum class_id class_of[CLS_MAX] = {
-    [CLS_VM] = CLASS_VM,     [CLS_HOST] = CLASS_HOST,
-    [CLS_SR] = CLASS_SR,     [CLS_POOL] = CLASS_POOL,
-    [CLS_VMPP] = CLASS_VMPP, [CLS_VMSS] = CLASS_VMSS,
-    [CLS_VDI] = CLASS_VDI,   [CLS_PVS_PROXY] = CLASS_PVS_PROXY,
+    [CLS_VM] = CLASS_VM,
+    [CLS_HOST] = CLASS_HOST,
+    [CLS_SR] = CLASS_SR,
+    [CLS_POOL] = CLASS_POOL,
+    [CLS_VMPP] = CLASS_VMPP,
+    [CLS_VMSS] = CLASS_VMSS,
+    [CLS_VDI] = CLASS_VDI,
+    [CLS_PVS_PROXY] = CLASS_PVS_PROXY,
     [CLS_CERTIFICATE] = CLASS_CERTIFICATE,
 };
 

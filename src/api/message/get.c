@@ -65,9 +65,9 @@ struct error *api_message_get_all_records(struct call *c,
     return NULL;
 }
 
-struct error *
-api_message_get_all_records_where(struct call *c, const struct message_get_all_records_where_args *a,
-                                  struct map_ref_message_rec *ret)
+struct error *api_message_get_all_records_where(struct call *c,
+                                                const struct message_get_all_records_where_args *a,
+                                                struct map_ref_message_rec *ret)
 {
     struct question q = {.cls = -1};
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Networks are rows; their bridges come up on a host when something is plugged into them. */
+#include "gen/msg/network.h"
 #include "api/common/lists.h"
 #include "gen/class/PIF_txn.h"
 #include "gen/class/VIF_txn.h"
 #include "gen/class/network_txn.h"
-#include "gen/msg/network.h"
 #include "rpc/call.h"
 
 /* Longest name of a Linux interface. */

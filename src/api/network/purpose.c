@@ -16,8 +16,7 @@ static struct error *check_others(struct txn *t, int value)
 {
     const struct network_rec *const *all;
     size_t n = txn_all_network(t, &all);
-    int other =
-        value == NETWORK_PURPOSE_NBD ? NETWORK_PURPOSE_INSECURE_NBD : NETWORK_PURPOSE_NBD;
+    int other = value == NETWORK_PURPOSE_NBD ? NETWORK_PURPOSE_INSECURE_NBD : NETWORK_PURPOSE_NBD;
 
     for (size_t i = 0; i < n; i++)
         if (has(&all[i]->purpose, other))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* PBD rows: create, destroy, device_config. */
+#include "gen/msg/PBD.h"
 #include "api/common/lists.h"
 #include "api/sr/sr.h"
 #include "gen/class/host_txn.h"
-#include "gen/msg/PBD.h"
 #include "rpc/call.h"
 
 #define RESERVED_KEY "SRmaster"
@@ -49,8 +49,7 @@ struct error *api_pbd_destroy(struct call *c, const struct pbd_destroy_args *a)
     return txn_delete_pbd(c->txn, pbd->self);
 }
 
-struct error *api_pbd_set_device_config(struct call *c,
-                                        const struct pbd_set_device_config_args *a)
+struct error *api_pbd_set_device_config(struct call *c, const struct pbd_set_device_config_args *a)
 {
     struct pbd_rec *pbd;
 

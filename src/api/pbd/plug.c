@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* PBD.plug and PBD.unplug: attaching a repository to a host and detaching it. */
 #include "api/common/lists.h"
+#include "api/pbd/plans.h"
 #include "api/sr/sr.h"
 #include "gen/class/VBD_txn.h"
 #include "gen/msg/PBD.h"
@@ -35,14 +36,14 @@ static const struct plan_step plug_steps[] = {
     {.name = "look", .act = step_look, .record = step_write_found},
 };
 
-const struct plan_type pbd_plug_plan = {
+const struct plan_type plan_pbd_plug = {
     .name = "PBD.plug", .steps = plug_steps, .n_steps = ARRAY_SIZE(plug_steps)};
 
 static const struct plan_step unplug_steps[] = {
     {.name = "detach", .act = step_detach, .record = record_detached},
 };
 
-const struct plan_type pbd_unplug_plan = {.name = "PBD.unplug",
+const struct plan_type plan_pbd_unplug = {.name = "PBD.unplug",
                                           .steps = unplug_steps,
                                           .n_steps = ARRAY_SIZE(unplug_steps),
                                           .no_cancel = true};
@@ -85,7 +86,7 @@ struct error *api_pbd_plug(struct call *c, const struct pbd_plug_args *a)
         return NULL;
     TRY(txn_sr(c->txn, pbd->SR, &sr));
     TRY(check_shared(c->txn, sr, pbd));
-    return begin(c, &pbd_plug_plan, pbd, sr, STORAGE_OPERATIONS_PLUG);
+    return begin(c, &plan_pbd_plug, pbd, sr, STORAGE_OPERATIONS_PLUG);
 }
 
 static bool is_attached(struct txn *t, const struct vdi_rec *vdi)
@@ -126,5 +127,5 @@ struct error *api_pbd_unplug(struct call *c, const struct pbd_unplug_args *a)
         return NULL;
     TRY(txn_sr(c->txn, pbd->SR, &sr));
     TRY(check_unused(c, sr));
-    return begin(c, &pbd_unplug_plan, pbd, sr, STORAGE_OPERATIONS_UNPLUG);
+    return begin(c, &plan_pbd_unplug, pbd, sr, STORAGE_OPERATIONS_UNPLUG);
 }

@@ -2,6 +2,7 @@
 /* PIF.plug and unplug: bringing the bridge of an interface up and down. */
 #include "api/common/lists.h"
 #include "api/pif/pif.h"
+#include "api/pif/plans.h"
 #include "gen/class/VIF_txn.h"
 #include "gen/class/network_txn.h"
 #include "gen/class/pool_txn.h"
@@ -53,9 +54,9 @@ static const struct plan_step unplug_steps[] = {
     {.name = "down", .act = down, .record = record_down},
 };
 
-const struct plan_type pif_plug_plan = {
+const struct plan_type plan_pif_plug = {
     .name = "PIF.plug", .steps = plug_steps, .n_steps = ARRAY_SIZE(plug_steps)};
-const struct plan_type pif_unplug_plan = {.name = "PIF.unplug",
+const struct plan_type plan_pif_unplug = {.name = "PIF.unplug",
                                           .steps = unplug_steps,
                                           .n_steps = ARRAY_SIZE(unplug_steps),
                                           .no_cancel = true};
@@ -83,7 +84,7 @@ struct error *api_pif_plug(struct call *c, const struct pif_plug_args *a)
         return err_cannot_plug_bond_slave(pif->self);
     if (pif->currently_attached)
         return NULL;
-    return begin(c, &pif_plug_plan, pif);
+    return begin(c, &plan_pif_plug, pif);
 }
 
 /* A guest that talks over the network must not lose it. */
@@ -119,5 +120,5 @@ struct error *api_pif_unplug(struct call *c, const struct pif_unplug_args *a)
     if (!pif->currently_attached)
         return NULL;
     TRY(check_vifs(c->txn, pif));
-    return begin(c, &pif_unplug_plan, pif);
+    return begin(c, &plan_pif_unplug, pif);
 }

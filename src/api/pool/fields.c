@@ -41,8 +41,8 @@ struct error *api_pool_set_igmp_snooping_enabled(
     return NULL;
 }
 
-struct error *api_pool_set_update_sync_enabled(
-    struct call *c, const struct pool_set_update_sync_enabled_args *a)
+struct error *api_pool_set_update_sync_enabled(struct call *c,
+                                               const struct pool_set_update_sync_enabled_args *a)
 {
     struct pool_rec *pool;
 

@@ -3,10 +3,10 @@
  * What a role may do. Permissions have no rows of their own: they are the names of calls, from the
  * same table the calls are checked against.
  */
+#include "gen/msg/role.h"
 #include "base/uuid.h"
 #include "gen/class/role_txn.h"
 #include "gen/messages.h"
-#include "gen/msg/role.h"
 #include "gen/roles.h"
 #include "rpc/call.h"
 

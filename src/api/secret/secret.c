@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gen/msg/secret.h"
 #include "base/uuid.h"
 #include "gen/class/secret_txn.h"
-#include "gen/msg/secret.h"
 #include "rpc/call.h"
 
 struct error *api_secret_create(struct call *c, const struct secret_create_args *a,
@@ -20,7 +20,7 @@ struct error *api_secret_introduce(struct call *c, const struct secret_introduce
 {
     struct secret_rec *s;
 
-    if (!uuid_is_valid(a->uuid) || txn_find_secret_uuid(c->txn, a->uuid))
+    if (!uuid_is_valid(a->uuid) || txn_find_uuid(c->txn, CLASS_SECRET, a->uuid))
         return err_invalid_value("uuid", a->uuid);
     s = txn_new_secret(c->txn);
     s->uuid = a->uuid;

@@ -17,7 +17,8 @@ static struct error *all_rows(struct setup *s)
     TRY(setup_dom0(s));
     TRY(setup_network(s));
     TRY(setup_pool(s));
-    return setup_storage(s);
+    TRY(setup_storage(s));
+    return s->first ? setup_templates(s) : NULL;
 }
 
 struct error *setup_rows(struct daemon *d)
@@ -33,8 +34,8 @@ struct error *setup_rows(struct daemon *d)
     TRY(hostd_host_facts(d->hostd, &facts_args, &a, &facts));
     TRY(hostd_host_figures(d->hostd, &figures_args, &a, &figures));
     _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
-    struct setup s = {.daemon = d, .t = t, .a = &a, .facts = &facts,
-                      .memory_free = figures.memory_free};
+    struct setup s = {
+        .daemon = d, .t = t, .a = &a, .facts = &facts, .memory_free = figures.memory_free};
 
     TRY(all_rows(&s));
     TRY(txn_commit(t, &info));

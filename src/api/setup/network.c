@@ -3,14 +3,23 @@
 #include "api/common/lists.h"
 #include "api/pif/pif.h"
 #include "api/setup/rows.h"
-#include "gen/class/network_txn.h"
 #include "gen/class/PIF_txn.h"
+#include "gen/class/network_txn.h"
 
 static void add_internal(struct setup *s)
 {
     static const char *const config[] = {
-        "is_host_internal_management_network", "true", "is_guest_installer_network", "true",
-        "ip_begin", "169.254.0.1", "ip_end", "169.254.255.254", "netmask", "255.255.0.0", NULL,
+        "is_host_internal_management_network",
+        "true",
+        "is_guest_installer_network",
+        "true",
+        "ip_begin",
+        "169.254.0.1",
+        "ip_end",
+        "169.254.255.254",
+        "netmask",
+        "255.255.0.0",
+        NULL,
     };
     struct network_rec *n = txn_new_network(s->t);
 
@@ -23,7 +32,7 @@ static void add_internal(struct setup *s)
 
 struct error *setup_network(struct setup *s)
 {
-    const struct set_record_host_interface *all = &s->facts->interfaces;
+    const struct set_host_interface_rec *all = &s->facts->interfaces;
 
     for (size_t i = 0; i < all->n; i++) {
         const struct pif_rec *found = pif_find_device(s->t, s->host, all->v[i].device);

@@ -24,6 +24,7 @@ _must_check_ struct error *setup_network(struct setup *s); /* networks, PIFs */
 _must_check_ struct error *setup_storage(struct setup *s); /* drivers, SRs, PBDs */
 _must_check_ struct error *setup_pool(struct setup *s);    /* first start only */
 _must_check_ struct error *setup_roles(struct setup *s);
+_must_check_ struct error *setup_templates(struct setup *s); /* first start only */
 
 /* What the product allows: every feature but one is on. */
 struct map_string_string setup_restrictions(struct arena *a);

@@ -4,8 +4,8 @@
 /*
  * What must be there before calls are answered. At the first start one transaction makes the rows
  * of this host: pool, host, processors, control domain, networks, storage, templates, roles. At
- * every start the facts of the host are brought up to date, storage is attached again, and VMs are
- * compared with the guests that really run. Doing it twice changes nothing.
+ * every start the facts of the host are brought up to date and storage is attached again (guests
+ * are vm_reconcile's affair, api/vm/host_events.h). Doing it twice changes nothing.
  *
  * Called by one thread, before others start; asks hostd and blocks.
  */
@@ -16,6 +16,6 @@
 /* Makes or updates the rows; sets d->host_ref and d->pool_ref (kept until the program ends). */
 _must_check_ struct error *setup_rows(struct daemon *d);
 
-/* After setup_rows, also after a lost connection to hostd: attaches storage that was attached,
- * ends VMs whose guest is gone. What fails there is told to warn and does not stop the rest. */
-_must_check_ struct error *setup_reconcile(struct daemon *d, void (*warn)(const char *text));
+/* After setup_rows, also after a lost connection to hostd: attaches the repositories whose PBDs are
+ * plugged. What fails there is told to warn, unplugs the PBD and does not stop the rest. */
+_must_check_ struct error *setup_storage_again(struct daemon *d, void (*warn)(const char *text));

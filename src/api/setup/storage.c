@@ -35,8 +35,8 @@ static struct error *add_sr(struct setup *s, const struct initial_sr *what, cons
     sr->default_vdi_visibility = true;
     pbd->SR = sr->self;
     pbd->host = s->host;
-    TRY(sr_backend_create(s->daemon, s->a, sr, &pbd->device_config));
-    TRY(sr_backend_attach(s->daemon, s->a, sr, pbd));
+    TRY(sr_backend_create(s->daemon, s->a, sr->uuid, sr->type, &pbd->device_config));
+    TRY(sr_backend_attach(s->daemon, s->a, sr->uuid, sr->type, &pbd->device_config));
     pbd->currently_attached = true;
     *ret = sr->self;
     return NULL;
@@ -44,10 +44,13 @@ static struct error *add_sr(struct setup *s, const struct initial_sr *what, cons
 
 struct error *setup_storage(struct setup *s)
 {
+    const struct host_sr_roots_args args = {0};
+    struct host_sr_roots_result roots;
     const char *disks, *media;
     struct pool_rec *pool;
 
-    TRY(sm_rows_update(s->t));
+    TRY(hostd_sr_roots(s->daemon->hostd, &args, s->a, &roots));
+    TRY(sm_rows_update(s->t, roots.types.v, roots.types.n));
     if (!s->first)
         return NULL;
     TRY(add_sr(s, &local_storage, &disks));

@@ -39,8 +39,7 @@ struct error *sr_backend_detach(struct daemon *d, struct arena *a, const char *u
 struct error *sr_backend_destroy(struct daemon *d, struct arena *a, const char *uuid,
                                  const char *type, const struct map_string_string *config)
 {
-    const struct host_sr_destroy_args args = {
-        .uuid = uuid, .type = type, .device_config = *config};
+    const struct host_sr_destroy_args args = {.uuid = uuid, .type = type, .device_config = *config};
     struct host_sr_destroy_result result;
 
     return about(d, hostd_sr_destroy(d->hostd, &args, a, &result));
@@ -93,8 +92,7 @@ struct map_string_string plan_config(const struct plan *p, struct arena *a)
     const char *key;
     json_t *value;
 
-    json_object_foreach(o, key, value)
-    {
+    json_object_foreach (o, key, value) {
         k[m.n] = arena_strdup(a, key);
         v[m.n++] = arena_strdup(a, json_string_value(value));
     }

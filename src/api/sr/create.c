@@ -2,6 +2,7 @@
 /* SR.create: the repository is made and attached first; its rows come when it works. */
 #include "api/common/lists.h"
 #include "api/sr/drivers.h"
+#include "api/sr/plans.h"
 #include "api/sr/sr.h"
 #include "base/uuid.h"
 #include "gen/class/SM.h"
@@ -30,20 +31,20 @@ static struct error *record_rows(struct plan *p, struct txn *t)
 {
     struct sr_rec *sr = txn_new_sr(t);
     struct pbd_rec *pbd = txn_new_pbd(t);
-    struct sr_create_args a = sr_create_args_default;
+    struct sr_create_args *a = record_new(txn_arena(t), &sr_create_args_info);
 
-    TRY(record_from_json(txn_arena(t), &sr_create_args_info, plan_json(p, "args"), &a, NULL));
+    TRY(record_from_json(txn_arena(t), &sr_create_args_info, plan_json(p, "args"), a, NULL));
     sr->uuid = plan_str(p, P_SRUUID);
-    sr->name_label = a.name_label;
-    sr->name_description = a.name_description;
+    sr->name_label = a->name_label;
+    sr->name_description = a->name_description;
     sr->type = plan_str(p, P_TYPE);
-    sr->content_type = a.content_type;
-    sr->shared = a.shared;
-    sr->sm_config = a.sm_config;
+    sr->content_type = a->content_type;
+    sr->shared = a->shared;
+    sr->sm_config = a->sm_config;
     sr->default_vdi_visibility = true;
     pbd->SR = sr->self;
     pbd->host = plan_str(p, "host");
-    pbd->device_config = a.device_config;
+    pbd->device_config = a->device_config;
     pbd->currently_attached = true;
     plan_set_str(p, P_SR, sr->self);
     plan_set_result(p, sr->self);
@@ -67,7 +68,7 @@ static const struct plan_step steps[] = {
     {.name = "look", .act = step_look, .record = step_write_found},
 };
 
-const struct plan_type sr_create_plan = {
+const struct plan_type plan_sr_create = {
     .name = "SR.create", .steps = steps, .n_steps = ARRAY_SIZE(steps)};
 
 static json_t *args_json(const struct sr_create_args *a)
@@ -87,7 +88,7 @@ struct error *api_sr_create(struct call *c, const struct sr_create_args *a, cons
     TRY(txn_host(c->txn, a->host, &host));
     if (!sm)
         return err_sr_unknown_driver(a->type);
-    struct plan *p = plan_begin(c, &sr_create_plan);
+    struct plan *p = plan_begin(c, &plan_sr_create);
 
     plan_set_str(p, P_SRUUID, uuid.s);
     plan_set_str(p, P_TYPE, sm->type);
@@ -105,7 +106,7 @@ struct error *api_sr_introduce(struct call *c, const struct sr_introduce_args *a
 
     if (!uuid_is_valid(a->uuid))
         return err_invalid_value("uuid", a->uuid);
-    if (txn_find_sr_uuid(c->txn, a->uuid))
+    if (txn_find_uuid(c->txn, CLASS_SR, a->uuid))
         return err_sr_uuid_exists(a->uuid);
     if (!sm)
         return err_sr_unknown_driver(a->type);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SR.destroy erases what is there, SR.forget only forgets it. */
+#include "api/sr/plans.h"
 #include "api/sr/sr.h"
 #include "gen/msg/SR.h"
 #include "rpc/call.h"
@@ -24,7 +25,7 @@ static const struct plan_step steps[] = {
     {.name = "erase", .act = erase, .record = record_gone},
 };
 
-const struct plan_type sr_destroy_plan = {
+const struct plan_type plan_sr_destroy = {
     .name = "SR.destroy", .steps = steps, .n_steps = ARRAY_SIZE(steps), .no_cancel = true};
 
 struct error *api_sr_destroy(struct call *c, const struct sr_destroy_args *a)
@@ -37,7 +38,7 @@ struct error *api_sr_destroy(struct call *c, const struct sr_destroy_args *a)
 
     if (!pbd)
         return err_sr_has_no_pbds(sr->self);
-    struct plan *p = plan_begin(c, &sr_destroy_plan);
+    struct plan *p = plan_begin(c, &plan_sr_destroy);
 
     plan_set_str(p, P_SR, sr->self);
     plan_set_str(p, P_SRUUID, sr->uuid);

@@ -69,8 +69,8 @@ static struct error *link_snapshots(struct txn *t, const struct sr_found *found)
 {
     for (size_t i = 0; i < found->scan.vdis.n; i++) {
         const struct host_vdi_rec *f = &found->scan.vdis.v[i];
-        const struct vdi_rec *of = *f->snapshot_of ? txn_find_vdi_uuid(t, f->snapshot_of) : NULL;
-        const struct vdi_rec *row = of ? txn_find_vdi_uuid(t, f->uuid) : NULL;
+        const struct vdi_rec *of = *f->snapshot_of ? txn_find_uuid(t, CLASS_VDI, f->snapshot_of) : NULL;
+        const struct vdi_rec *row = of ? txn_find_uuid(t, CLASS_VDI, f->uuid) : NULL;
         struct vdi_rec *edit;
 
         if (!row || streq(row->snapshot_of, of->self))
@@ -140,7 +140,7 @@ static struct error *write_disks(struct txn *t, const struct sr_rec *sr,
 
     for (size_t i = 0; i < found->scan.vdis.n; i++) {
         const struct host_vdi_rec *f = &found->scan.vdis.v[i];
-        const struct vdi_rec *row = txn_find_vdi_uuid(t, f->uuid);
+        const struct vdi_rec *row = txn_find_uuid(t, CLASS_VDI, f->uuid);
         struct vdi_rec *edit;
 
         strmap_set(&seen, f->uuid, (void *)(uintptr_t)f);

@@ -2,6 +2,7 @@
 /* SR.scan, SR.update, SR.probe: looking at what lies on a repository. */
 #include "api/common/host_error.h"
 #include "api/sr/drivers.h"
+#include "api/sr/plans.h"
 #include "api/sr/sr.h"
 #include "gen/class/SM_txn.h"
 #include "gen/class/host_txn.h"
@@ -13,7 +14,7 @@ static const struct plan_step steps[] = {
     {.name = "look", .act = step_look, .record = step_write_found},
 };
 
-const struct plan_type sr_scan_plan = {
+const struct plan_type plan_sr_scan = {
     .name = "SR.scan", .steps = steps, .n_steps = ARRAY_SIZE(steps)};
 
 struct error *api_sr_scan(struct call *c, const struct sr_scan_args *a)
@@ -23,7 +24,7 @@ struct error *api_sr_scan(struct call *c, const struct sr_scan_args *a)
     TRY(txn_sr(c->txn, a->sr, &sr));
     TRY(sr_op_check(txn_view(c->txn), sr, STORAGE_OPERATIONS_SCAN));
     TRY(sr_check_attached(c->daemon, c->txn, sr));
-    struct plan *p = plan_begin(c, &sr_scan_plan);
+    struct plan *p = plan_begin(c, &plan_sr_scan);
 
     plan_set_str(p, P_SR, sr->self);
     plan_set_str(p, P_SRUUID, sr->uuid);

@@ -30,8 +30,8 @@ struct map_string_string vdi_props(struct arena *a, const char *name, const char
                                    int type)
 {
     const char *const pairs[] = {
-        "name_label",       name, "name_description",        description,
-        "type",             vdi_type_info.names[type], NULL,
+        "name_label", name, "name_description", description, "type", vdi_type_info.names[type],
+        NULL,
     };
 
     return map_of(a, pairs);
@@ -76,7 +76,7 @@ struct error *step_unmake(struct plan *p)
 
 struct error *step_unrecord_new(struct plan *p, struct txn *t)
 {
-    const struct vdi_rec *row = txn_find_vdi_uuid(t, plan_str(p, P_NEW));
+    const struct vdi_rec *row = txn_find_uuid(t, CLASS_VDI, plan_str(p, P_NEW));
 
     if (!row)
         return NULL;

@@ -5,6 +5,7 @@
  */
 #include "api/common/host_error.h"
 #include "api/common/lists.h"
+#include "api/vdi/plans.h"
 #include "api/vdi/vdi.h"
 #include "base/uuid.h"
 #include "base/workers.h"
@@ -144,7 +145,7 @@ static const struct plan_step steps[] = {
      .unrecord = step_unrecord_new},
 };
 
-const struct plan_type vdi_copy_plan = {
+const struct plan_type plan_vdi_copy = {
     .name = "VDI.copy", .steps = steps, .n_steps = ARRAY_SIZE(steps)};
 
 /* Copies go side by side, so only the disk is marked, and the new one's place while it is made. */
@@ -162,7 +163,7 @@ struct error *api_vdi_copy(struct call *c, const struct vdi_copy_args *a, const 
     TRY(vdi_op_check(txn_view(c->txn), vdi, VDI_OPERATIONS_COPY));
     TRY(sr_op_check(txn_view(c->txn), to, STORAGE_OPERATIONS_VDI_CREATE));
     TRY(sr_check_attached(c->daemon, c->txn, to));
-    struct plan *p = plan_begin(c, &vdi_copy_plan);
+    struct plan *p = plan_begin(c, &plan_vdi_copy);
 
     plan_set_str(p, P_VDI, vdi->self);
     plan_set_str(p, P_VDIUUID, vdi->uuid);

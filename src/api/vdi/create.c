@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/common/host_error.h"
 #include "api/common/lists.h"
+#include "api/vdi/plans.h"
 #include "api/vdi/vdi.h"
 #include "base/uuid.h"
 #include "gen/msg/VDI.h"
@@ -69,7 +70,7 @@ static const struct plan_step steps[] = {
      .unrecord = step_unrecord_new},
 };
 
-const struct plan_type vdi_create_plan = {
+const struct plan_type plan_vdi_create = {
     .name = "VDI.create", .steps = steps, .n_steps = ARRAY_SIZE(steps)};
 
 static json_t *ctor_json(const struct vdi_ctor *ctor)
@@ -93,7 +94,7 @@ struct error *api_vdi_create(struct call *c, const struct vdi_create_args *a, co
     TRY(txn_sr(c->txn, a->args.SR, &sr));
     TRY(sr_op_check(txn_view(c->txn), sr, STORAGE_OPERATIONS_VDI_CREATE));
     TRY(sr_check_attached(c->daemon, c->txn, sr));
-    struct plan *p = plan_begin(c, &vdi_create_plan);
+    struct plan *p = plan_begin(c, &plan_vdi_create);
 
     plan_set_str(p, P_SR, sr->self);
     plan_set_str(p, P_SRUUID, sr->uuid);

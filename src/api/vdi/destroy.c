@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/common/host_error.h"
+#include "api/vdi/plans.h"
 #include "api/vdi/vdi.h"
 #include "gen/msg/VDI.h"
 #include "rules/ops.h"
@@ -29,7 +30,7 @@ static const struct plan_step steps[] = {
     {.name = "erase", .act = erase, .record = record_gone},
 };
 
-const struct plan_type vdi_destroy_plan = {
+const struct plan_type plan_vdi_destroy = {
     .name = "VDI.destroy", .steps = steps, .n_steps = ARRAY_SIZE(steps), .no_cancel = true};
 
 struct error *api_vdi_destroy(struct call *c, const struct vdi_destroy_args *a)
@@ -38,7 +39,7 @@ struct error *api_vdi_destroy(struct call *c, const struct vdi_destroy_args *a)
     struct plan *p;
 
     TRY(txn_vdi(c->txn, a->self, &vdi));
-    return vdi_plan_begin(c, &vdi_destroy_plan, vdi, VDI_OPERATIONS_DESTROY,
+    return vdi_plan_begin(c, &plan_vdi_destroy, vdi, VDI_OPERATIONS_DESTROY,
                           STORAGE_OPERATIONS_VDI_DESTROY, &p);
 }
 

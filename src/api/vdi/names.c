@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names are kept in the row and beside the image, so that a repository explains itself elsewhere. */
+/* Names are kept in the row and beside the image, so that a repository explains itself elsewhere.
+ */
 #include "api/common/host_error.h"
+#include "api/sr/drivers.h"
 #include "api/vdi/vdi.h"
 #include "gen/class/SM_txn.h"
 #include "gen/msg/VDI.h"
-#include "api/sr/drivers.h"
 
 static struct error *tell_storage(struct call *c, const struct vdi_rec *vdi)
 {

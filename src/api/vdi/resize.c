@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/common/host_error.h"
+#include "api/vdi/plans.h"
 #include "api/vdi/vdi.h"
 #include "gen/msg/VDI.h"
 
@@ -35,7 +36,7 @@ static const struct plan_step steps[] = {
     {.name = "grow", .act = grow, .record = record_size},
 };
 
-const struct plan_type vdi_resize_plan = {
+const struct plan_type plan_vdi_resize = {
     .name = "VDI.resize", .steps = steps, .n_steps = ARRAY_SIZE(steps), .no_cancel = true};
 
 static struct error *resize(struct call *c, const char *ref, int64_t size, enum vdi_operations op,
@@ -47,7 +48,7 @@ static struct error *resize(struct call *c, const char *ref, int64_t size, enum 
     TRY(txn_vdi(c->txn, ref, &vdi));
     if (size < vdi->virtual_size)
         return error_api(ERR_SR_BACKEND_SIZE, 3, "", "VDI Invalid size: a disk cannot shrink", "");
-    TRY(vdi_plan_begin(c, &vdi_resize_plan, vdi, op, sr_op, &p));
+    TRY(vdi_plan_begin(c, &plan_vdi_resize, vdi, op, sr_op, &p));
     plan_set_int(p, "size", size);
     return NULL;
 }

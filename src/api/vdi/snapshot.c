@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VDI.snapshot, VDI.clone, VDI.revert: disks that share their contents. */
 #include "api/common/host_error.h"
+#include "api/vdi/plans.h"
 #include "api/vdi/vdi.h"
 #include "base/uuid.h"
 #include "base/world.h"
@@ -44,9 +45,8 @@ static struct error *shoot(struct plan *p)
 static struct error *clone(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
-    const struct host_vdi_clone_args args = {.sr = plan_str(p, P_SRUUID),
-                                             .uuid = plan_str(p, P_VDIUUID),
-                                             .clone = plan_str(p, P_NEW)};
+    const struct host_vdi_clone_args args = {
+        .sr = plan_str(p, P_SRUUID), .uuid = plan_str(p, P_VDIUUID), .clone = plan_str(p, P_NEW)};
     struct shared *s = arena_new(plan_arena(p), struct shared);
     struct host_vdi_clone_result result;
 
@@ -56,7 +56,7 @@ static struct error *clone(struct plan *p)
     return name_new(p);
 }
 
-static struct error *record_new(struct plan *p, struct txn *t, struct vdi_rec **ret)
+static struct error *record_made(struct plan *p, struct txn *t, struct vdi_rec **ret)
 {
     const struct shared *s = plan_memo(p);
     struct vdi_rec *source, *row;
@@ -75,7 +75,7 @@ static struct error *record_snapshot(struct plan *p, struct txn *t)
 {
     struct vdi_rec *row;
 
-    TRY(record_new(p, t, &row));
+    TRY(record_made(p, t, &row));
     row->is_a_snapshot = true;
     row->snapshot_of = plan_str(p, P_VDI);
     row->snapshot_time = plan_int(p, "time");
@@ -86,7 +86,7 @@ static struct error *record_clone(struct plan *p, struct txn *t)
 {
     struct vdi_rec *row;
 
-    return record_new(p, t, &row);
+    return record_made(p, t, &row);
 }
 
 static const struct plan_step snapshot_steps[] = {
@@ -105,10 +105,9 @@ static const struct plan_step clone_steps[] = {
      .unrecord = step_unrecord_new},
 };
 
-const struct plan_type vdi_snapshot_plan = {.name = "VDI.snapshot",
-                                            .steps = snapshot_steps,
-                                            .n_steps = ARRAY_SIZE(snapshot_steps)};
-const struct plan_type vdi_clone_plan = {
+const struct plan_type plan_vdi_snapshot = {
+    .name = "VDI.snapshot", .steps = snapshot_steps, .n_steps = ARRAY_SIZE(snapshot_steps)};
+const struct plan_type plan_vdi_clone = {
     .name = "VDI.clone", .steps = clone_steps, .n_steps = ARRAY_SIZE(clone_steps)};
 
 static void set_names(struct plan *p, const struct vdi_rec *vdi)
@@ -128,7 +127,7 @@ struct error *api_vdi_snapshot(struct call *c, const struct vdi_snapshot_args *a
     struct plan *p;
 
     TRY(txn_vdi(c->txn, a->vdi, &vdi));
-    TRY(vdi_plan_begin(c, &vdi_snapshot_plan, vdi, VDI_OPERATIONS_SNAPSHOT,
+    TRY(vdi_plan_begin(c, &plan_vdi_snapshot, vdi, VDI_OPERATIONS_SNAPSHOT,
                        STORAGE_OPERATIONS_VDI_SNAPSHOT, &p));
     set_names(p, vdi);
     return NULL;
@@ -140,8 +139,8 @@ struct error *api_vdi_clone(struct call *c, const struct vdi_clone_args *a, cons
     struct plan *p;
 
     TRY(txn_vdi(c->txn, a->vdi, &vdi));
-    TRY(vdi_plan_begin(c, &vdi_clone_plan, vdi, VDI_OPERATIONS_CLONE,
-                       STORAGE_OPERATIONS_VDI_CLONE, &p));
+    TRY(vdi_plan_begin(c, &plan_vdi_clone, vdi, VDI_OPERATIONS_CLONE, STORAGE_OPERATIONS_VDI_CLONE,
+                       &p));
     set_names(p, vdi);
     return NULL;
 }
@@ -175,7 +174,7 @@ static const struct plan_step revert_steps[] = {
     {.name = "go back", .act = go_back, .record = record_reverted},
 };
 
-const struct plan_type vdi_revert_plan = {.name = "VDI.revert",
+const struct plan_type plan_vdi_revert = {.name = "VDI.revert",
                                           .steps = revert_steps,
                                           .n_steps = ARRAY_SIZE(revert_steps),
                                           .no_cancel = true};
@@ -192,7 +191,7 @@ struct error *api_vdi_revert(struct call *c, const struct vdi_revert_args *a)
             arena_printf(c->arena, "VDI is not a snapshot: %s", snapshot->self));
     TRY(txn_vdi(c->txn, snapshot->snapshot_of, &vdi));
     TRY(vdi_op_check(txn_view(c->txn), snapshot, VDI_OPERATIONS_REVERT_FROM));
-    TRY(vdi_plan_begin(c, &vdi_revert_plan, vdi, VDI_OPERATIONS_REVERT_TO,
+    TRY(vdi_plan_begin(c, &plan_vdi_revert, vdi, VDI_OPERATIONS_REVERT_TO,
                        STORAGE_OPERATIONS_VDI_REVERT, &p));
     plan_set_str(p, "snapshot", snapshot->uuid);
     return plan_mark(p, c->txn, CLASS_VDI, snapshot->self, VDI_OPERATIONS_REVERT_FROM);
