@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/http/disk.h"
+
+#include "api/common/host_error.h"
+#include "base/log.h"
+#include "gen/class/SR_txn.h"
+#include "gen/class/VDI_txn.h"
+#include "gen/errors.h"
+#include "gen/host_proto.h"
+
+static struct error *name_disk(struct transfer *t, const char *ref, bool writable,
+                               struct host_vdi_nbd_args *ret)
+{
+    _cleanup_txn_ struct txn *x = txn_new(t->daemon->store, &t->arena);
+    const struct vdi_rec *vdi;
+    const struct sr_rec *sr;
+
+    TRY(txn_vdi(x, ref, &vdi));
+    TRY(txn_sr(x, vdi->SR, &sr));
+    if (writable && vdi->read_only)
+        return err_vdi_readonly(ref);
+    *ret = (struct host_vdi_nbd_args){
+        .sr = arena_strdup(&t->arena, sr->uuid),
+        .uuid = arena_strdup(&t->arena, vdi->uuid),
+        .writable = writable,
+    };
+    return NULL;
+}
+
+struct error *disk_open(struct transfer *t, const char *vdi, bool writable, struct open_disk *ret)
+{
+    struct host_vdi_nbd_result result;
+    struct host_vdi_nbd_args args;
+    int fds[HOST_MAX_FDS];
+    size_t n = 0;
+
+    TRY(name_disk(t, vdi, writable, &args));
+    struct error *e = hostd_vdi_nbd(t->daemon->hostd, &args, &t->arena, &result, fds, &n);
+
+    if (e)
+        return from_host(t->daemon->store, e);
+    ret->handle = result.handle;
+    if (n != 1)
+        return error_text("hostd sent %zu descriptors instead of one", n);
+    e = nbd_disk_open(fds[0], result.export, &ret->nbd);
+    if (e)
+        disk_close(t, ret);
+    return e;
+}
+
+void disk_close(struct transfer *t, struct open_disk *d)
+{
+    const struct host_vdi_nbd_close_args args = {.handle = d->handle};
+
+    nbd_disk_close(d->nbd);
+    d->nbd = NULL;
+    log_and_free(LOG_WARNING, hostd_vdi_nbd_close(t->daemon->hostd, &args, &t->arena, NULL),
+                 "cannot close a disk");
+}

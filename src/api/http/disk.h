@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A VDI opened for one transfer: the NBD connection and what hostd knows it by. */
+
+#include "api/http/transfer.h"
+#include "stream/nbd_disk.h"
+
+struct open_disk {
+    struct nbd_disk *nbd;
+    const char *handle;
+};
+
+_must_check_ struct error *disk_open(struct transfer *t, const char *vdi, bool writable,
+                                     struct open_disk *ret);
+void disk_close(struct transfer *t, struct open_disk *d);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* GET /export_raw_vdi: the bytes of a disk. Holes are not read, but sent: raw has no other form. */
+#include "api/http/disk.h"
+#include "gen/class/VDI.h"
+#include "gen/errors.h"
+#include "gen/roles.h"
+
+#define VM_ADMIN_ROLES                                                                             \
+    (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
+     ROLE_BIT(ROLE_VM_ADMIN))
+
+static const char zeroes[64 << 10];
+
+static struct error *send_zeroes(struct transfer *t, size_t len)
+{
+    while (len) {
+        size_t n = MIN(len, sizeof(zeroes));
+
+        TRY(stream_write(t->stream, zeroes, n));
+        len -= n;
+    }
+    return NULL;
+}
+
+static struct error *send_all(struct transfer *t, struct nbd_disk *nbd)
+{
+    int64_t sent = 0, size = nbd_disk_size(nbd);
+
+    for (;;) {
+        const void *data = NULL;
+        size_t len = 0;
+
+        TRY(nbd_disk_next(nbd, &data, &len));
+        if (!len)
+            return NULL;
+        TRY(data ? stream_write(t->stream, data, len) : send_zeroes(t, len));
+        sent += (int64_t)len;
+        TRY(transfer_progress(t, (double)sent / (double)size));
+    }
+}
+
+static struct error *export_disk(struct transfer *t)
+{
+    const char *text = transfer_param(t, "vdi"), *format = transfer_param(t, "format");
+    struct open_disk disk = {0};
+    const char *vdi = NULL;
+
+    if (*format && !streq(format, "raw"))
+        return err_invalid_value("format", format);
+    TRY(transfer_object(t, CLASS_VDI, text, &vdi));
+    _cleanup_version_ struct version *v = store_find(t->daemon->store, CLASS_VDI, vdi);
+
+    TRY(disk_open(t, vdi, false, &disk));
+    const char *file = arena_printf(&t->arena, "attachment; filename=\"%s.raw\"",
+                                    v ? ((const struct vdi_rec *)v->rec)->uuid : "disk");
+    struct error *e = transfer_take(t, "application/octet-stream", file, nbd_disk_size(disk.nbd));
+
+    if (!e)
+        e = send_all(t, disk.nbd);
+    disk_close(t, &disk);
+    return e;
+}
+
+const struct transfer_kind transfer_export_raw_vdi = {
+    .realm = "get_export_raw_vdi", .roles = VM_ADMIN_ROLES, .run = export_disk, .has_task = true};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * PUT /import_raw_vdi: bytes into a disk. The answer goes out before the body is read, because
+ * clients wait for it; what goes wrong later is told by the task. An empty or cut body changes
+ * nothing beyond what it brought. With `chunked` the body is records of offset, length, data.
+ */
+#include "api/http/disk.h"
+#include "gen/errors.h"
+#include "gen/roles.h"
+
+#define VM_ADMIN_ROLES                                                                             \
+    (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
+     ROLE_BIT(ROLE_VM_ADMIN))
+#define READ_SIZE (1u << 20)
+/* Nothing for this long ends the transfer: the client is gone without a word. */
+#define READ_TIMEOUT_US  (300ll * 1000000)
+#define WRITE_TIMEOUT_US (60ll * 1000000)
+
+static struct error *fill(struct transfer *t, char *buf, size_t want, size_t *ret_n)
+{
+    size_t n = 0;
+
+    while (n < want) {
+        size_t got = 0;
+
+        TRY(stream_read(t->stream, buf + n, want - n, &got));
+        if (!got)
+            break;
+        n += got;
+    }
+    *ret_n = n;
+    return NULL;
+}
+
+static struct error *copy_plain(struct transfer *t, struct nbd_disk *nbd, char *buf)
+{
+    int64_t size = nbd_disk_size(nbd), length = t->rq->head.content_length, at = 0;
+    /* Clients that do not know the length announce an absurd one and close. */
+    int64_t end = length >= 0 ? length : INT64_MAX;
+
+    while (at < end) {
+        size_t n = 0, want = (size_t)MIN((int64_t)READ_SIZE, end - at);
+
+        TRY(fill(t, buf, want, &n));
+        if (n)
+            TRY(nbd_disk_write(nbd, at, buf, n));
+        at += (int64_t)n;
+        TRY(transfer_progress(t, (double)at / (double)MAX(size, 1)));
+        if (n < want)
+            return NULL;
+    }
+    return NULL;
+}
+
+static uint64_t little(const unsigned char *p, int bytes)
+{
+    uint64_t v = 0;
+
+    for (int i = bytes - 1; i >= 0; i--)
+        v = v << 8 | p[i];
+    return v;
+}
+
+/* offset u64, length u32, data; twelve zero bytes end it. Source: XenAPI "chunked" raw import. */
+static struct error *copy_chunked(struct transfer *t, struct nbd_disk *nbd, char *buf)
+{
+    unsigned char head[12];
+
+    for (;;) {
+        TRY(stream_read_all(t->stream, head, sizeof(head)));
+        uint64_t offset = little(head, 8), length = little(head + 8, 4);
+
+        if (!offset && !length)
+            return NULL;
+        if (offset > INT64_MAX - length)
+            return error_text("a record at byte %llu lies outside any disk",
+                              (unsigned long long)offset);
+        for (uint64_t done = 0; done < length;) {
+            size_t n = (size_t)MIN(length - done, (uint64_t)READ_SIZE);
+
+            TRY(stream_read_all(t->stream, buf, n));
+            TRY(nbd_disk_write(nbd, (int64_t)(offset + done), buf, n));
+            done += n;
+        }
+        TRY(transfer_progress(t, (double)(offset + length) / (double)MAX(nbd_disk_size(nbd), 1)));
+    }
+}
+
+static struct error *receive(struct transfer *t, struct nbd_disk *nbd)
+{
+    _cleanup_free_ char *buf = xmalloc(READ_SIZE);
+    bool chunked = http_query_find(&t->rq->head, "chunked") != NULL;
+
+    stream_set_timeouts(t->stream, READ_TIMEOUT_US, WRITE_TIMEOUT_US);
+    TRY(chunked ? copy_chunked(t, nbd, buf) : copy_plain(t, nbd, buf));
+    return nbd_disk_finish(nbd);
+}
+
+/* A probe: clients first send an empty request to learn which host to talk to. */
+static bool is_probe(const struct transfer *t)
+{
+    return t->rq->head.content_length == 0;
+}
+
+static struct error *import_disk(struct transfer *t)
+{
+    const char *text = transfer_param(t, "vdi"), *format = transfer_param(t, "format");
+    struct open_disk disk = {0};
+    const char *vdi = NULL;
+
+    if (*format && !streq(format, "raw"))
+        return err_invalid_value("format", format);
+    if (t->rq->head.chunked)
+        return err_invalid_value("transfer-encoding", "chunked");
+    TRY(transfer_object(t, CLASS_VDI, text, &vdi));
+    if (is_probe(t))
+        return transfer_take(t, "application/octet-stream", NULL, 0);
+    TRY(disk_open(t, vdi, true, &disk));
+    struct error *e = transfer_take(t, "application/octet-stream", NULL, -1);
+
+    if (!e)
+        e = receive(t, disk.nbd);
+    disk_close(t, &disk);
+    return e;
+}
+
+const struct transfer_kind transfer_import_raw_vdi = {
+    .realm = "put_import_raw_vdi", .roles = VM_ADMIN_ROLES, .run = import_disk, .has_task = true};

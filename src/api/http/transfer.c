@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/http/transfer.h"
+
+#include "base/log.h"
+#include "base/workers.h"
+#include "base/world.h"
+#include "gen/class/task_txn.h"
+#include "gen/errors.h"
+#include "gen/host_proto.h"
+#include "gen/roles.h"
+#include "task/task_row.h"
+
+#define PROGRESS_EVERY_US 200000
+#define COMMIT_TRIES      50
+
+const char *transfer_param(const struct transfer *t, const char *name)
+{
+    const char *v = http_query_find(&t->rq->head, name);
+
+    return v ? v : "";
+}
+
+static struct error *by_password(struct transfer *t, bool *ret_found)
+{
+    struct host_host_auth_args args = {0};
+    struct host_host_auth_result result;
+
+    *ret_found = http_basic_auth(&t->arena, &t->rq->head, &args.user, &args.password);
+    if (!*ret_found)
+        return NULL;
+    TRY(hostd_host_auth(t->daemon->hostd, &args, &t->arena, &result));
+    t->user = args.user;
+    t->superuser = result.superuser;
+    return NULL;
+}
+
+/* Tried in this order: session, local socket, Basic. NULL and *ret_known false: nobody. */
+static struct error *who_asks(struct transfer *t, bool *ret_known)
+{
+    const char *ref = http_cookie_find(&t->rq->head, "session_id");
+
+    if (!ref)
+        ref = http_query_find(&t->rq->head, "session_id");
+    *ret_known = true;
+    if (ref) {
+        t->session = sessions_find(t->daemon->sessions, ref);
+        if (!t->session)
+            return err_session_invalid(ref);
+        t->user = t->session->user;
+        t->superuser = t->session->superuser;
+        t->roles = t->session->roles;
+        return NULL;
+    }
+    if (t->rq->peer->kind == PEER_UNIX && t->rq->peer->is_superuser) {
+        t->user = "root";
+        t->superuser = true;
+        return NULL;
+    }
+    return by_password(t, ret_known);
+}
+
+static void reply_error(struct transfer *t, int status, const char *text)
+{
+    const struct http_field headers[] = {
+        {"www-authenticate", arena_printf(&t->rq->arena, "Basic realm=\"%s\"", t->realm)}};
+    const char *page = arena_printf(&t->rq->arena, "<html><body>%s</body></html>", text);
+    const struct iovec body = {.iov_base = (void *)(uintptr_t)page, .iov_len = strlen(page)};
+    const struct http_reply reply = {
+        .status = status,
+        .type = "text/html",
+        .headers = headers,
+        .n_headers = status == 401,
+        .body = &body,
+        .n_body = 1,
+        .close = true,
+    };
+
+    http_reply(t->rq, &reply);
+    t->rq = NULL;
+}
+
+static struct error *commit_task(struct transfer *t,
+                                 struct error *(*fill)(struct transfer *t, struct txn *x,
+                                                       void *arg),
+                                 void *arg)
+{
+    const struct commit_info info = {.who = t->user, .task = t->task, .call = t->realm};
+
+    for (int i = 0;; i++) {
+        _cleanup_arena_ struct arena a;
+
+        arena_init(&a);
+        _cleanup_txn_ struct txn *x = txn_new(t->daemon->store, &a);
+        struct error *e = fill(t, x, arg);
+
+        if (!e)
+            e = txn_commit(x, &info);
+        if (!error_is(e, DB_CONFLICT) || i == COMMIT_TRIES)
+            return e;
+        error_free(e);
+    }
+}
+
+static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
+{
+    struct task_rec *row = txn_insert_soft(x, CLASS_TASK);
+
+    row->name_label = t->realm;
+    row->created = now_s();
+    row->type = "<none/>";
+    row->status = TASK_STATUS_TYPE_PENDING;
+    row->resident_on = t->daemon->host_ref;
+    row->session = t->session ? t->session->ref : REF_NULL;
+    row->session_user = t->user;
+    t->task = arena_strdup(&t->arena, row->self);
+    return NULL;
+}
+
+static struct error *begin_task(struct transfer *t)
+{
+    const char *given = http_query_find(&t->rq->head, "task_id");
+
+    if (!given)
+        given = http_cookie_find(&t->rq->head, "task_id");
+    if (!given)
+        return commit_task(t, fill_new_task, NULL);
+    _cleanup_version_ struct version *v = store_find(t->daemon->store, CLASS_TASK, given);
+
+    if (!v)
+        return err_handle_invalid("task", given);
+    t->task = arena_strdup(&t->arena, given);
+    return NULL;
+}
+
+static bool cancel_asked(const struct task_rec *row)
+{
+    for (size_t i = 0; i < row->current_operations.n; i++)
+        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_CANCEL)
+            return true;
+    return false;
+}
+
+static struct error *fill_progress(struct transfer *t, struct txn *x, void *arg)
+{
+    struct task_rec *row;
+
+    if (!txn_find_task(x, t->task))
+        return NULL;
+    TRY(txn_edit_task(x, t->task, &row));
+    if (cancel_asked(row))
+        return err_task_cancelled(t->task);
+    row->progress = *(double *)arg;
+    return NULL;
+}
+
+struct error *transfer_progress(struct transfer *t, double done)
+{
+    int64_t now = mono_us();
+
+    if (str_empty(t->task) || now - t->told_us < PROGRESS_EVERY_US)
+        return NULL;
+    t->told_us = now;
+    return commit_task(t, fill_progress, &done);
+}
+
+struct outcome {
+    const struct error *why;
+    json_t *result;
+};
+
+static struct error *fill_end(struct transfer *t, struct txn *x, void *arg)
+{
+    const struct outcome *o = arg;
+    struct task_rec *row;
+
+    if (!txn_find_task(x, t->task))
+        return NULL;
+    TRY(txn_edit_task(x, t->task, &row));
+    task_row_end(row, txn_arena(x), o->why, o->result);
+    return NULL;
+}
+
+void transfer_result(struct transfer *t, const char *value)
+{
+    t->result = arena_strdup(&t->arena, value);
+}
+
+static void end_task(struct transfer *t, const struct error *why)
+{
+    struct outcome o = {.why = why};
+
+    if (str_empty(t->task))
+        return;
+    if (t->result)
+        o.result = json_string(t->result);
+    log_and_free(LOG_ERROR, commit_task(t, fill_end, &o), "%s: cannot end its task", t->realm);
+    json_decref(o.result);
+}
+
+struct error *transfer_object(struct transfer *t, enum class_id class_id, const char *text,
+                              const char **ret)
+{
+    struct version *v = store_find(t->daemon->store, class_id, text);
+
+    if (!v)
+        v = store_find_uuid(t->daemon->store, class_id, text);
+    if (!v)
+        return err_handle_invalid(classes[class_id].name, text);
+    *ret = arena_strdup(&t->arena, version_ref_text(v));
+    version_unref(v);
+    return NULL;
+}
+
+struct error *transfer_take(struct transfer *t, const char *type, const char *disposition,
+                            int64_t length)
+{
+    struct http_field headers[2];
+    size_t n = 0;
+
+    if (!str_empty(t->task))
+        headers[n++] = (struct http_field){"task-id", t->task};
+    if (disposition)
+        headers[n++] = (struct http_field){"content-disposition", disposition};
+    const struct http_reply reply = {
+        .status = 200, .type = type, .headers = headers, .n_headers = n};
+    int minor = t->rq->head.minor;
+
+    t->stream = http_take(t->rq);
+    return http_stream_head(t->stream, minor, &reply, length);
+}
+
+static int status_of(const struct error *e)
+{
+    if (error_is(e, ERR_SESSION_INVALID) || error_is(e, ERR_SESSION_AUTHENTICATION_FAILED))
+        return 401;
+    if (error_is(e, ERR_RBAC_PERMISSION_DENIED))
+        return 403;
+    if (error_is(e, ERR_HANDLE_INVALID) || error_is(e, ERR_INVALID_VALUE))
+        return 400;
+    return 500;
+}
+
+static struct error *denied(const struct transfer *t, const struct transfer_kind *kind)
+{
+    _cleanup_free_ char *permission = xasprintf("http/%s", kind->realm);
+
+    return err_rbac_permission_denied(permission, "No permission in user session.");
+}
+
+static struct error *run(struct transfer *t, const struct transfer_kind *kind)
+{
+    bool known;
+
+    TRY(who_asks(t, &known));
+    if (!known)
+        return err_session_authentication_failed("", "no session and no password");
+    if (!t->superuser && !(t->roles & kind->roles))
+        return denied(t, kind);
+    if (kind->has_task)
+        TRY(begin_task(t));
+    return kind->run(t);
+}
+
+static void finish(struct transfer *t, struct error *e)
+{
+    if (e)
+        e = error_to_api(e);
+    end_task(t, e);
+    if (e) {
+        _cleanup_free_ char *text = error_string(e);
+
+        log_warning("%s by %s failed: %s", t->realm, *t->user ? t->user : "nobody", text);
+        if (t->rq && !t->stream)
+            reply_error(t, status_of(e), text);
+        error_free(e);
+    }
+    if (t->stream)
+        stream_close(t->stream);
+    if (t->rq && !t->stream)
+        http_reply_text(t->rq, 200, "done"); /* the handler had nothing to send */
+    else if (t->rq)
+        http_request_free(t->rq);
+    if (t->session)
+        session_unref(t->session);
+    arena_fini(&t->arena);
+    free(t);
+}
+
+struct started {
+    struct transfer *t;
+    const struct transfer_kind *kind;
+};
+
+static void transfer_main(void *arg)
+{
+    struct started s = *(struct started *)arg;
+
+    free(arg);
+    finish(s.t, run(s.t, s.kind));
+}
+
+void transfer_handle(void *ctx, struct http_request *rq)
+{
+    const struct transfer_route *r = ctx;
+    struct started *s = xnew(struct started);
+
+    s->kind = r->kind;
+    s->t = xnew(struct transfer);
+    s->t->daemon = r->daemon;
+    s->t->rq = rq;
+    s->t->realm = r->kind->realm;
+    s->t->user = "";
+    arena_init(&s->t->arena);
+    if (workers_run(r->daemon->transfers, transfer_main, s))
+        return;
+    http_reply_text(rq, 503, "too many transfers are under way");
+    arena_fini(&s->t->arena);
+    free(s->t);
+    free(s);
+}
