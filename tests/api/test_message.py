@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Messages to the administrator."""
+
+import uuid
+
+NEVER = "19700101T00:00:00Z"
+
+
+def create(xen, name="TEST", body="text"):
+    pool = xen.pool.get_uuid(xen.pool.get_all()[0])
+    return xen.message.create(name, "3", "Pool", pool, body), pool
+
+
+def test_create_get_destroy(xen, fails):
+    message, pool = create(xen)
+    record = xen.message.get_record(message)
+    assert (record["name"], record["priority"], record["cls"]) == ("TEST", "3", "Pool")
+    assert (record["obj_uuid"], record["body"]) == (pool, "text")
+    assert xen.message.get_by_uuid(record["uuid"]) == message
+    assert message in xen.message.get_all()
+    assert xen.message.get_all_records()[message] == record
+    assert xen.message.get("Pool", pool, NEVER)[message] == record
+    assert message not in xen.message.get("Host", pool, NEVER)
+    assert message in xen.message.get_since(NEVER)
+    assert xen.message.get_since("20990101T00:00:00Z") == {}
+    xen.message.destroy(message)
+    fails("HANDLE_INVALID", xen.message.destroy, message)
+
+
+def test_unknown_object(xen, fails):
+    nothing = str(uuid.uuid4())
+    assert fails("UUID_INVALID", xen.message.create, "TEST", "3", "VM", nothing, "") == ["VM", nothing]
+
+
+def test_destroy_many(xen, fails):
+    made = [create(xen)[0] for _ in range(3)]
+    fails("HANDLE_INVALID", xen.message.destroy_many, [made[0], "OpaqueRef:none"])
+    assert set(made) <= set(xen.message.get_all())
+    xen.message.destroy_many(made)
+    assert not set(made) & set(xen.message.get_all())
+
+
+def test_where(xen, fails):
+    message, _ = create(xen, "WANTED")
+    other, _ = create(xen, "OTHER")
+    assert list(xen.message.get_all_records_where('field "name" = "WANTED"')) == [message]
+    fails("INVALID_VALUE", xen.message.get_all_records_where, "field =")
+    xen.message.destroy_many([message, other])
+
+
+def test_events(xen):
+    token = xen.call("event.from", ["message"], "", 0.0)["token"]
+    message, _ = create(xen)
+    batch = xen.call("event.from", ["message"], token, 5.0)
+    assert [(e["class"], e["operation"], e["ref"]) for e in batch["events"]] == [("message", "add", message)]
+    xen.message.destroy(message)

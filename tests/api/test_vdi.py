@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks: making, sharing, copying, growing and losing them."""
+
+import concurrent.futures
+
+import pytest
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+@pytest.fixture
+def sr(xen):
+    return xen.pool.get_default_SR(xen.pool.get_all()[0])
+
+
+def create(xen, sr, size=GIB, name="disk", **more):
+    fields = {"name_label": name, "name_description": "", "SR": sr, "virtual_size": str(size), "type": "user",
+              "sharable": False, "read_only": False, "other_config": {}}
+    return xen.VDI.create(fields | more)
+
+
+@pytest.fixture
+def vdi(xen, sr):
+    ref = create(xen, sr)
+    yield ref
+    for left in [r for r, v in xen.VDI.get_all_records().items() if v["SR"] == sr and v["managed"]]:
+        xen.VDI.destroy(left)
+
+
+def test_create_and_destroy(xen, sr, fails):
+    vdi = create(xen, sr, 3 * MIB + 5, other_config={"k": "v"}, tags=["t"], xenstore_data={"a": "b"})
+    record = xen.VDI.get_record(vdi)
+    assert int(record["virtual_size"]) == 4 * MIB
+    assert (record["SR"], record["type"], record["managed"]) == (sr, "user", True)
+    assert (record["other_config"], record["tags"], record["xenstore_data"]) == ({"k": "v"}, ["t"], {"a": "b"})
+    assert record["location"]
+    assert {"snapshot", "clone", "copy", "destroy", "resize"} <= set(record["allowed_operations"])
+    assert vdi in xen.SR.get_VDIs(sr)
+    xen.VDI.destroy(vdi)
+    assert fails("HANDLE_INVALID", xen.VDI.destroy, vdi) == ["VDI", vdi]
+    assert vdi not in xen.SR.get_VDIs(sr)
+
+
+def test_bad_arguments(xen, sr, fails):
+    assert fails("INVALID_VALUE", create, xen, sr, -1)[0] == "virtual_size"
+    fails("HANDLE_INVALID", create, xen, "OpaqueRef:none")
+    fails("VDI_INCOMPATIBLE_TYPE", create, xen, sr, GIB, "x", type="cbt_metadata")
+    before = set(xen.VDI.get_all())
+    too_large = fails_with_prefix(xen, "SR_BACKEND_FAILURE_", sr, 1 << 60)
+    assert too_large
+    assert set(xen.VDI.get_all()) == before
+
+
+def fails_with_prefix(xen, prefix, sr, size):
+    from conftest import XenError
+    with pytest.raises(XenError) as caught:
+        create(xen, sr, size)
+    return caught.value.code.startswith(prefix)
+
+
+def test_many_at_once(daemons, xen, sr):
+    def one(i):
+        return create(daemons.client(), sr, 4 * MIB, f"many {i}")
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(one, range(12)))
+    assert len(set(made)) == 12
+    assert set(made) <= set(xen.SR.get_VDIs(sr))
+    for vdi in made:
+        xen.VDI.destroy(vdi)
+
+
+def test_snapshot(xen, sr, vdi):
+    xen.VDI.set_name_label(vdi, "source")
+    snapshot = xen.VDI.snapshot(vdi, {})
+    record = xen.VDI.get_record(snapshot)
+    assert record["is_a_snapshot"] is True and record["snapshot_of"] == vdi
+    assert record["name_label"] == "source"
+    assert str(record["snapshot_time"]) > "2020"
+    assert xen.VDI.get_snapshots(vdi) == [snapshot]
+    xen.SR.scan(sr)
+    assert xen.VDI.get_snapshot_of(snapshot) == vdi
+    xen.VDI.destroy(vdi)
+    assert xen.VDI.get_snapshot_of(snapshot) == "OpaqueRef:NULL"
+    xen.VDI.destroy(snapshot)
+
+
+def test_sharable_disks_are_not_shot(xen, vdi, fails):
+    xen.VDI.set_sharable(vdi, True)
+    assert fails("VDI_IS_SHARABLE", xen.VDI.snapshot, vdi, {}) == [vdi]
+    assert "snapshot" not in xen.VDI.get_allowed_operations(vdi)
+    xen.VDI.set_sharable(vdi, False)
+
+
+def test_clone(xen, vdi):
+    snapshot = xen.VDI.snapshot(vdi, {})
+    clone = xen.VDI.clone(snapshot, {})
+    record = xen.VDI.get_record(clone)
+    assert record["is_a_snapshot"] is False and record["snapshot_of"] == "OpaqueRef:NULL"
+    assert record["virtual_size"] == xen.VDI.get_virtual_size(vdi)
+    assert record["uuid"] != xen.VDI.get_uuid(snapshot)
+
+
+def test_copy(xen, sr, vdi):
+    copy = xen.VDI.copy(vdi, "OpaqueRef:NULL", "OpaqueRef:NULL", "OpaqueRef:NULL")
+    assert xen.VDI.get_SR(copy) == sr
+    assert xen.VDI.get_virtual_size(copy) == xen.VDI.get_virtual_size(vdi)
+    host = xen.host.get_all()[0]
+    other = xen.SR.create(host, {}, "0", "target", "", "file", "user", False, {})
+    elsewhere = xen.wait(xen.call("Async.VDI.copy", vdi, other))
+    assert xen.VDI.get_SR(elsewhere) == other
+    xen.VDI.destroy(elsewhere)
+    xen.PBD.unplug(xen.SR.get_PBDs(other)[0])
+    xen.SR.destroy(other)
+
+
+def test_revert(xen, vdi, fails):
+    snapshot = xen.VDI.snapshot(vdi, {})
+    xen.VDI.resize(vdi, str(2 * GIB))
+    xen.VDI.revert(snapshot)
+    assert int(xen.VDI.get_virtual_size(vdi)) == GIB
+    assert fails("OPERATION_NOT_ALLOWED", xen.VDI.revert, vdi)
+
+
+def test_resize(xen, vdi, fails):
+    before = int(xen.SR.get_virtual_allocation(xen.VDI.get_SR(vdi)))
+    xen.VDI.resize(vdi, str(2 * GIB))
+    assert int(xen.VDI.get_virtual_size(vdi)) == 2 * GIB
+    assert int(xen.SR.get_virtual_allocation(xen.VDI.get_SR(vdi))) == before + GIB
+    assert fails("SR_BACKEND_FAILURE_79", xen.VDI.resize, vdi, str(GIB))[0] == ""
+    xen.VDI.resize_online(vdi, str(3 * GIB))
+    assert int(xen.VDI.get_virtual_size(vdi)) == 3 * GIB
+
+
+def test_update_and_forget(xen, sr, vdi):
+    xen.VDI.set_virtual_size(vdi, "1")
+    xen.VDI.update(vdi)
+    assert int(xen.VDI.get_virtual_size(vdi)) == GIB
+    uuid = xen.VDI.get_uuid(vdi)
+    xen.VDI.forget(vdi)
+    assert vdi not in xen.VDI.get_all()
+    xen.SR.scan(sr)
+    found = xen.VDI.get_by_uuid(uuid)
+    assert xen.VDI.get_name_label(found) == "disk"
+
+
+def test_names(xen, sr, vdi):
+    xen.VDI.set_name_label(vdi, "näme <&>")
+    xen.VDI.set_name_description(vdi, "text")
+    uuid = xen.VDI.get_uuid(vdi)
+    xen.VDI.forget(vdi)
+    xen.SR.scan(sr)
+    record = xen.VDI.get_record(xen.VDI.get_by_uuid(uuid))
+    assert (record["name_label"], record["name_description"]) == ("näme <&>", "text")
+
+
+def test_fields(xen, vdi, fails):
+    pool = xen.pool.get_all()[0]
+    for name, value in (("sharable", True), ("read_only", True), ("missing", True), ("is_a_snapshot", True),
+                        ("cbt_enabled", True), ("managed", False)):
+        call = getattr(xen.VDI, f"set_{name}")
+        call(vdi, value)
+        assert getattr(xen.VDI, f"get_{name}")(vdi) is value
+        call(vdi, not value)
+    xen.VDI.set_virtual_size(vdi, "5")
+    xen.VDI.set_physical_utilisation(vdi, "6")
+    xen.VDI.set_snapshot_of(vdi, vdi)
+    xen.VDI.set_snapshot_time(vdi, "20240131T12:34:56Z")
+    xen.VDI.set_metadata_of_pool(vdi, pool)
+    xen.VDI.set_allow_caching(vdi, True)
+    record = xen.VDI.get_record(vdi)
+    assert (int(record["virtual_size"]), int(record["physical_utilisation"])) == (5, 6)
+    assert (record["snapshot_of"], record["metadata_of_pool"]) == (vdi, pool)
+    assert record["allow_caching"] is True
+    fails("HANDLE_INVALID", xen.VDI.set_sharable, "OpaqueRef:none", True)
+
+
+def test_tracking_is_refused(xen, sr, vdi, fails):
+    assert fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.enable_cbt, vdi) == [sr]
+    xen.VDI.disable_cbt(vdi)
+    fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.data_destroy, vdi)
+    fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.list_changed_blocks, vdi, vdi)
+    fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.set_on_boot, vdi, "reset")
+    xen.VDI.set_on_boot(vdi, "persist")
+
+
+def test_nbd_info(xen, vdi):
+    assert xen.VDI.get_nbd_info(vdi) == []
+
+
+def test_deprecated(xen, vdi, fails):
+    fails("MESSAGE_DEPRECATED", xen.VDI.force_unlock, vdi)
