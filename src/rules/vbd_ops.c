@@ -156,7 +156,7 @@ static bool run_checks(struct vbd_ask *q, enum vbd_operations op, struct error *
 {
     if (!q->vm)
         REFUSE(ret_why, error_api("HANDLE_INVALID", 2, "VM", q->vbd->VM));
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;

@@ -82,7 +82,7 @@ static bool run_checks(struct vif_ask *q, enum vif_operations op, struct error *
 {
     if (!q->vm)
         REFUSE(ret_why, error_api("HANDLE_INVALID", 2, "VM", q->vif->VM));
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;

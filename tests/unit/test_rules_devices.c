@@ -435,6 +435,11 @@ static void a_repository_does_one_thing_at_a_time(void **ctx)
     w->sr.current_operations = BUSY("OpaqueRef:t", STORAGE_OPERATIONS_SCAN);
     SR(PLUG, "OTHER_OPERATION_IN_PROGRESS", "SR|" SR_REF "|scan|OpaqueRef:t");
     assert_string_equal(sr_list(w), "");
+    /* Images exclude each other themselves. */
+    w->sr.current_operations = BUSY("OpaqueRef:t", STORAGE_OPERATIONS_VDI_CREATE);
+    SR(VDI_CLONE, NULL, "");
+    SR(SCAN, "OTHER_OPERATION_IN_PROGRESS", "SR|" SR_REF "|vdi_create|OpaqueRef:t");
+    SR(PLUG, "OTHER_OPERATION_IN_PROGRESS", "SR|" SR_REF "|vdi_create|OpaqueRef:t");
 }
 
 static void a_repository_is_destroyed_unplugged_and_empty(void **ctx)
