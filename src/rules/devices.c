@@ -54,7 +54,7 @@ int vbd_device_number(const char *userdevice, int type)
             n = letters_number(userdevice + 2);
         return n < FLOPPY_DEVICES ? n : -1;
     }
-    for (size_t i = 0; n < 0 && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+    for (size_t i = 0; n < 0 && i < ARRAY_SIZE(prefixes); i++)
         if (str_starts(userdevice, prefixes[i]))
             n = letters_number(userdevice + strlen(prefixes[i]));
     return n < VBD_DEVICES ? n : -1;

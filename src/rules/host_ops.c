@@ -104,7 +104,7 @@ static struct host_ask host_ask(const struct view *v, const struct host_rec *hos
 
 static bool run_checks(struct host_ask *q, enum host_allowed_operations op, struct error **ret_why)
 {
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;

@@ -16,7 +16,7 @@ int hotplug_vif(const struct vm_guest_metrics_rec *guest)
 }
 
 bool vm_can_hotplug(const struct view *v, const struct vm_rec *vm,
-                    int (*hotplug)(const struct vm_guest_metrics_rec *guest))
+                    int (*hotplug)(const struct vm_guest_metrics_rec *guest), bool strict)
 {
     if (vm->is_control_domain || vm_domain_type(v, vm) != DOMAIN_TYPE_HVM)
         return true;
@@ -24,7 +24,9 @@ bool vm_can_hotplug(const struct view *v, const struct vm_rec *vm,
         view_find(v, CLASS_VM_GUEST_METRICS, vm->guest_metrics);
 
     if (!guest)
-        return false;
+        return !strict;
+    if (!strict)
+        return hotplug(guest) != TRISTATE_TYPE_NO;
     return hotplug(guest) == TRISTATE_TYPE_YES ||
            (guest->PV_drivers_detected && hotplug(guest) != TRISTATE_TYPE_NO);
 }

@@ -10,11 +10,13 @@
 
 /*
  * Can devices of a kind come and go while the guest runs? PV guests always; of HVM guests those
- * that said so (can_use_hotplug_*), or have full drivers and did not deny it.
+ * that said so (can_use_hotplug_*), or have full drivers and did not deny it. Not strict: every
+ * guest that did not deny it, since the machine itself may be able to; a host whose machines are
+ * not answers VM_MISSING_PV_DRIVERS when it is asked.
  * hotplug: the guest's answer for the kind, enum tristate_type; use hotplug_vbd/hotplug_vif.
  */
 bool vm_can_hotplug(const struct view *v, const struct vm_rec *vm,
-                    int (*hotplug)(const struct vm_guest_metrics_rec *guest));
+                    int (*hotplug)(const struct vm_guest_metrics_rec *guest), bool strict);
 int hotplug_vbd(const struct vm_guest_metrics_rec *guest);
 int hotplug_vif(const struct vm_guest_metrics_rec *guest);
 

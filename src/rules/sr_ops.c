@@ -15,8 +15,17 @@
 #define SR_OP(op) OP(STORAGE_OPERATIONS_##op)
 #define ALL_OPS   (~(op_mask)0)
 
-/* May run beside each other; everything else is alone on its SR. */
-#define PARALLEL_OPS SR_OP(PLUG)
+/* Each of these may run beside others of its own group; everything else is alone on its SR. Work on
+ * single images keeps out of its own way by the images' current operations. */
+#define IMAGE_OPS                                                                                  \
+    (SR_OP(VDI_CREATE) | SR_OP(VDI_INTRODUCE) | SR_OP(VDI_DESTROY) | SR_OP(VDI_RESIZE) |           \
+     SR_OP(VDI_RESIZE_ONLINE) | SR_OP(VDI_CLONE) | SR_OP(VDI_SNAPSHOT) | SR_OP(VDI_REVERT) |       \
+     SR_OP(VDI_MIRROR) | SR_OP(VDI_COPY) | SR_OP(VDI_UPDATE) | SR_OP(VDI_FORGET) |                 \
+     SR_OP(VDI_ENABLE_CBT) | SR_OP(VDI_DISABLE_CBT) | SR_OP(VDI_DATA_DESTROY) |                    \
+     SR_OP(VDI_LIST_CHANGED_BLOCKS) | SR_OP(VDI_SET_ON_BOOT) | SR_OP(VDI_BLOCKED) |                \
+     SR_OP(VDI_GENERATE_CONFIG) | SR_OP(VDI_FORCE_UNLOCK))
+
+static const op_mask parallel_groups[] = {SR_OP(PLUG), IMAGE_OPS};
 
 /* Work on rows only; all others need the back end, so a plugged PBD. */
 #define SR_ROW_OPS                                                                                 \
@@ -73,8 +82,11 @@ static struct sr_ask sr_ask(const struct view *v, const struct sr_rec *sr)
 
 static bool not_busy(struct sr_ask *q, enum storage_operations op, struct error **ret_why)
 {
-    op_mask in_the_way = PARALLEL_OPS & OP(op) ? q->current & ~PARALLEL_OPS : q->current;
+    op_mask in_the_way = q->current;
 
+    for (size_t i = 0; i < ARRAY_SIZE(parallel_groups); i++)
+        if (parallel_groups[i] & OP(op))
+            in_the_way &= ~parallel_groups[i];
     if (in_the_way)
         REFUSE(ret_why, err_busy("SR", q->sr->self, &q->sr->current_operations, in_the_way,
                                  &storage_operations_info));
@@ -153,7 +165,7 @@ static const struct sr_check {
 
 static bool run_checks(struct sr_ask *q, enum storage_operations op, struct error **ret_why)
 {
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;

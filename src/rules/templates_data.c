@@ -95,4 +95,4 @@ const struct template_info template_list[] = {
 };
 /* clang-format on */
 
-const size_t template_list_n = sizeof(template_list) / sizeof(template_list[0]);
+const size_t template_list_n = ARRAY_SIZE(template_list);

@@ -20,6 +20,7 @@
 
 struct vbd_ask {
     const struct view *v;
+    bool strict;
     const struct vbd_rec *vbd;
     const struct vm_rec *vm;
     const struct vdi_rec *vdi; /* NULL = empty drive */
@@ -90,7 +91,7 @@ static bool guest_can_hotplug(struct vbd_ask *q, enum vbd_operations op, struct 
     if (hvm && q->vbd->type != VBD_TYPE_DISK)
         REFUSE(ret_why,
                err_operation_not_allowed("An optical drive of an HVM guest cannot be hot-plugged"));
-    if (!vm_can_hotplug(q->v, q->vm, hotplug_vbd))
+    if (!vm_can_hotplug(q->v, q->vm, hotplug_vbd, q->strict))
         REFUSE(ret_why, err_vm_missing_pv_drivers(q->vm->self));
     if (hvm && op == VBD_OPERATIONS_PLUG && q->vbd->mode == VBD_MODE_RO)
         REFUSE(ret_why, err_disk_vbd_must_be_readwrite_for_hvm(q->vbd->self));
@@ -155,15 +156,16 @@ static bool run_checks(struct vbd_ask *q, enum vbd_operations op, struct error *
 {
     if (!q->vm)
         REFUSE(ret_why, error_api("HANDLE_INVALID", 2, "VM", q->vbd->VM));
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;
 }
 
-static struct vbd_ask vbd_ask(const struct view *v, const struct vbd_rec *vbd)
+static struct vbd_ask vbd_ask(const struct view *v, const struct vbd_rec *vbd, bool strict)
 {
     return (struct vbd_ask){.v = v,
+                            .strict = strict,
                             .vbd = vbd,
                             .vm = view_find(v, CLASS_VM, vbd->VM),
                             .vdi = view_find(v, CLASS_VDI, vbd->VDI)};
@@ -172,7 +174,7 @@ static struct vbd_ask vbd_ask(const struct view *v, const struct vbd_rec *vbd)
 bool vbd_op_allowed(const struct view *v, const struct vbd_rec *vbd, enum vbd_operations op,
                     bool strict, struct error **ret_why)
 {
-    struct vbd_ask q = vbd_ask(v, vbd);
+    struct vbd_ask q = vbd_ask(v, vbd, strict);
 
     return run_checks(&q, op, ret_why);
 }
@@ -180,7 +182,7 @@ bool vbd_op_allowed(const struct view *v, const struct vbd_rec *vbd, enum vbd_op
 void derive_vbd_allowed_operations(const struct view *v, struct arena *a, const struct vbd_rec *rec,
                                    struct set_enum *ret)
 {
-    struct vbd_ask q = vbd_ask(v, rec);
+    struct vbd_ask q = vbd_ask(v, rec, true);
     op_mask allowed = 0;
 
     for (int op = 0; op < VBD_OPERATIONS_MAX; op++)

@@ -237,7 +237,7 @@ static const struct vdi_check {
 
 static bool run_checks(struct vdi_ask *q, enum vdi_operations op, struct error **ret_why)
 {
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;

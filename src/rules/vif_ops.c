@@ -16,6 +16,7 @@
 
 struct vif_ask {
     const struct view *v;
+    bool strict;
     const struct vif_rec *vif;
     const struct vm_rec *vm;
 };
@@ -62,7 +63,7 @@ static bool guest_can_hotplug(struct vif_ask *q, enum vif_operations op, struct 
     if (network_is_sriov(q->v, view_find(q->v, CLASS_NETWORK, q->vif->network)))
         REFUSE(ret_why,
                err_operation_not_allowed("A VIF on an SR-IOV network cannot be hot-plugged"));
-    if (!vm_can_hotplug(q->v, q->vm, hotplug_vif))
+    if (!vm_can_hotplug(q->v, q->vm, hotplug_vif, q->strict))
         REFUSE(ret_why, err_vm_missing_pv_drivers(q->vm->self));
     return true;
 }
@@ -81,7 +82,7 @@ static bool run_checks(struct vif_ask *q, enum vif_operations op, struct error *
 {
     if (!q->vm)
         REFUSE(ret_why, error_api("HANDLE_INVALID", 2, "VM", q->vif->VM));
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;
@@ -90,7 +91,8 @@ static bool run_checks(struct vif_ask *q, enum vif_operations op, struct error *
 bool vif_op_allowed(const struct view *v, const struct vif_rec *vif, enum vif_operations op,
                     bool strict, struct error **ret_why)
 {
-    struct vif_ask q = {.v = v, .vif = vif, .vm = view_find(v, CLASS_VM, vif->VM)};
+    struct vif_ask q = {
+        .v = v, .strict = strict, .vif = vif, .vm = view_find(v, CLASS_VM, vif->VM)};
 
     return run_checks(&q, op, ret_why);
 }
@@ -98,7 +100,7 @@ bool vif_op_allowed(const struct view *v, const struct vif_rec *vif, enum vif_op
 void derive_vif_allowed_operations(const struct view *v, struct arena *a, const struct vif_rec *rec,
                                    struct set_enum *ret)
 {
-    struct vif_ask q = {.v = v, .vif = rec, .vm = view_find(v, CLASS_VM, rec->VM)};
+    struct vif_ask q = {.v = v, .strict = true, .vif = rec, .vm = view_find(v, CLASS_VM, rec->VM)};
     op_mask allowed = 0;
 
     for (int op = 0; op < VIF_OPERATIONS_MAX; op++)

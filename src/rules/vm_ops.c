@@ -374,7 +374,7 @@ static const struct vm_check {
 
 static bool run_checks(struct vm_ask *q, enum vm_operations op, struct error **ret_why)
 {
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if ((checks[i].ops & OP(op)) && !checks[i].ok(q, op, ret_why))
             return false;
     return true;

@@ -90,7 +90,7 @@ static const struct {
 
 bool vm_ops_concurrent(op_mask current, enum vm_operations op)
 {
-    for (size_t i = 0; i < sizeof(concurrent) / sizeof(concurrent[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(concurrent); i++)
         if (!(current & ~concurrent[i].running) && (concurrent[i].start & OP(op)))
             return true;
     return !current;

@@ -302,33 +302,51 @@ static void disks_are_plugged_into_live_vms(void **ctx)
     assert_string_equal(vbd_list(w), "");
 }
 
+static bool listed(struct world_of *w)
+{
+    derive_vif_allowed_operations(&w->v, &w->a, &w->vif, &w->ops);
+    return strstr(fake_names(&w->ops, &vif_operations_info), "plug") != NULL;
+}
+
+/* The list promises what a guest is known to do; a call tries unless the guest has denied it. */
 static void hvm_guests_must_be_able_to_hotplug(void **ctx)
 {
     struct world_of *w = *ctx;
 
+    assert_true(listed(w));
     w->guest.PV_drivers_detected = false;
+    assert_string_equal(vbd_list(w), "attach");
+    assert_false(listed(w));
+    VBD(PLUG, NULL, "");
+    VIF(PLUG, NULL, "");
+    w->guest.can_use_hotplug_vbd = TRISTATE_TYPE_YES;
+    assert_string_equal(vbd_list(w), "attach plug");
+    assert_false(listed(w));
+    w->guest.PV_drivers_detected = true;
+    w->guest.can_use_hotplug_vbd = w->guest.can_use_hotplug_vif = TRISTATE_TYPE_NO;
     VBD(PLUG, "VM_MISSING_PV_DRIVERS", VM_REF);
     VIF(PLUG, "VM_MISSING_PV_DRIVERS", VM_REF);
-    w->guest.can_use_hotplug_vbd = TRISTATE_TYPE_YES;
+    w->vm.domain_type = DOMAIN_TYPE_PV;
     VBD(PLUG, NULL, "");
-    VIF(PLUG, "VM_MISSING_PV_DRIVERS", VM_REF);
-    w->guest.PV_drivers_detected = true;
     VIF(PLUG, NULL, "");
-    w->guest.can_use_hotplug_vif = TRISTATE_TYPE_NO;
-    VIF(PLUG, "VM_MISSING_PV_DRIVERS", VM_REF);
+    assert_true(listed(w));
+    w->vm.guest_metrics = REF_NULL;
+    assert_true(listed(w));
+    w->vm.domain_type = DOMAIN_TYPE_HVM;
+    assert_false(listed(w));
+    w->vm.is_control_domain = true;
+    assert_true(listed(w));
+}
+
+static void hvm_guests_take_no_drives_or_read_only_disks(void **ctx)
+{
+    struct world_of *w = *ctx;
+
     w->vbd.mode = VBD_MODE_RO;
     VBD(PLUG, "DISK_VBD_MUST_BE_READWRITE_FOR_HVM", VBD_REF);
     w->vbd.type = VBD_TYPE_CD;
     VBD(PLUG, "OPERATION_NOT_ALLOWED", "An optical drive of an HVM guest cannot be hot-plugged");
     w->vm.domain_type = DOMAIN_TYPE_PV;
-    w->guest.can_use_hotplug_vbd = TRISTATE_TYPE_NO;
-    VBD(PLUG, NULL, "");
-    VIF(PLUG, NULL, "");
-    w->vm.guest_metrics = REF_NULL;
-    VBD(PLUG, NULL, "");
-    w->vm.domain_type = DOMAIN_TYPE_HVM;
-    VIF(PLUG, "VM_MISSING_PV_DRIVERS", VM_REF);
-    w->vm.is_control_domain = true;
     VBD(PLUG, NULL, "");
 }
 
@@ -417,6 +435,11 @@ static void a_repository_does_one_thing_at_a_time(void **ctx)
     w->sr.current_operations = BUSY("OpaqueRef:t", STORAGE_OPERATIONS_SCAN);
     SR(PLUG, "OTHER_OPERATION_IN_PROGRESS", "SR|" SR_REF "|scan|OpaqueRef:t");
     assert_string_equal(sr_list(w), "");
+    /* Images exclude each other themselves. */
+    w->sr.current_operations = BUSY("OpaqueRef:t", STORAGE_OPERATIONS_VDI_CREATE);
+    SR(VDI_CLONE, NULL, "");
+    SR(SCAN, "OTHER_OPERATION_IN_PROGRESS", "SR|" SR_REF "|vdi_create|OpaqueRef:t");
+    SR(PLUG, "OTHER_OPERATION_IN_PROGRESS", "SR|" SR_REF "|vdi_create|OpaqueRef:t");
 }
 
 static void a_repository_is_destroyed_unplugged_and_empty(void **ctx)
@@ -549,6 +572,7 @@ int main(void)
         RULE(changed_block_tracking_has_rules),
         RULE(disks_are_plugged_into_live_vms),
         RULE(hvm_guests_must_be_able_to_hotplug),
+        RULE(hvm_guests_take_no_drives_or_read_only_disks),
         RULE(discs_change_in_drives_only),
         RULE(one_writer_or_many_readers),
         RULE(cards_are_plugged_into_live_vms),
