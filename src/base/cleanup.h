@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f)         __attribute__((cleanup(f)))
+/* clang 14 calls a local that only waits for its clean-up unused. */
+#define _cleanup_(f)         __attribute__((cleanup(f), unused))
 #define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
 #define _must_check_         __attribute__((warn_unused_result))
 #define _unused_             __attribute__((unused))

@@ -15,7 +15,7 @@ struct cut {
     uint64_t seed;
     unsigned images;
     unsigned in_checkpoint; /* of them */
-    unsigned events;
+    unsigned events[2];     /* of the log, of the database file */
 };
 
 static void check_image(struct cut *c, enum lossy_loss loss)
@@ -35,9 +35,9 @@ static void check_image(struct cut *c, enum lossy_loss loss)
 static void maybe_cut(void *ctx, bool main_file)
 {
     struct cut *c = ctx;
-    unsigned every = main_file ? 10 : 101;
+    unsigned every = main_file ? 5 : 101;
 
-    if (c->events++ % every)
+    if (c->events[main_file]++ % every)
         return;
     check_image(c, (enum lossy_loss)(c->images % 3));
     c->in_checkpoint += main_file;
@@ -73,7 +73,7 @@ static void run_script(struct cut *c, unsigned batches)
 static void answered_commits_survive_a_power_cut(void **state)
 {
     for (uint64_t seed = 1; seed <= 2; seed++) {
-        struct cut c = {.path = new_path(), .copy = new_path(), .seed = seed, .events = 100};
+        struct cut c = {.path = new_path(), .copy = new_path(), .seed = seed};
 
         lossy_install(maybe_cut, &c);
         run_script(&c, 900);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_json_ json_t *response = NULL;
     struct xml_call call;
     _cleanup_error_ struct error *a = xml_parse_value(text, size, &value);
-    _cleanup_error_ _unused_ struct error *b = xml_parse_response(text, size, &response);
+    _cleanup_error_ struct error *b = xml_parse_response(text, size, &response);
     _cleanup_error_ struct error *c = xml_parse_call(text, size, &call);
 
     if (!c)
