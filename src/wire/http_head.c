@@ -266,6 +266,18 @@ static int fill(struct arena *a, const http_parser *parser, struct collector *c,
     return parse_target(a, h) && parse_cookies(a, h) ? 0 : 400;
 }
 
+/* The tokenizer takes a carriage return followed by anything for the end of a line. */
+static bool has_stray_return(const char *buf, size_t len)
+{
+    const char *end = buf + len;
+
+    for (const char *p = buf; (p = memchr(p, '\r', (size_t)(end - p))); p++) {
+        if (p + 1 == end || p[1] != '\n')
+            return true;
+    }
+    return false;
+}
+
 int http_head_parse(struct arena *a, const char *buf, size_t len, struct http_head *ret)
 {
     static const http_parser_settings settings = {
@@ -278,7 +290,7 @@ int http_head_parse(struct arena *a, const char *buf, size_t len, struct http_he
     struct http_head h = {0};
     http_parser parser;
 
-    if (memchr(buf, 0, len))
+    if (memchr(buf, 0, len) || has_stray_return(buf, len))
         return 400;
     c.head = arena_memdup0(a, buf, len);
     c.target = NULL;

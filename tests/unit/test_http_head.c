@@ -122,6 +122,7 @@ static void broken_heads_have_their_status(void **state)
         {"GET / HTTP/1.1\r\nName : x\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nA: b\r\n\rX", 400},
         {"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400},
         {"POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n", 400},
         {"POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n", 400},
