@@ -121,18 +121,27 @@ static int hex_digit(char c)
     return -1;
 }
 
+static bool escapes_are_sound(const char *s)
+{
+    for (; (s = strchr(s, '%')); s += 3) {
+        int high = hex_digit(s[1]);
+        int low = high < 0 ? -1 : hex_digit(s[2]);
+
+        if (low < 0 || high + low == 0)
+            return false;
+    }
+    return true;
+}
+
 bool http_unescape(char *s, bool plus_is_space)
 {
     char *to = s;
 
+    if (!escapes_are_sound(s))
+        return false;
     for (const char *from = s; *from; from++) {
         if (*from == '%') {
-            int high = hex_digit(from[1]);
-            int low = high < 0 ? -1 : hex_digit(from[2]);
-
-            if (low < 0 || high + low == 0)
-                return false;
-            *to++ = (char)(high * 16 + low);
+            *to++ = (char)(hex_digit(from[1]) * 16 + hex_digit(from[2]));
             from += 2;
         } else {
             *to++ = plus_is_space && *from == '+' ? ' ' : *from;
@@ -144,9 +153,9 @@ bool http_unescape(char *s, bool plus_is_space)
 
 /*
  * Splits `text` at any of the separators into name=value pairs, in place. Empty pieces are left
- * out; a name without '=' has the value "". False when malformed or too many.
+ * out; a name without '=' has the value "". False when there are too many.
  */
-static bool split_fields(struct arena *a, char *text, const char *separators, bool plus_is_space,
+static bool split_fields(struct arena *a, char *text, const char *separators,
                          struct http_field **ret, size_t *ret_n)
 {
     size_t n = 1;
@@ -160,20 +169,37 @@ static bool split_fields(struct arena *a, char *text, const char *separators, bo
     char *save = NULL;
 
     for (char *p = strtok_r(text, separators, &save); p; p = strtok_r(NULL, separators, &save)) {
-        while (*p == ' ')
-            p++;
+        p += strspn(p, " ");
         if (!*p)
             continue;
         char *value = strchr(p, '=');
 
         if (value)
             *value++ = 0;
-        if (!http_unescape(p, plus_is_space) || (value && !http_unescape(value, plus_is_space)))
-            return false;
         fields[used++] = (struct http_field){.name = p, .value = value ? value : ""};
     }
     *ret = fields;
     *ret_n = used;
+    return true;
+}
+
+/* The strings of a field lie in text that is ours to change. */
+static bool unescape_field(struct http_field *f, bool plus_is_space)
+{
+    bool name = http_unescape((char *)(uintptr_t)f->name, plus_is_space);
+    bool value = !*f->value || http_unescape((char *)(uintptr_t)f->value, plus_is_space);
+
+    return name && value;
+}
+
+static bool parse_query(struct arena *a, char *text, struct http_head *h)
+{
+    if (!split_fields(a, text, "&", &h->query, &h->n_query))
+        return false;
+    for (size_t i = 0; i < h->n_query; i++) {
+        if (!unescape_field(&h->query[i], true))
+            return false;
+    }
     return true;
 }
 
@@ -204,20 +230,25 @@ static bool parse_target(struct arena *a, struct http_head *h)
 
     if (query) {
         *query++ = 0;
-        if (!split_fields(a, query, "&", true, &h->query, &h->n_query))
+        if (!parse_query(a, query, h))
             return false;
     }
     h->path = path;
     return http_unescape(path, false);
 }
 
+/* Browsers send cookies of other programs on this host too: what is not escaped stays as it is. */
 static bool parse_cookies(struct arena *a, struct http_head *h)
 {
     const char *text = http_header_find(h, "cookie");
 
     if (!text)
         return true;
-    return split_fields(a, arena_strdup(a, text), ";&", false, &h->cookies, &h->n_cookies);
+    if (!split_fields(a, arena_strdup(a, text), ";&", &h->cookies, &h->n_cookies))
+        return false;
+    for (size_t i = 0; i < h->n_cookies; i++)
+        unescape_field(&h->cookies[i], false);
+    return true;
 }
 
 static int refusal(const http_parser *parser, const struct collector *c)
@@ -266,6 +297,18 @@ static int fill(struct arena *a, const http_parser *parser, struct collector *c,
     return parse_target(a, h) && parse_cookies(a, h) ? 0 : 400;
 }
 
+/* The tokenizer takes a carriage return followed by anything for the end of a line. */
+static bool has_stray_return(const char *buf, size_t len)
+{
+    const char *end = buf + len;
+
+    for (const char *p = buf; (p = memchr(p, '\r', (size_t)(end - p))); p++) {
+        if (p + 1 == end || p[1] != '\n')
+            return true;
+    }
+    return false;
+}
+
 int http_head_parse(struct arena *a, const char *buf, size_t len, struct http_head *ret)
 {
     static const http_parser_settings settings = {
@@ -278,7 +321,7 @@ int http_head_parse(struct arena *a, const char *buf, size_t len, struct http_he
     struct http_head h = {0};
     http_parser parser;
 
-    if (memchr(buf, 0, len))
+    if (memchr(buf, 0, len) || has_stray_return(buf, len))
         return 400;
     c.head = arena_memdup0(a, buf, len);
     c.target = NULL;

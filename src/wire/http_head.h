@@ -79,5 +79,5 @@ const char *http_verb_name(enum http_verb verb);
 /* Reason phrase, "Unknown" when not known. */
 const char *http_status_name(int status);
 
-/* Decodes %XX in place; false on a broken escape or %00. */
+/* Decodes %XX in place; false, and nothing changed, on a broken escape or %00. */
 bool http_unescape(char *s, bool plus_is_space);

@@ -45,6 +45,7 @@ struct parked {
 struct job {
     struct app *app;
     struct http_request *rq;
+    struct stream *stream; /* taken already */
 };
 
 static void reply_number(struct http_request *rq, unsigned long long n)
@@ -155,7 +156,7 @@ static void to_worker(struct app *app, struct http_request *rq, void (*fn)(void 
 {
     struct job *j = arena_new(&rq->arena, struct job);
 
-    *j = (struct job){app, rq};
+    *j = (struct job){.app = app, .rq = rq};
     if (!workers_run(app->workers, fn, j))
         http_reply_text(rq, 503, "No worker is free.");
 }
@@ -205,7 +206,7 @@ static void upload_job(void *arg)
     struct job *j = arg;
     struct app *app = j->app;
     int64_t left = j->rq->head.content_length;
-    struct stream *s = http_take(j->rq);
+    struct stream *s = j->stream ? j->stream : http_take(j->rq);
     _cleanup_free_ char *buf = xmalloc(65536);
     struct error *e = http_stream_head(s, 1, &(struct http_reply){.status = 200}, -1);
 
@@ -224,10 +225,24 @@ static void upload_job(void *arg)
     atomic_fetch_add(&app->upload_ended, 1);
 }
 
+/* The same with a connection that was taken on the poller's thread. */
+static void upload_taken(struct app *app, struct http_request *rq)
+{
+    struct job *j = arena_new(&rq->arena, struct job);
+
+    *j = (struct job){.app = app, .rq = rq, .stream = http_take(rq)};
+    if (workers_run(app->workers, upload_job, j))
+        return;
+    stream_close(j->stream);
+    http_request_free(rq);
+}
+
 static void upload(void *ctx, struct http_request *rq)
 {
     if (http_query_find(&rq->head, "deny"))
         http_reply_text(rq, 401, "Not you.");
+    else if (http_query_find(&rq->head, "taken"))
+        upload_taken(ctx, rq);
     else
         to_worker(ctx, rq, upload_job);
 }
