@@ -13,7 +13,7 @@ XENOLITHD = {
     "db": "base value",
     "model": "base value gen db",
     "rules": "base value gen model",
-    "wire": "base",
+    "wire": "base value",
     "event": "base value gen db model",
     "auth": "base value gen db model wire proto",
     "task": "base value gen db model event proto",

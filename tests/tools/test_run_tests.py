@@ -79,6 +79,7 @@ def test_meson_report_is_read(tree):
               f'<testcase name="d"><failure/><system-out>{died}</system-out></testcase>'
               "</testsuite></testsuites>")
     write(tree, "tools/build", "#!/bin/sh\nexit 0\n")
+    write(tree, "tools/guest-image", "#!/bin/sh\necho /nowhere\n")
     write(tree, "bin/meson", f"#!/bin/sh\nmkdir -p build/meson-logs\ncat >build/meson-logs/testlog.junit.xml <<END\n{report}\nEND\nexit 1\n")
     done = subprocess.run(["/usr/bin/python3", "tools/run-tests", "unit"], cwd=tree, capture_output=True, text=True,
                           env={**os.environ, "PATH": f"{tree}/bin:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL)
