@@ -18,4 +18,4 @@ _must_check_ struct error *setup_rows(struct daemon *d);
 
 /* After setup_rows, also after a lost connection to hostd: attaches the repositories whose PBDs are
  * plugged. What fails there is told to warn, unplugs the PBD and does not stop the rest. */
-_must_check_ struct error *setup_storage_again(struct daemon *d, void (*warn)(const char *text));
+_must_check_ struct error *setup_reconcile(struct daemon *d, void (*warn)(const char *text));

@@ -47,7 +47,7 @@ static struct error *attach(struct daemon *d, struct txn *t, const struct pbd_re
     return tell_failure(d, t, pbd->self);
 }
 
-struct error *setup_storage_again(struct daemon *d, void (*warn)(const char *text))
+struct error *setup_reconcile(struct daemon *d, void (*warn)(const char *text))
 {
     static const struct commit_info info = {.who = "", .task = "", .call = "start"};
     _cleanup_arena_ struct arena a;
