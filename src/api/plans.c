@@ -4,23 +4,47 @@
 #include "api/pbd/plans.h"
 #include "api/pif/plans.h"
 #include "api/sr/plans.h"
+#include "api/vbd/plans.h"
 #include "api/vdi/plans.h"
+#include "api/vif/plans.h"
 #include "api/vm/plans.h"
 
 #include <stddef.h>
 
+/* clang-format off */
 const struct plan_type *const plan_types[] = {
-    &plan_pbd_plug,        &plan_pbd_unplug,
-    &plan_pif_plug,        &plan_pif_unplug,
-    &plan_sr_create,       &plan_sr_destroy,
-    &plan_sr_scan,         &plan_vdi_clone,
-    &plan_vdi_copy,        &plan_vdi_create,
-    &plan_vdi_destroy,     &plan_vdi_resize,
-    &plan_vdi_revert,      &plan_vdi_snapshot,
-    &plan_vm_clean_reboot, &plan_vm_clean_shutdown,
-    &plan_vm_hard_reboot,  &plan_vm_hard_shutdown,
-    &plan_vm_pause,        &plan_vm_restart,
-    &plan_vm_resume,       &plan_vm_start,
-    &plan_vm_stopped,      &plan_vm_suspend,
-    &plan_vm_unpause,      NULL,
+    &plan_pbd_plug,
+    &plan_pbd_unplug,
+    &plan_pif_plug,
+    &plan_pif_unplug,
+    &plan_sr_create,
+    &plan_sr_destroy,
+    &plan_sr_scan,
+    &plan_vbd_eject,
+    &plan_vbd_insert,
+    &plan_vbd_plug,
+    &plan_vbd_unplug,
+    &plan_vdi_clone,
+    &plan_vdi_copy,
+    &plan_vdi_create,
+    &plan_vdi_destroy,
+    &plan_vdi_resize,
+    &plan_vdi_revert,
+    &plan_vdi_snapshot,
+    &plan_vif_move,
+    &plan_vif_plug,
+    &plan_vif_unplug,
+    &plan_vm_clean_reboot,
+    &plan_vm_clean_shutdown,
+    &plan_vm_hard_reboot,
+    &plan_vm_hard_shutdown,
+    &plan_vm_pause,
+    &plan_vm_restart,
+    &plan_vm_resume,
+    &plan_vm_start,
+    &plan_vm_stopped,
+    &plan_vm_suspend,
+    &plan_vm_unpause,
+    NULL,
 };
+/* clang-format on */

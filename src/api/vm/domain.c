@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/vm/domain.h"
 
+#include "api/common/host_devices.h"
 #include "api/common/host_error.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VBD_txn.h"
@@ -23,34 +24,6 @@ int64_t device_number(const char *text)
     return *text && !*end && n >= 0 ? n : -1;
 }
 
-static void describe_disk(struct txn *t, const struct vbd_rec *vbd, struct host_disk_rec *ret)
-{
-    const struct vdi_rec *vdi = vbd->empty ? NULL : txn_find_vdi(t, vbd->VDI);
-    const struct sr_rec *sr = vdi ? txn_find_sr(t, vdi->SR) : NULL;
-
-    *ret = (struct host_disk_rec){
-        .device = device_number(vbd->userdevice),
-        .sr = sr ? sr->uuid : "",
-        .vdi = sr ? vdi->uuid : "",
-        .cd = vbd->type == VBD_TYPE_CD,
-        .read_only = vbd->mode == VBD_MODE_RO,
-        .bootable = vbd->bootable,
-    };
-}
-
-static void describe_nic(struct txn *t, const struct vif_rec *vif, struct host_nic_rec *ret)
-{
-    const struct network_rec *network = txn_find_network(t, vif->network);
-
-    *ret = (struct host_nic_rec){
-        .device = device_number(vif->device),
-        .mac = vif->MAC,
-        .bridge = network ? network->bridge : "",
-        .mtu = vif->MTU,
-        .locking = vif->locking_mode == VIF_LOCKING_MODE_DISABLED ? "disabled" : "",
-    };
-}
-
 static void describe_devices(struct txn *t, struct arena *a, const struct vm_rec *vm,
                              struct host_vm_start_args *ret)
 {
@@ -62,13 +35,13 @@ static void describe_devices(struct txn *t, struct arena *a, const struct vm_rec
         const struct vbd_rec *vbd = txn_find_vbd(t, inv->VBDs.v[i]);
 
         if (vbd && vbd->type != VBD_TYPE_FLOPPY)
-            describe_disk(t, vbd, &disks[ret->disks.n++]);
+            host_disk_of(t, vbd, &disks[ret->disks.n++]);
     }
     for (size_t i = 0; i < inv->VIFs.n; i++) {
         const struct vif_rec *vif = txn_find_vif(t, inv->VIFs.v[i]);
 
         if (vif)
-            describe_nic(t, vif, &nics[ret->nics.n++]);
+            host_nic_of(t, vif, &nics[ret->nics.n++]);
     }
     ret->disks.v = disks;
     ret->nics.v = nics;

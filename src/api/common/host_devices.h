@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The rows of a device as hostd wants to hear of it, and its refusals as the API names devices.
+ */
+
+#include "gen/class/VBD_txn.h"
+#include "gen/class/VIF_txn.h"
+#include "gen/host_proto.h"
+
+/* Strings belong to the rows, pinned by t. */
+void host_disk_of(struct txn *t, const struct vbd_rec *vbd, struct host_disk_rec *ret);
+void host_nic_of(struct txn *t, const struct vif_rec *vif, struct host_nic_rec *ret);
+
+/* hostd knows a device by its number; DEVICE_DETACH_* of the API name it by reference. Takes and
+ * returns ownership of e; NULL and other errors pass. */
+struct error *device_error(struct error *e, const char *ref);

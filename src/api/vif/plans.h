@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The plan types of VIFs, for the engine's table (api/plans.c). */
+
+#include "task/plan.h"
+
+extern const struct plan_type plan_vif_plug;
+extern const struct plan_type plan_vif_unplug;
+extern const struct plan_type plan_vif_move;
