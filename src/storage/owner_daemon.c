@@ -113,9 +113,13 @@ static struct error *spawn_daemon(struct daemon_owner *d, const char *program)
         open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     _cleanup_spawn_ struct spawn s;
 
+    spawn_init(&s, program);
     TRY(io_listen_unix(qmp_path, SOCK_STREAM, 0600, &qmp_fd));
     TRY(io_listen_unix(d->process.nbd_path, SOCK_STREAM, 0600, &nbd_fd));
-    spawn_init(&s, program);
+    /* QEMU takes them as they are, and may call accept once more than there are connections: a
+     * blocking socket then stops its main thread. */
+    TRY(io_set_nonblock(qmp_fd, true));
+    TRY(io_set_nonblock(nbd_fd, true));
     spawn_pass_fd(&s, qmp_fd, 3);
     spawn_pass_fd(&s, nbd_fd, 4);
     spawn_add(&s, "--chardev");

@@ -134,6 +134,7 @@ static struct error *start_nbd(struct qemu_process *p, struct qmp *q)
     _cleanup_close_ int fd = -1;
 
     TRY(io_listen_unix(p->nbd_path, SOCK_STREAM, 0600, &fd));
+    TRY(io_set_nonblock(fd, true));
     TRY(qmp_run_fd(q, "getfd", json_pack("{s:s}", "fdname", "xenolith-nbd"), fd, QMP_TIMEOUT_US,
                    NULL));
     struct error *e = qmp_run(

@@ -30,7 +30,7 @@ void must_fail(struct error *e, const char *code)
     error_free(e);
 }
 
-static void start(struct rig *r)
+static void open_storage(struct rig *r)
 {
     _cleanup_free_ char *state = xasprintf("%s/state", r->dir);
     _cleanup_free_ char *run = xasprintf("%s/run", r->dir);
@@ -60,7 +60,7 @@ int rig_set_up(void **state)
     r->sr = uuid_random();
     r->sr_dir = xasprintf("%s/sr/%s", r->dir, r->sr.s);
     r->loop = qmp_loop_start();
-    start(r);
+    open_storage(r);
     const struct sr_spec spec = {.uuid = r->sr.s, .type = r->type};
     must(sr_create(r->storage, &spec));
     must(rig_attach(r));
@@ -68,11 +68,36 @@ int rig_set_up(void **state)
     return 0;
 }
 
-void rig_restart(struct rig *r)
+void rig_stop(struct rig *r)
 {
     storage_free(r->storage);
-    start(r);
+    r->storage = NULL;
+}
+
+void rig_start(struct rig *r)
+{
+    open_storage(r);
     must(rig_attach(r));
+}
+
+void rig_restart(struct rig *r)
+{
+    rig_stop(r);
+    rig_start(r);
+}
+
+struct rig *rig_take_over(const char *dir, const char *sr)
+{
+    struct rig *r = xnew(struct rig);
+
+    signal(SIGPIPE, SIG_IGN);
+    r->type = rig_type;
+    r->dir = xstrdup(dir);
+    snprintf(r->sr.s, sizeof(r->sr.s), "%s", sr);
+    r->sr_dir = xasprintf("%s/sr/%s", dir, sr);
+    r->loop = qmp_loop_start();
+    rig_start(r);
+    return r;
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)

@@ -29,8 +29,12 @@ struct rig {
 extern const char *rig_type;
 int rig_set_up(void **state);
 int rig_tear_down(void **state);
-/* As if hostd had died: nothing is closed in order; then a new one. */
+/* The storage ends / starts again and attaches the SR. */
+void rig_stop(struct rig *r);
+void rig_start(struct rig *r);
 void rig_restart(struct rig *r);
+/* Another process's directory and SR, attached here. */
+struct rig *rig_take_over(const char *dir, const char *sr);
 struct error *rig_attach(struct rig *r);
 
 /* The test ends here if e is an error, and says which. */

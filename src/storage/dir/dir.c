@@ -121,7 +121,7 @@ static struct error *dir_check(struct place *p)
     struct stat now;
 
     if (fstat(p->dir_fd, &held) < 0 || stat(p->path, &now) < 0)
-        return error_errno(errno, "cannot reach %s", p->path);
+        return error_errno(errno == ENOENT ? ESTALE : errno, "cannot reach %s", p->path);
     if (held.st_nlink == 0 || held.st_dev != now.st_dev || held.st_ino != now.st_ino)
         return error_errno(ESTALE, "%s is not the directory that was attached", p->path);
     return NULL;
