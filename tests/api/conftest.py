@@ -21,6 +21,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("XENOLITH_BUILD", ROOT / "build"))
 NULL = "OpaqueRef:NULL"
+PROGRAMS = {"xenolithd": BUILD / "src/daemon/xenolithd", "xenolith-hostd": BUILD / "src/hostd/xenolith-hostd",
+            "xe": BUILD / "src/cli/xe"}
 
 
 class XenError(Exception):
@@ -116,7 +118,7 @@ class Daemons:
 
     def _spawn(self, program, *args):
         log = open(self.logs / f"{program}.log", "ab")
-        return subprocess.Popen([BUILD / "src" / program, "--state", self.state, *args], stdin=subprocess.DEVNULL,
+        return subprocess.Popen([PROGRAMS[program], "--state", self.state, *args], stdin=subprocess.DEVNULL,
                                 stdout=log, stderr=log, start_new_session=True)
 
     def start_hostd(self):
