@@ -118,7 +118,7 @@ def start(settings, say):
     os.makedirs(settings.run, mode=0o700, exist_ok=True)
     if running(settings, "xenolith-hostd") is None:
         say("starting xenolith-hostd")
-        child, log = spawn(settings, "xenolith-hostd")
+        child, log = spawn(settings, "xenolith-hostd", "--hv", settings.hv)
         path = os.path.join(settings.run, "hostd")
         wait_for(child, log, lambda: can_connect(path), "xenolith-hostd")
     found = []
@@ -135,7 +135,7 @@ def start(settings, say):
             if port_taken(address):
                 raise RunError(f"{address} is taken by another program; set XENOLITH_HTTP and XENOLITH_TLS to free addresses")
         say("starting xenolithd")
-        child, log = spawn(settings, "xenolithd", "--http", settings.http, "--tls", settings.tls, "--hv", settings.hv)
+        child, log = spawn(settings, "xenolithd", "--http", settings.http, "--tls", settings.tls)
     wait_for(child, log, answers, "xenolithd")
     return found[0]
 
