@@ -69,7 +69,8 @@ static struct error *link_snapshots(struct txn *t, const struct sr_found *found)
 {
     for (size_t i = 0; i < found->scan.vdis.n; i++) {
         const struct host_vdi_rec *f = &found->scan.vdis.v[i];
-        const struct vdi_rec *of = *f->snapshot_of ? txn_find_uuid(t, CLASS_VDI, f->snapshot_of) : NULL;
+        const struct vdi_rec *of =
+            *f->snapshot_of ? txn_find_uuid(t, CLASS_VDI, f->snapshot_of) : NULL;
         const struct vdi_rec *row = of ? txn_find_uuid(t, CLASS_VDI, f->uuid) : NULL;
         struct vdi_rec *edit;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/vm/boot_checks.h"
 
+#include "api/vm/domain.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VBD_txn.h"
@@ -24,7 +25,9 @@ static struct error *check_platform(const struct vm_rec *vm)
         return err_invalid_value("HVM-boot-params['firmware']", firmware);
     if (vm->VCPUs_at_startup <= 0 || vm->VCPUs_at_startup > vm->VCPUs_max)
         return err_vm_no_vcpus(vm->self);
-    if (cores && (atoi(cores) <= 0 || vm->VCPUs_max % atoi(cores)))
+    int64_t n = cores ? device_number(cores) : 1;
+
+    if (n <= 0 || vm->VCPUs_max % n)
         return err_invalid_value("platform:cores-per-socket", cores);
     return NULL;
 }
