@@ -10,12 +10,13 @@
  * and hv.c answers for it. Slots are idempotent as hv.h says.
  */
 
+#include "base/turns.h"
 #include "hv/hv.h"
 
 struct hv {
     const struct hv_driver *driver;
     struct hv_config config; /* state_dir is a copy owned by hv.c */
-    struct hv_turns *turns;  /* hv.c */
+    struct turns turns;      /* of the domains, hv.c */
 };
 
 struct hv_driver {

@@ -6,14 +6,10 @@
 #include "hv/hv.h"
 
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "base/world.h"
 #include "hv/driver.h"
-
-#include <assert.h>
-#include <pthread.h>
 
 const char *const hv_state_names[HV_STATE_MAX] = {"paused", "running", "stopped"};
 const char *const hv_stop_names[HV_STOP_MAX] = {"", "poweroff", "reboot", "crash", "lost"};
@@ -25,54 +21,6 @@ static const struct hv_driver *const drivers[] = {
     &hv_qemu_driver,
     &hv_sim_driver,
 };
-
-/* One domain's turn: exists while someone holds or awaits it. */
-struct turn {
-    char uuid[UUID_LEN + 1];
-    pthread_mutex_t lock;
-    int users;
-};
-
-struct hv_turns {
-    pthread_mutex_t lock; /* guards by_uuid and users */
-    struct strmap by_uuid;
-};
-
-struct held_turn {
-    struct hv_turns *turns;
-    struct turn *turn;
-};
-
-static struct held_turn turn_take(struct hv *hv, const char *uuid)
-{
-    struct hv_turns *ts = hv->turns;
-
-    pthread_mutex_lock(&ts->lock);
-    struct turn *t = strmap_find(&ts->by_uuid, uuid);
-
-    if (!t) {
-        t = xnew(struct turn);
-        snprintf(t->uuid, sizeof(t->uuid), "%s", uuid);
-        pthread_mutex_init(&t->lock, NULL);
-        strmap_set(&ts->by_uuid, t->uuid, t);
-    }
-    t->users++;
-    pthread_mutex_unlock(&ts->lock);
-    pthread_mutex_lock(&t->lock);
-    return (struct held_turn){.turns = ts, .turn = t};
-}
-
-static void turn_give(struct held_turn *h)
-{
-    pthread_mutex_unlock(&h->turn->lock);
-    pthread_mutex_lock(&h->turns->lock);
-    if (--h->turn->users == 0) {
-        strmap_remove(&h->turns->by_uuid, h->turn->uuid);
-        pthread_mutex_destroy(&h->turn->lock);
-        free(h->turn);
-    }
-    pthread_mutex_unlock(&h->turns->lock);
-}
 
 /* Logs how long an operation took when it leaves its scope. */
 struct timing {
@@ -90,7 +38,7 @@ static void timing_end(struct timing *t)
     _cleanup_(timing_end) _unused_ struct timing timing_ = {                                       \
         .what = __func__ + sizeof("hv_") - 1, .uuid = (id), .from = mono_us()}
 #define TURN(hv, id)                                                                               \
-    _cleanup_(turn_give) _unused_ struct held_turn turn_ = turn_take((hv), (id));                  \
+    _cleanup_turn_ struct held_turn turn_ = turn_take(&(hv)->turns, (id));                         \
     TIMED(id)
 
 struct error *hv_no_domain(const char *uuid)
@@ -231,8 +179,7 @@ struct error *hv_open(const char *name, const struct hv_config *config, struct h
         }
         (*ret)->driver = drivers[i];
         (*ret)->config = own;
-        (*ret)->turns = xnew(struct hv_turns);
-        pthread_mutex_init(&(*ret)->turns->lock, NULL);
+        turns_init(&(*ret)->turns);
         return NULL;
     }
     return error_text("no hypervisor driver is called %s", name);
@@ -243,13 +190,9 @@ void hv_close(struct hv *hv)
     if (!hv)
         return;
     char *state_dir = (char *)(uintptr_t)hv->config.state_dir;
-    struct hv_turns *turns = hv->turns;
 
-    assert(turns->by_uuid.n == 0);
+    turns_fini(&hv->turns);
     hv->driver->close(hv);
-    strmap_fini(&turns->by_uuid);
-    pthread_mutex_destroy(&turns->lock);
-    free(turns);
     free(state_dir);
 }
 

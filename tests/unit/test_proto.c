@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The host protocol's two ends against each other, with bodies made for the test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/world.h"
+#include "proto/client.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+#include "proto/server.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct bed {
+    char dir[64];
+    char path[96];
+    struct host_server *server;
+    struct hostd *client;
+    struct arena arena;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int connects, events;
+    char last_uuid[64];
+    int64_t last_device;
+    bool release; /* lets the slow body go on */
+    int slow;     /* slow bodies running */
+    int cancelled;
+};
+
+static struct bed *bed;
+
+/* ---- bodies ---- */
+
+static struct error *hello(struct host_call *c, const void *args, void *result)
+{
+    struct host_hello_result *r = result;
+
+    *r = (struct host_hello_result){
+        .version = "test", .schema = HOST_PROTO_DIGEST, .boot_id = "boot", .driver = "none"};
+    return NULL;
+}
+
+/* Gives back what came, as text: shows that arguments arrive whole. */
+static struct error *start(struct host_call *c, const void *args, void *result)
+{
+    const struct host_vm_start_args *a = args;
+    struct host_vm_start_result *r = result;
+
+    if (streq(a->uuid, "api"))
+        return error_detail(error_api("VM_BAD", 2, a->uuid, "caf\xc3\xa9"), "as asked \xff");
+    if (streq(a->uuid, "errno"))
+        return error_errno(ENOSPC, "cannot write");
+    r->domid = a->memory_max;
+    r->record =
+        arena_printf(host_call_arena(c), "%s %zu %s %d", a->name, a->disks.n,
+                     a->disks.n ? a->disks.v[a->disks.n - 1].vdi : "", a->restart_on_reboot);
+    return NULL;
+}
+
+static struct error *slow(struct host_call *c, const void *args, void *result)
+{
+    pthread_mutex_lock(&bed->lock);
+    bed->slow++;
+    pthread_cond_broadcast(&bed->changed);
+    while (!bed->release && !host_call_cancelled(c)) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        ts.tv_nsec += 10000000;
+        ts.tv_sec += ts.tv_nsec / 1000000000;
+        ts.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&bed->changed, &bed->lock, &ts);
+    }
+    bed->cancelled += host_call_cancelled(c);
+    bed->slow--;
+    pthread_cond_broadcast(&bed->changed);
+    pthread_mutex_unlock(&bed->lock);
+    return NULL;
+}
+
+static struct error *console(struct host_call *c, const void *args, void *result)
+{
+    int pair[2];
+
+    assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), errno);
+    assert_int_equal(write(pair[1], "hi", 2), 2);
+    close(pair[1]);
+    host_call_give_fd(c, pair[0]);
+    return NULL;
+}
+
+struct error *(*const host_bodies[HOST_CALL_MAX])(struct host_call *, const void *, void *) = {
+    [HOST_CALL_HELLO] = hello,
+    [HOST_CALL_VM_START] = start,
+    [HOST_CALL_VM_PAUSE] = slow,
+    [HOST_CALL_VM_CONSOLE] = console,
+};
+
+/* ---- set-up ---- */
+
+static void on_connect(void *ctx, const struct host_hello_result *h)
+{
+    assert_string_equal(h->boot_id, "boot");
+    pthread_mutex_lock(&bed->lock);
+    bed->connects++;
+    pthread_cond_broadcast(&bed->changed);
+    pthread_mutex_unlock(&bed->lock);
+}
+
+static void on_event(void *ctx, const struct host_event_rec *ev)
+{
+    pthread_mutex_lock(&bed->lock);
+    bed->events++;
+    snprintf(bed->last_uuid, sizeof(bed->last_uuid), "%s", ev->uuid);
+    bed->last_device = ev->device;
+    pthread_cond_broadcast(&bed->changed);
+    pthread_mutex_unlock(&bed->lock);
+}
+
+static void await(const int *counter, int least)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    ts.tv_sec += 20;
+    pthread_mutex_lock(&bed->lock);
+    while (*counter < least) {
+        if (pthread_cond_timedwait(&bed->changed, &bed->lock, &ts) == ETIMEDOUT) {
+            pthread_mutex_unlock(&bed->lock);
+            fail_msg("waited in vain for %d, have %d", least, *counter);
+        }
+    }
+    pthread_mutex_unlock(&bed->lock);
+}
+
+static void start_server(void)
+{
+    struct host_server_config config = {
+        .socket_path = bed->path, .user = (uid_t)-1, .max_threads = 8, .ctx = bed};
+
+    assert_null(host_server_start(&config, &bed->server));
+}
+
+static int set_up(void **state)
+{
+    struct hostd_config config = {.version = "1", .on_connect = on_connect, .on_event = on_event};
+
+    log_set_level(LOG_ERROR);
+    bed = xnew(struct bed);
+    pthread_mutex_init(&bed->lock, NULL);
+    pthread_cond_init(&bed->changed, NULL);
+    arena_init(&bed->arena);
+    snprintf(bed->dir, sizeof(bed->dir), "/tmp/xenolith-proto-XXXXXX");
+    assert_non_null(mkdtemp(bed->dir));
+    snprintf(bed->path, sizeof(bed->path), "%s/hostd", bed->dir);
+    config.socket_path = bed->path;
+    start_server();
+    assert_null(hostd_open(&config, &bed->client));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    bed->release = true;
+    hostd_close(bed->client);
+    host_server_stop(bed->server);
+    unlink(bed->path);
+    rmdir(bed->dir);
+    arena_fini(&bed->arena);
+    pthread_mutex_destroy(&bed->lock);
+    pthread_cond_destroy(&bed->changed);
+    free(bed);
+    return 0;
+}
+
+static struct error *call_start(const char *uuid, struct host_vm_start_result *r)
+{
+    struct host_disk_rec disks[2] = {{.device = 1, .sr = "s", .vdi = "v1"},
+                                     {.device = 2, .sr = "s", .vdi = "v2"}};
+    struct host_vm_start_args a =
+        *(const struct host_vm_start_args *)host_calls[HOST_CALL_VM_START].args->defaults;
+
+    a.uuid = uuid;
+    a.name = "a \"name\"\n";
+    a.memory_max = 1ll << 40;
+    a.disks.n = 2;
+    a.disks.v = disks;
+    return hostd_vm_start(bed->client, &a, &bed->arena, r);
+}
+
+/* ---- tests ---- */
+
+static void values_go_there_and_back(void **state)
+{
+    struct host_vm_start_result r;
+
+    assert_null(call_start("u", &r));
+    assert_int_equal(r.domid, 1ll << 40);
+    assert_string_equal(r.record, "a \"name\"\n 2 v2 1");
+}
+
+static void errors_arrive_as_they_were(void **state)
+{
+    struct host_vm_start_result r;
+    _cleanup_error_ struct error *api = call_start("api", &r);
+    _cleanup_error_ struct error *sys = call_start("errno", &r);
+    struct host_vm_unpause_args a = {.uuid = "u"};
+    struct host_vm_unpause_result none;
+    _cleanup_error_ struct error *missing = hostd_vm_unpause(bed->client, &a, &bed->arena, &none);
+
+    assert_true(error_is(api, "VM_BAD"));
+    assert_int_equal(api->n_params, 2);
+    assert_string_equal(api->params[1], "caf\xc3\xa9");
+    assert_string_equal(api->detail, "as asked ?"); /* what is no text is not passed on */
+    assert_null(sys->code);
+    assert_int_equal(sys->errnum, ENOSPC);
+    assert_string_equal(sys->detail, "cannot write");
+    assert_true(error_is(missing, "NOT_IMPLEMENTED"));
+}
+
+static void descriptors_come_with_the_answer(void **state)
+{
+    struct host_vm_console_args a = {.uuid = "u", .kind = "serial"};
+    struct host_vm_console_result r;
+    int fds[HOST_MAX_FDS];
+    size_t n = 0;
+    char text[3] = "";
+
+    assert_null(hostd_vm_console(bed->client, &a, &bed->arena, &r, fds, &n));
+    assert_int_equal(n, 1);
+    assert_int_equal(read(fds[0], text, 2), 2);
+    assert_string_equal(text, "hi");
+    close(fds[0]);
+}
+
+static void *pause_vm(void *arg)
+{
+    struct host_vm_pause_args a = {.uuid = "u"};
+    struct host_vm_pause_result r;
+    struct arena arena;
+
+    arena_init(&arena);
+    *(struct error **)arg = hostd_vm_pause(bed->client, &a, &arena, &r);
+    arena_fini(&arena);
+    return NULL;
+}
+
+static void a_slow_call_holds_nobody_up(void **state)
+{
+    struct host_vm_start_result r;
+    struct error *e[4];
+    pthread_t t[4];
+
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, pause_vm, &e[i]);
+    await(&bed->slow, 4);
+    assert_null(call_start("u", &r));
+    pthread_mutex_lock(&bed->lock);
+    bed->release = true;
+    pthread_cond_broadcast(&bed->changed);
+    pthread_mutex_unlock(&bed->lock);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(t[i], NULL);
+        assert_null(e[i]);
+    }
+}
+
+static void events_come_in_order(void **state)
+{
+    await(&bed->connects, 1);
+    for (int i = 0; i < 1000; i++) {
+        struct host_event_rec ev = *(const struct host_event_rec *)host_event_rec_info.defaults;
+
+        ev.kind = "state";
+        ev.uuid = "some uuid";
+        ev.device = i;
+        host_server_push(bed->server, &ev);
+    }
+    await(&bed->events, 1000);
+    assert_string_equal(bed->last_uuid, "some uuid");
+    assert_int_equal(bed->last_device, 999);
+}
+
+/* The peer dies in the middle of a call: an error that says so, and then all is well again. */
+static void a_lost_hostd_is_found_again(void **state)
+{
+    struct host_vm_start_result r;
+    struct error *e;
+    int listener, fd;
+    pthread_t t;
+
+    host_server_stop(bed->server);
+    bed->server = NULL;
+    assert_null(io_listen_unix(bed->path, SOCK_STREAM, 0600, &listener));
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    _cleanup_frame_ struct frame f = FRAME_INIT;
+    struct host_hello_result h = {
+        .version = "fake", .schema = HOST_PROTO_DIGEST, .boot_id = "boot", .driver = "none"};
+    _cleanup_str_ struct str text = STR_INIT;
+
+    assert_null(frame_recv(fd, FRAME_MAX_CALL, &f));
+    message_add_result(&text, 0, &host_calls[HOST_CALL_HELLO], &h);
+    assert_null(frame_send(fd, text.s, text.len, NULL, 0));
+    await(&bed->connects, 1);
+    pthread_create(&t, NULL, pause_vm, &e);
+    frame_fini(&f);
+    assert_null(frame_recv(fd, FRAME_MAX_CALL, &f)); /* the call has arrived; no answer */
+    close(fd);
+    close(listener);
+    pthread_join(t, NULL);
+    assert_non_null(e);
+    assert_int_equal(e->errnum, ECONNRESET);
+    error_free(e);
+    start_server();
+    assert_null(call_start("u", &r)); /* waits for the connection */
+    await(&bed->connects, 2);
+}
+
+static int raw_connection(void)
+{
+    struct timeval limit = {.tv_sec = 20};
+    int fd;
+
+    assert_null(io_connect_unix(bed->path, SOCK_STREAM, &fd));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    return fd;
+}
+
+static void expect_answer(const char *call, const char *part)
+{
+    _cleanup_close_ int fd = raw_connection();
+    _cleanup_frame_ struct frame f = FRAME_INIT;
+
+    assert_null(frame_send(fd, call, strlen(call), NULL, 0));
+    assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
+    if (!strstr(str_cstr(&f.text), part))
+        fail_msg("%s: answer %s has no %s", call, str_cstr(&f.text), part);
+}
+
+static void expect_end(const char *bytes, size_t len)
+{
+    _cleanup_close_ int fd = raw_connection();
+    char c;
+
+    assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+    ssize_t n = recv(fd, &c, 1, 0);
+
+    /* ECONNRESET: it was cut off before it read all we sent. */
+    assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
+}
+
+static void bad_callers_are_told_or_cut_off(void **state)
+{
+    static const char too_long[] = "\xff\xff\xff\x00{";
+    static const char no_json[] = "\x03\x00\x00\x00{{{";
+    static const char no_call[] = "\x02\x00\x00\x00{}";
+    struct host_vm_start_result r;
+
+    expect_answer("{\"id\":1,\"call\":\"rm_rf\",\"args\":{}}", "no call is called rm_rf");
+    expect_answer("{\"id\":2}", "no call is called nothing");
+    expect_answer("{\"id\":3,\"call\":\"vm_start\",\"args\":{}}", "FIELD_TYPE_ERROR");
+    expect_answer("{\"id\":4,\"call\":\"vm_start\"}", "FIELD_TYPE_ERROR");
+    expect_answer("{\"id\":5,\"call\":\"vm_pause\",\"args\":{\"uuid\":7}}", "FIELD_TYPE_ERROR");
+    expect_end(too_long, sizeof(too_long) - 1);
+    expect_end(no_json, sizeof(no_json) - 1);
+    expect_end(no_call, sizeof(no_call) - 1);
+    assert_null(call_start("u", &r));
+}
+
+static void unasked_descriptors_are_refused(void **state)
+{
+    static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
+    _cleanup_close_ int fd = raw_connection();
+    _cleanup_frame_ struct frame f = FRAME_INIT;
+    int fds[2] = {0, 0};
+
+    assert_null(frame_send(fd, call, sizeof(call) - 1, fds, 2));
+    assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
+    assert_non_null(strstr(f.text.s, "error"));
+}
+
+static void a_call_learns_that_nobody_waits(void **state)
+{
+    static const char call[] = "{\"id\":9,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
+    static const char cancel[] = "{\"cancel\":9}";
+    int fd = raw_connection();
+
+    assert_null(frame_send(fd, call, sizeof(call) - 1, NULL, 0));
+    await(&bed->slow, 1);
+    assert_null(frame_send(fd, cancel, sizeof(cancel) - 1, NULL, 0));
+    await(&bed->cancelled, 1);
+    assert_null(frame_send(fd, call, sizeof(call) - 1, NULL, 0));
+    await(&bed->slow, 1);
+    close(fd);
+    await(&bed->cancelled, 2);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(values_go_there_and_back),
+        T(errors_arrive_as_they_were),
+        T(descriptors_come_with_the_answer),
+        T(a_slow_call_holds_nobody_up),
+        T(events_come_in_order),
+        T(a_lost_hostd_is_found_again),
+        T(bad_callers_are_told_or_cut_off),
+        T(unasked_descriptors_are_refused),
+        T(a_call_learns_that_nobody_waits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
