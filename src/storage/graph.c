@@ -143,12 +143,12 @@ struct error *graph_size(struct qmp *q, const struct node *n, int64_t *ret)
     return NULL;
 }
 
-struct error *graph_depth(struct qmp *q, const struct node *n, int *ret)
+struct error *graph_is_overlay(struct qmp *q, const struct node *n, bool *ret)
 {
     _cleanup_json_ json_t *found = NULL;
 
     TRY(find_node(q, n, &found));
-    *ret = (int)json_integer_value(json_object_get(found, "backing_file_depth"));
+    *ret = json_object_get(found, "backing_file"); /* the depth is 0 in a flat list */
     return NULL;
 }
 
@@ -168,6 +168,38 @@ struct error *graph_resize(struct qmp *q, const struct node *n, int64_t size)
         q, "block_resize",
         json_pack("{s:s, s:I}", "node-name", graph_name('n', n).s, "size", (json_int_t)size),
         QMP_TIMEOUT_US, NULL);
+}
+
+static bool is_stray(const char *name, bool (*known)(void *arg, const char *id), void *arg)
+{
+    return name && (name[0] == 'n' || name[0] == 'f') && strlen(name) == GRAPH_ID_LEN + 1 &&
+           strspn(name + 1, "abcdefghijklmnopqrstuvwxyz234567") == GRAPH_ID_LEN &&
+           !known(arg, name + 1);
+}
+
+struct error *graph_prune(struct qmp *q, bool (*known)(void *arg, const char *id), void *arg)
+{
+    bool progress = true;
+
+    /* Upper nodes hold lower ones: again and again until nothing more can be closed. */
+    while (progress) {
+        _cleanup_json_ json_t *all = NULL;
+        size_t i;
+        json_t *one;
+
+        progress = false;
+        TRY(qmp_run(q, "query-named-block-nodes", json_pack("{s:b}", "flat", 1), QMP_TIMEOUT_US,
+                    &all));
+        json_array_foreach (all, i, one) {
+            const char *name = json_string_value(json_object_get(one, "node-name"));
+            if (!is_stray(name, known, arg))
+                continue;
+            struct error *e = node_del(q, name);
+            progress |= !e;
+            error_free(e);
+        }
+    }
+    return NULL;
 }
 
 /* An id of QEMU begins with a letter. */

@@ -16,6 +16,7 @@ struct graph_name {
     char s[32];
 };
 struct graph_name graph_name(char prefix, const struct node *n);
+#define GRAPH_ID_LEN 26 /* of a name, behind the prefix */
 
 /* Argument of -blockdev and of blockdev-add for the file node and the format node of an image, over
  * the format node of its parent (own_chain) or over nothing. The caller owns the objects. */
@@ -33,8 +34,8 @@ _must_check_ struct error *graph_resize(struct qmp *q, const struct node *n, int
 /* Virtual size of an open node. */
 _must_check_ struct error *graph_size(struct qmp *q, const struct node *n, int64_t *ret);
 
-/* Images open below it. */
-_must_check_ struct error *graph_depth(struct qmp *q, const struct node *n, int *ret);
+/* Whether it reads another one below it. */
+_must_check_ struct error *graph_is_overlay(struct qmp *q, const struct node *n, bool *ret);
 
 struct owner_commit;
 /* `active`: the top of the whole chain, where the guest writes. */
@@ -44,6 +45,11 @@ _must_check_ struct error *graph_commit(struct qmp *q, const struct owner_commit
  * are cancelled. */
 _must_check_ struct error *graph_end_jobs(struct qmp *q, bool (*keep)(void *arg, const char *job),
                                           void *arg);
+
+/* Closes images that an unfinished operation left open: those of our naming that `known` does not
+ * want. Nodes still in use stay. */
+_must_check_ struct error *graph_prune(struct qmp *q, bool (*known)(void *arg, const char *id),
+                                       void *arg);
 
 /* `name`: a UUID. */
 _must_check_ struct error *graph_export(struct qmp *q, const struct node *n, const char *name,

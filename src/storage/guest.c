@@ -297,7 +297,7 @@ static struct error *finish_snapshot(struct sr *sr, struct vdi *v, struct qmp *q
     const struct node *top = v->node;
     char path[PATH_MAX];
     bool open = false;
-    int depth = 0;
+    bool switched = false;
 
     TRY(graph_has(q, top, &open));
     if (!top->parent)
@@ -306,8 +306,8 @@ static struct error *finish_snapshot(struct sr *sr, struct vdi *v, struct qmp *q
         TRY(sr->driver->image_path(sr->place, top, path));
         TRY(graph_open(q, top, path, false, !v->owner->writable));
     } else {
-        TRY(graph_depth(q, top, &depth));
-        if (depth > 0)
+        TRY(graph_is_overlay(q, top, &switched));
+        if (switched)
             return NULL;
     }
     return graph_snapshot(q, top->parent, top);
@@ -325,6 +325,46 @@ static struct error *bring_together(struct storage *s, const struct guest_disk_i
     return finish_snapshot(sr, v, q);
 }
 
+struct known {
+    struct VEC(struct graph_name) names;
+};
+
+static bool is_known(void *arg, const char *id)
+{
+    const struct known *k = arg;
+
+    vec_foreach (n, &k->names) {
+        if (streq(n->s + 1, id))
+            return true;
+    }
+    return false;
+}
+
+static void add_known(struct storage *s, const struct guest_disk_id *d, struct known *k)
+{
+    _cleanup_sr_ struct sr *sr = NULL;
+    struct vdi *v = NULL;
+    struct error *e = sr_lock_vdi(s, d->sr.s, d->vdi.s, &sr, &v);
+
+    if (e) {
+        error_free(e);
+        return;
+    }
+    for (const struct node *n = v->node; n; n = n->parent)
+        vec_add(&k->names, graph_name('n', n));
+}
+
+static struct error *close_strays(struct storage *s, const struct guest *g, struct qmp *q)
+{
+    struct known k = {0};
+
+    vec_foreach (d, &g->disks)
+        add_known(s, d, &k);
+    struct error *e = graph_prune(q, is_known, &k);
+    vec_fini(&k.names);
+    return e;
+}
+
 struct error *guest_connected(struct storage *s, const char *guest, struct qmp *q)
 {
     struct guest *g = guest_find(s, guest, true);
@@ -337,6 +377,8 @@ struct error *guest_connected(struct storage *s, const char *guest, struct qmp *
         else
             error_free(e);
     }
+    if (!first)
+        first = close_strays(s, g, q);
     qemu_process_set_qmp(&g->process, q);
     return sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, first);
 }

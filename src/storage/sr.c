@@ -154,16 +154,24 @@ struct error *sr_write_vdi(struct sr *sr, struct vdi *v)
     return sr->driver->record_write(sr->place, name, text);
 }
 
-struct error *sr_make_node(struct sr *sr, const char *id, enum image_format format, int64_t size,
-                           struct node *parent, struct node **ret)
+struct node *sr_add_node(struct sr *sr, const char *vdi, int which, enum image_format format,
+                         int64_t size, struct node *parent)
 {
-    struct node *n = tree_find_node(&sr->tree, id);
+    for (;; which += NODE_WHICH_STEP) {
+        struct uuid_text id = node_id_for(vdi, which);
+        struct node *n = tree_find_node(&sr->tree, id.s);
+        if (n && (!node_is_unused(n) || n->readers || n->writer || n->busy))
+            continue;
+        if (n)
+            tree_remove_node(&sr->tree, n);
+        return tree_add_node(&sr->tree, id.s, format, size, parent);
+    }
+}
 
-    if (n && (!node_is_unused(n) || n->readers || n->writer || n->busy))
-        return error_errno(EEXIST, "image %s is already in use", id);
-    if (n)
-        tree_remove_node(&sr->tree, n);
-    n = tree_add_node(&sr->tree, id, format, size, parent);
+struct error *sr_make_node(struct sr *sr, const char *vdi, int which, enum image_format format,
+                           int64_t size, struct node *parent, struct node **ret)
+{
+    struct node *n = sr_add_node(sr, vdi, which, format, size, parent);
     struct error *e = sr_write_node(sr, n);
     if (!e)
         e = sr->driver->image_create(sr->place, n);

@@ -73,10 +73,17 @@ _must_check_ struct error *sr_check_writable(const struct sr *sr);
 /* Records and images of nodes and VDIs of a locked SR. */
 _must_check_ struct error *sr_write_node(struct sr *sr, struct node *n);
 _must_check_ struct error *sr_write_vdi(struct sr *sr, struct vdi *v);
-/* Adds a node to the tree, writes its record, makes its image: all or nothing. One that is there
- * from an attempt before is made again. */
-_must_check_ struct error *sr_make_node(struct sr *sr, const char *id, enum image_format format,
-                                        int64_t size, struct node *parent, struct node **ret);
+/* A node in the tree, with the id derived from the VDI it is made for; what an attempt before left
+ * under that id is taken over. An id that is in use (its VDI was removed, others read its image) is
+ * passed over. */
+#define NODE_WHICH_STEP 16
+#define NODE_OF_REVERT  3
+struct node *sr_add_node(struct sr *sr, const char *vdi, int which, enum image_format format,
+                         int64_t size, struct node *parent);
+/* The same with record and image: all or nothing. */
+_must_check_ struct error *sr_make_node(struct sr *sr, const char *vdi, int which,
+                                        enum image_format format, int64_t size, struct node *parent,
+                                        struct node **ret);
 /* Removes a node and those below it that nothing uses any more; a failure leaves garbage that the
  * next attach removes. */
 void sr_release_node(struct sr *sr, struct node *n);

@@ -71,7 +71,8 @@ struct tree {
 void tree_init(struct tree *t);
 void tree_fini(struct tree *t);
 
-/* which: 0 = the VDI's own image, 1 = the image its source goes on in. */
+/* which: 0 = the VDI's own image, 1 = the image its source goes on in, 2 = an ISO, 3 = after a
+ * revert; larger numbers for further attempts. */
 struct uuid_text node_id_for(const char *vdi_uuid, int which);
 
 struct node *tree_find_node(const struct tree *t, const char *id);

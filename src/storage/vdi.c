@@ -73,7 +73,6 @@ static struct error *create_locked(struct sr *sr, const char *uuid, int64_t size
                                    enum image_format format, const struct map *props)
 {
     struct vdi *v = tree_find_vdi(&sr->tree, uuid);
-    struct uuid_text id = node_id_for(uuid, 0);
     struct node *n = NULL;
 
     TRY(sr_check_writable(sr));
@@ -84,7 +83,7 @@ static struct error *create_locked(struct sr *sr, const char *uuid, int64_t size
         return sr_failure(SR_FAILURE_EXISTS, "VDI %s exists and is different", uuid);
     if (sr->tree.vdis.n >= SR_NODES_MAX / 2)
         return sr_failure(SR_FAILURE_NO_SPACE, "too many VDIs");
-    TRY(sr_failure_from(SR_FAILURE_VDI_CREATE, sr_make_node(sr, id.s, format, size, NULL, &n)));
+    TRY(sr_failure_from(SR_FAILURE_VDI_CREATE, sr_make_node(sr, uuid, 0, format, size, NULL, &n)));
     struct error *e = sr_add_vdi(sr, uuid, n, &v, NULL, props);
     if (e)
         sr_release_node(sr, n);

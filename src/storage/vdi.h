@@ -34,6 +34,9 @@ _must_check_ struct error *vdi_snapshot(struct storage *s, const char *sr, const
                                         const char *to, int64_t time, const struct map *props);
 _must_check_ struct error *vdi_clone(struct storage *s, const char *sr, const char *vdi,
                                      const char *to, const struct map *props);
+/* Makes a closed disk what its snapshot is; what it was is gone unless something else needs it. */
+_must_check_ struct error *vdi_revert(struct storage *s, const char *sr, const char *vdi,
+                                      const char *snapshot);
 /* All data into a new disk, perhaps on another SR of the same kind (files / sim). Not of a disk
  * that is being written. */
 struct image_progress;

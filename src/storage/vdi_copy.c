@@ -41,7 +41,6 @@ static struct error *begin_target(struct storage *s, const char *sr_uuid, const 
                                   int format, struct copying *c, bool *ret_done)
 {
     _cleanup_sr_ struct sr *sr = NULL;
-    struct uuid_text id = node_id_for(to, 0);
     int64_t ignored;
 
     TRY(sr_lock(s, sr_uuid, &sr));
@@ -54,12 +53,7 @@ static struct error *begin_target(struct storage *s, const char *sr_uuid, const 
     TRY(vdi_round_size(c->from->size, f, &ignored));
     if (sr->driver->owner != c->from_sr->driver->owner || !sr->driver->image_copy)
         return error_api("SR_OPERATION_NOT_SUPPORTED", 1, sr_uuid);
-    struct node *n = tree_find_node(&sr->tree, id.s);
-    if (n && (n->busy || !node_is_unused(n)))
-        return vdi_in_use(to, "copy");
-    if (n)
-        tree_remove_node(&sr->tree, n);
-    n = tree_add_node(&sr->tree, id.s, f, c->from->size, NULL);
+    struct node *n = sr_add_node(sr, to, 0, f, c->from->size, NULL);
     struct error *e = sr_write_node(sr, n);
     if (e) {
         tree_remove_node(&sr->tree, n);
@@ -80,10 +74,9 @@ static struct error *end_target(struct copying *c, struct error *e, const char *
 
     pthread_mutex_lock(&sr->lock);
     c->made->busy = false;
-    if (!e)
+    if (!e && !tree_find_vdi(&sr->tree, to)) /* else another call for the same was first */
         e = sr_add_vdi(sr, to, c->made, &v, NULL, props);
-    if (e)
-        sr_release_node(sr, c->made);
+    sr_release_node(sr, c->made); /* if it found no use */
     sr->working--;
     pthread_cond_broadcast(&sr->changed);
     pthread_mutex_unlock(&sr->lock);

@@ -38,9 +38,7 @@ static struct error *check_depth(const struct node *n)
 static struct error *make_overlay(struct making *m, const char *for_vdi, int which,
                                   struct node **ret)
 {
-    struct uuid_text id = node_id_for(for_vdi, which);
-
-    return sr_make_node(m->sr, id.s, IMAGE_QCOW2, m->shared->size, m->shared, ret);
+    return sr_make_node(m->sr, for_vdi, which, IMAGE_QCOW2, m->shared->size, m->shared, ret);
 }
 
 /* Step 3 and 4. The pins follow the owner: it writes the new image and reads the old. */
@@ -146,9 +144,68 @@ struct error *vdi_clone(struct storage *s, const char *sr, const char *vdi, cons
     return derive(s, sr, vdi, to, NULL, true, props);
 }
 
+/* A snapshot that was written to is its own writer: from now on it shares. */
+static struct error *freeze(struct sr *sr, struct vdi *v)
+{
+    if (v->frozen)
+        return NULL;
+    if (v->owner || v->node->writer)
+        return vdi_in_use(v->uuid.s, "revert");
+    v->frozen = true;
+    struct error *e = sr_write_vdi(sr, v);
+    if (e)
+        v->frozen = false;
+    return e;
+}
+
+static struct error *revert(struct sr *sr, struct vdi *v, struct vdi *snapshot)
+{
+    struct node *old = v->node;
+    struct node *n = NULL;
+    bool was_frozen = v->frozen;
+
+    TRY(freeze(sr, snapshot));
+    TRY(check_depth(snapshot->node));
+    TRY(sr_make_node(sr, v->uuid.s, NODE_OF_REVERT, IMAGE_QCOW2, snapshot->node->size,
+                     snapshot->node, &n));
+    v->frozen = false;
+    tree_set_vdi_node(v, n);
+    struct error *e = sr_write_vdi(sr, v);
+    if (e) {
+        v->frozen = was_frozen;
+        tree_set_vdi_node(v, old);
+        sr_release_node(sr, n);
+        return e;
+    }
+    if (sr->driver->link)
+        sr->driver->link(sr->place, v->uuid.s, n);
+    sr_release_node(sr, old);
+    return NULL;
+}
+
+struct error *vdi_revert(struct storage *s, const char *sr_uuid, const char *vdi,
+                         const char *snapshot)
+{
+    _cleanup_sr_ struct sr *sr = NULL;
+    struct vdi *v = NULL;
+
+    TRY(sr_lock_vdi_idle(s, sr_uuid, vdi, &sr, &v));
+    struct vdi *from = tree_find_vdi(&sr->tree, snapshot);
+    while (from && sr_merge_touches(sr, from->node)) {
+        sr_wait_merge(sr);
+        v = tree_find_vdi(&sr->tree, vdi);
+        from = tree_find_vdi(&sr->tree, snapshot);
+    }
+    if (!v || !from)
+        return error_api("VDI_MISSING", 2, sr_uuid, v ? snapshot : vdi);
+    TRY(sr_check_writable(sr));
+    if (v->owner || v->node->busy || sr_merge_touches(sr, v->node))
+        return vdi_in_use(vdi, "revert");
+    return v == from ? NULL : sr_failure_from(SR_FAILURE_VDI_CLONE, revert(sr, v, from));
+}
+
 struct error *sr_make_writable(struct sr *sr, struct vdi *v)
 {
-    struct uuid_text id = node_id_for(v->uuid.s, 0);
     struct node *old = v->node;
     struct node *n = NULL;
 
@@ -157,7 +214,7 @@ struct error *sr_make_writable(struct sr *sr, struct vdi *v)
     if (v->owner)
         return vdi_in_use(v->uuid.s, "attach");
     TRY(check_depth(old));
-    TRY(sr_make_node(sr, id.s, IMAGE_QCOW2, old->size, old, &n));
+    TRY(sr_make_node(sr, v->uuid.s, 0, IMAGE_QCOW2, old->size, old, &n));
     bool was_frozen = v->frozen;
     v->frozen = false;
     tree_set_vdi_node(v, n);

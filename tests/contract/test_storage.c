@@ -171,6 +171,45 @@ static void test_a_snapshot_can_be_written(void **state)
     assert_int_equal(vdi_byte(r, a.s, 0), 1);
 }
 
+static void test_revert(void **state)
+{
+    struct rig *r = *state;
+    struct uuid_text a = rig_disk(r, 16 * MIB);
+    int64_t size;
+
+    vdi_fill(r, a.s, 0, 1);
+    struct uuid_text s = snapshot(r, a.s);
+    vdi_fill(r, a.s, 0, 2);
+    must(vdi_resize(r->storage, r->sr.s, a.s, 32 * MIB, &size));
+    struct disk d = disk_open(r, a.s, true);
+    must_fail(vdi_revert(r->storage, r->sr.s, a.s, s.s), "VDI_IN_USE");
+    disk_close(&d);
+    for (int i = 0; i < 3; i++) {
+        must(vdi_revert(r->storage, r->sr.s, a.s, s.s));
+        assert_int_equal(vdi_byte(r, a.s, 0), 1);
+        vdi_fill(r, a.s, 0, 3);
+    }
+    assert_int_equal(vdi_byte(r, s.s, 0), 1);
+    assert_int_equal(count_disks(r, true) + count_disks(r, false), 2);
+    struct vdi_info i;
+    must(vdi_stat(r->storage, r->sr.s, a.s, &i));
+    assert_int_equal(i.virtual_size, 16 * MIB);
+    vdi_info_fini(&i);
+}
+
+static void test_uuid_is_used_again(void **state)
+{
+    struct rig *r = *state;
+    struct uuid_text a = rig_disk(r, 4 * MIB);
+
+    vdi_fill(r, a.s, 0, 1);
+    struct uuid_text b = clone_of(r, a.s);
+    must(vdi_destroy(r->storage, r->sr.s, a.s));
+    must(vdi_create(r->storage, r->sr.s, a.s, 4 * MIB, -1, NULL));
+    assert_int_equal(vdi_byte(r, a.s, 0), 0);
+    assert_int_equal(vdi_byte(r, b.s, 0), 1);
+}
+
 static void test_depth_is_limited(void **state)
 {
     struct rig *r = *state;
@@ -367,6 +406,8 @@ int main(void)
         TEST(test_snapshot_under_a_writer),
         TEST(test_clones_are_apart),
         TEST(test_a_snapshot_can_be_written),
+        TEST(test_revert),
+        TEST(test_uuid_is_used_again),
         TEST(test_depth_is_limited),
         TEST(test_use_is_exclusive),
         TEST(test_resize),
