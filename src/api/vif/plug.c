@@ -113,7 +113,11 @@ const struct plan_type plan_vif_unplug = {
 
 /* No driver re-bridges a card in place: the guest sees it go and come back with its address. */
 static const struct plan_step move_steps[] = {
-    {.name = "detach card", .act = detach, .record = now_detached, .undo = attach},
+    {.name = "detach card",
+     .act = detach,
+     .record = now_detached,
+     .undo = attach,
+     .unrecord = now_attached},
     {.name = "attach card", .act = attach_there, .record = now_there, .undo = detach},
 };
 
