@@ -214,6 +214,8 @@ static void start(struct job *j, bool async)
     size_t first = j->call.msg->flags & MSG_NO_SESSION ? 0 : 1;
     struct error *e = async ? make_async(j, &run) : NULL;
 
+    if (run->call.msg->flags & MSG_CUSTOM_RESULT)
+        run->call.raw = arena_new(run->call.arena, struct str);
     if (!e)
         e = job_decode(run, first);
     if (run != j) {

@@ -124,6 +124,8 @@ static struct error *run_body(struct job *j)
 
     c->parked = false;
     c->plan = NULL;
+    if (c->raw)
+        str_clear(c->raw);
     if (is_emptied(c->msg))
         return NULL;
     if (!c->msg->body)
@@ -200,17 +202,15 @@ static bool run_once(struct job *j)
         error_free(e);
         return false;
     }
-    if (e) {
-        txn_free(TAKE_PTR(t));
-        if (contend(j, e, seen)) {
-            error_free(e);
-            return true;
-        }
-    } else if (j->rq) {
+    if (!e && j->rq)
         result_pieces(j, &v, &n); /* values may lie in versions the transaction pins */
-    } else {
-        async_end(j, NULL);
+    txn_free(TAKE_PTR(t));        /* before the answer: its memory is the request's */
+    if (e && contend(j, e, seen)) {
+        error_free(e);
+        return true;
     }
+    if (!e && !j->rq)
+        async_end(j, NULL);
     job_finish(j, e, v, n);
     return true;
 }
