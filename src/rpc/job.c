@@ -202,15 +202,16 @@ static bool run_once(struct job *j)
         error_free(e);
         return false;
     }
+    /* Results may lie in versions that the transaction pins; its memory is the request's. */
     if (!e && j->rq)
-        result_pieces(j, &v, &n); /* values may lie in versions the transaction pins */
-    txn_free(TAKE_PTR(t));        /* before the answer: its memory is the request's */
+        result_pieces(j, &v, &n);
+    else if (!e)
+        async_end(j, NULL);
+    txn_free(TAKE_PTR(t));
     if (e && contend(j, e, seen)) {
         error_free(e);
         return true;
     }
-    if (!e && !j->rq)
-        async_end(j, NULL);
     job_finish(j, e, v, n);
     return true;
 }
