@@ -11,7 +11,6 @@
 
 #include <stddef.h>
 
-/* clang-format off */
 const struct plan_type *const plan_types[] = {
     &plan_pbd_plug,
     &plan_pbd_unplug,
@@ -20,13 +19,10 @@ const struct plan_type *const plan_types[] = {
     &plan_sr_create,
     &plan_sr_destroy,
     &plan_sr_scan,
-<<<<<<< HEAD
     &plan_vbd_eject,
     &plan_vbd_insert,
     &plan_vbd_plug,
     &plan_vbd_unplug,
-=======
->>>>>>> 227e3f3 (Make, destroy and set up VMs: settings, memory, processors, queries)
     &plan_vdi_clone,
     &plan_vdi_copy,
     &plan_vdi_create,
@@ -34,31 +30,22 @@ const struct plan_type *const plan_types[] = {
     &plan_vdi_resize,
     &plan_vdi_revert,
     &plan_vdi_snapshot,
-<<<<<<< HEAD
     &plan_vif_move,
     &plan_vif_plug,
     &plan_vif_unplug,
     &plan_vm_clean_reboot,
     &plan_vm_clean_shutdown,
-=======
-    &plan_vm_clean_reboot,
-    &plan_vm_clean_shutdown,
     &plan_vm_destroy,
->>>>>>> 227e3f3 (Make, destroy and set up VMs: settings, memory, processors, queries)
     &plan_vm_hard_reboot,
     &plan_vm_hard_shutdown,
     &plan_vm_pause,
     &plan_vm_restart,
     &plan_vm_resume,
-<<<<<<< HEAD
-=======
     &plan_vm_set_memory_dynamic_range,
     &plan_vm_set_vcpus_number_live,
->>>>>>> 227e3f3 (Make, destroy and set up VMs: settings, memory, processors, queries)
     &plan_vm_start,
     &plan_vm_stopped,
     &plan_vm_suspend,
     &plan_vm_unpause,
     NULL,
 };
-/* clang-format on */
