@@ -85,6 +85,13 @@ def test_create_refuses_what_does_not_fit(xen, vm, disk, fails):
     assert xen.VM.get_VBDs(vm) == []
 
 
+def test_allowed_devices(xen, vm, disk, fails):
+    xen.VBD.create(record(vm, disk(), userdevice="1"))
+    free = xen.VM.get_allowed_VBD_devices(vm)
+    assert len(free) == 254 and free[:3] == ["0", "2", "3"] and free[-1] == "254"
+    fails("HANDLE_INVALID", xen.VM.get_allowed_VBD_devices, "OpaqueRef:nothing")
+
+
 def test_destroy(xen, vm, disk, fails):
     vdi = disk()
     vbd = xen.VBD.create(record(vm, vdi))

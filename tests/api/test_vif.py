@@ -71,6 +71,11 @@ def test_create_refuses_bad_input(xen, vm, networks, fails):
     assert len(xen.VM.get_VIFs(vm)) == 1
 
 
+def test_allowed_devices(xen, vm, networks):
+    xen.VIF.create(record(vm, networks[0], "1"))
+    assert xen.VM.get_allowed_VIF_devices(vm) == [str(i) for i in range(16) if i != 1]
+
+
 def test_destroy(xen, vm, networks, fails):
     vif = xen.VIF.create(record(vm, networks[0]))
     xen.VM.start(vm, False, False)
