@@ -5,6 +5,7 @@ Nothing here reaches into the daemons: tests use the public sockets only. XENOLI
 build directory (default: build/ of this tree).
 """
 
+import json
 import os
 import shutil
 import signal
@@ -171,6 +172,46 @@ class Daemons:
     def client(self):
         return Client(self.server()).login()
 
+    def host_call(self, name, **args):
+        """A call of the host protocol, as xenolithd makes it (src/proto/frame.h)."""
+        def exchange(id_, call, fields):
+            text = json.dumps({"id": id_, "call": call, "args": fields}).encode()
+            s.sendall(len(text).to_bytes(4, "little") + text)
+            while True:
+                size = int.from_bytes(exactly(4), "little")
+                answer = json.loads(exactly(size))
+                if answer.get("id") == id_:
+                    if "error" in answer:
+                        raise XenError([answer["error"].get("code", "SYSTEM"), answer["error"].get("detail", "")])
+                    return answer["result"]
+
+        def exactly(n):
+            data = b""
+            while len(data) < n:
+                got = s.recv(n - len(data))
+                if not got:
+                    raise ConnectionError("hostd closed the connection")
+                data += got
+            return data
+
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(str(self.state / "run" / "hostd"))
+            digest = next(line.split('"')[1] for line in (BUILD / "gen/host_proto.h").read_text().splitlines()
+                          if "define HOST_PROTO_DIGEST" in line)
+            exchange(1, "hello", {"version": "tests", "schema": digest})
+            return exchange(2, name, args)
+
+    def control(self, uuid, act=None, fail=None, **policy):
+        """Makes the simulated guest act, or the simulated hypervisor fail its next call `fail`."""
+        if act:
+            self.host_call("vm_control", command=json.dumps({"guest": {"uuid": uuid, "act": act}}))
+        if fail:
+            fault = {"op": fail, "code": "INTERNAL_ERROR", "params": ["told to fail"], "times": 1}
+            self.host_call("vm_control", command=json.dumps({"fault": fault}))
+        if policy:
+            self.host_call("vm_control", command=json.dumps({"policy": {"uuid": uuid, **policy}}))
+
     def stop(self, which=("xapi", "hostd"), sig=signal.SIGTERM):
         for name in which:
             process = getattr(self, name)
@@ -244,3 +285,4 @@ def fails(code, call, *args):
 @pytest.fixture(name="fails")
 def fails_fixture():
     return fails
+

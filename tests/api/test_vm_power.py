@@ -20,11 +20,6 @@ def vm(xen):
     xen.VM.destroy(ref)
 
 
-def control(daemons, xen, vm, **command):
-    """Makes the simulated guest do something."""
-    daemons.control(xen.VM.get_uuid(vm), **command)
-
-
 def wait_state(xen, vm, state, timeout=20):
     token, end = "", time.monotonic() + timeout
     while time.monotonic() < end:
