@@ -253,4 +253,5 @@ void parts_stop(struct parts *p)
         server_free(p->d.server);
     tls_free(p->tls);
     static_files_free(p->files);
+    setup_end(&p->d);
 }

@@ -21,6 +21,13 @@ static struct error *all_rows(struct setup *s)
     return s->first ? setup_templates(s) : NULL;
 }
 
+void setup_end(struct daemon *d)
+{
+    free((void *)(uintptr_t)d->host_ref);
+    free((void *)(uintptr_t)d->pool_ref);
+    d->host_ref = d->pool_ref = NULL;
+}
+
 struct error *setup_rows(struct daemon *d)
 {
     static const struct commit_info info = {.who = "", .task = "", .call = "start"};
@@ -39,7 +46,6 @@ struct error *setup_rows(struct daemon *d)
 
     TRY(all_rows(&s));
     TRY(txn_commit(t, &info));
-    /* They name the daemon's own rows until it ends. */
     d->host_ref = xstrdup(s.host);
     d->pool_ref = xstrdup(s.pool);
     return NULL;

@@ -15,6 +15,8 @@
 
 /* Makes or updates the rows; sets d->host_ref and d->pool_ref (kept until the program ends). */
 _must_check_ struct error *setup_rows(struct daemon *d);
+/* Forgets the two references, when no thread uses them any more. */
+void setup_end(struct daemon *d);
 
 /* After setup_rows, also after a lost connection to hostd: attaches the repositories whose PBDs are
  * plugged. What fails there is told to warn, unplugs the PBD and does not stop the rest. */
