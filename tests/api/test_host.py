@@ -73,6 +73,18 @@ def test_plugins(xen, host, fails):
     assert xen.host.has_extension(host, "none") is False
 
 
+def test_evacuate(xen, host, fails):
+    xen.host.assert_can_evacuate(host)
+    assert xen.host.get_vms_which_prevent_evacuation(host) == {}
+    assert xen.host.get_uncooperative_resident_VMs(host) == []
+    xen.host.evacuate(host)
+    assert xen.host.get_enabled(host) is False
+    xen.host.enable(host)
+    for call in (xen.host.assert_can_evacuate, xen.host.evacuate, xen.host.get_vms_which_prevent_evacuation,
+                 xen.host.get_uncooperative_resident_VMs):
+        fails("HANDLE_INVALID", call, "OpaqueRef:none")
+
+
 def test_quiet_calls(xen, host):
     xen.host.sync_data(host)
     assert "system-status-capabilities" in xen.host.get_system_status_capabilities(host)

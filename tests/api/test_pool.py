@@ -72,3 +72,11 @@ def test_default_sr_may_be_taken_away(xen, pool):
     assert xen.pool.get_default_SR(pool) == "OpaqueRef:NULL"
     xen.pool.set_default_SR(pool, sr)
     assert xen.pool.get_default_SR(pool) == sr
+
+
+def test_refused(xen, fails):
+    fails("WLB_NOT_INITIALIZED", xen.pool.send_wlb_configuration, {})
+    fails("WLB_NOT_INITIALIZED", xen.pool.retrieve_wlb_configuration)
+    fails("WLB_NOT_INITIALIZED", xen.pool.retrieve_wlb_recommendations)
+    fails("WLB_NOT_INITIALIZED", xen.pool.deconfigure_wlb)
+    fails("WLB_NOT_INITIALIZED", xen.host.retrieve_wlb_evacuate_recommendations, xen.host.get_all()[0])

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Storage repositories and their connections to the host."""
 
-import uuid
-
 import pytest
 
 GIB = 1 << 30

@@ -2,6 +2,7 @@
 """Disks: making, sharing, copying, growing and losing them."""
 
 import concurrent.futures
+import uuid
 
 import pytest
 
@@ -187,3 +188,16 @@ def test_nbd_info(xen, vdi):
 
 def test_deprecated(xen, vdi, fails):
     fails("MESSAGE_DEPRECATED", xen.VDI.force_unlock, vdi)
+
+
+def test_introduce(xen, sr, fails):
+    ident = str(uuid.uuid4())
+    fixed = ("name", "text", sr, "user", False, False, {"k": "v"}, "somewhere")
+    fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.introduce, ident, *fixed)
+    ref = xen.VDI.db_introduce(ident, *fixed)
+    record = xen.VDI.get_record(ref)
+    assert (record["uuid"], record["name_label"], record["SR"]) == (ident, "name", sr)
+    assert (record["location"], record["other_config"], record["managed"]) == ("somewhere", {"k": "v"}, True)
+    fails("INVALID_VALUE", xen.VDI.db_introduce, ident, *fixed)
+    xen.VDI.db_forget(ref)
+    fails("HANDLE_INVALID", xen.VDI.get_record, ref)

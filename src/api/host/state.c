@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* host.enable and disable, and small questions about a host. */
 #include "api/common/lists.h"
+#include "api/host/host.h"
 #include "gen/class/PIF_txn.h"
 #include "gen/class/host_txn.h"
 #include "gen/class/pool_txn.h"
@@ -10,9 +11,6 @@
 #include "rpc/call.h"
 #include "rules/ops.h"
 
-/* Set by disable(auto_enable = false): stays disabled over a restart. */
-#define STAY_DISABLED "disabled_until_enabled"
-
 struct error *api_host_disable(struct call *c, const struct host_disable_args *a)
 {
     struct host_rec *h;
@@ -20,9 +18,9 @@ struct error *api_host_disable(struct call *c, const struct host_disable_args *a
     TRY(txn_edit_host(c->txn, a->host, &h));
     h->enabled = false;
     if (a->auto_enable)
-        map_remove(c->arena, &h->other_config, STAY_DISABLED);
+        map_remove(c->arena, &h->other_config, HOST_STAYS_DISABLED);
     else
-        map_set(c->arena, &h->other_config, STAY_DISABLED, "true");
+        map_set(c->arena, &h->other_config, HOST_STAYS_DISABLED, "true");
     return NULL;
 }
 
@@ -35,7 +33,7 @@ struct error *api_host_enable(struct call *c, const struct host_enable_args *a)
     TRY(host_op_check(txn_view(c->txn), host, HOST_ALLOWED_OPERATIONS_ENABLE));
     TRY(txn_edit_host(c->txn, a->host, &h));
     h->enabled = true;
-    map_remove(c->arena, &h->other_config, STAY_DISABLED);
+    map_remove(c->arena, &h->other_config, HOST_STAYS_DISABLED);
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The rows of the host itself: host, host_metrics, host_cpu. */
+#include "api/host/host.h"
 #include "api/common/lists.h"
 #include "api/setup/rows.h"
 #include "base/world.h"
@@ -127,7 +128,6 @@ static void fill_new(struct setup *s, struct host_rec *h)
 
     h->name_label = h->hostname;
     h->name_description = "Default install";
-    h->enabled = true;
     h->API_version_vendor = "XenSource";
     h->sched_policy = "credit";
     set_add(s->a, &h->supported_bootloaders, "pygrub");
@@ -154,6 +154,7 @@ static void refresh(struct setup *s, struct host_rec *h)
     h->cpu_info = cpu_info(s);
     h->capabilities = capabilities(s);
     h->bios_strings = f->bios;
+    h->enabled = !map_is_true(&h->other_config, HOST_STAYS_DISABLED);
     h->boot_free_mem = s->memory_free;
     map_set(s->a, &h->other_config, "boot_time", int_text(s, f->boot_time));
     map_set(s->a, &h->other_config, "agent_start_time", int_text(s, now_s()));
