@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of sessions: limits, ages, the pace of listeners. Time is the test's. */
+#include "auth/sessions.h"
+
+#include "base/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static int64_t clock_us = 1000000000 * SECOND_US;
+
+static int64_t test_clock(void)
+{
+    return clock_us;
+}
+
+static struct arena arena;
+
+static const char *login(struct sessions *s, const char *originator, int number)
+{
+    const char *evicted;
+    struct session seed = {
+        .ref = arena_printf(&arena, "OpaqueRef:%s-%d", originator, number),
+        .user = "root",
+        .originator = originator,
+    };
+
+    sessions_add(s, &seed, &arena, &evicted);
+    return evicted;
+}
+
+static bool is_known(struct sessions *s, const char *ref)
+{
+    _cleanup_session_ struct session *found = sessions_find(s, ref);
+
+    return found != NULL;
+}
+
+static void the_oldest_goes_when_one_originator_has_too_many(void **state)
+{
+    struct sessions *s = sessions_new(0);
+
+    for (int i = 0; i < SESSIONS_PER_ORIGINATOR; i++) {
+        clock_us += SECOND_US;
+        assert_null(login(s, "a", i));
+    }
+    assert_null(login(s, "b", 0));
+    clock_us += SECOND_US;
+    assert_true(is_known(s, "OpaqueRef:a-0")); /* used: now a-1 is the oldest */
+    assert_string_equal(login(s, "a", SESSIONS_PER_ORIGINATOR), "OpaqueRef:a-1");
+    assert_false(is_known(s, "OpaqueRef:a-1"));
+    assert_true(is_known(s, "OpaqueRef:b-0"));
+    assert_int_equal(sessions_count(s), SESSIONS_PER_ORIGINATOR + 1);
+    sessions_free(s);
+}
+
+static void unused_sessions_expire_after_a_day(void **state)
+{
+    struct sessions *s = sessions_new(0);
+    struct session_use *uses;
+
+    login(s, "a", 0);
+    login(s, "a", 1);
+    assert_int_equal(sessions_review(s, &arena, &uses), 2);
+    assert_int_equal(sessions_review(s, &arena, &uses), 0);
+    clock_us += SESSION_IDLE_S * SECOND_US;
+    assert_true(is_known(s, "OpaqueRef:a-1"));
+    clock_us += SECOND_US;
+    assert_int_equal(sessions_review(s, &arena, &uses), 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(uses[i].expired, strcmp(uses[i].ref, "OpaqueRef:a-0") == 0);
+    assert_false(is_known(s, "OpaqueRef:a-0"));
+    assert_int_equal(sessions_count(s), 1);
+    sessions_free(s);
+}
+
+static void a_counted_session_outlives_its_logout(void **state)
+{
+    struct sessions *s = sessions_new(0);
+
+    login(s, "a", 0);
+    _cleanup_session_ struct session *held = sessions_find(s, "OpaqueRef:a-0");
+
+    assert_true(sessions_remove(s, "OpaqueRef:a-0"));
+    assert_false(sessions_remove(s, "OpaqueRef:a-0"));
+    sessions_free(s);
+    assert_string_equal(held->user, "root");
+    assert_string_equal(held->originator, "a");
+}
+
+static void long_texts_are_cut(void **state)
+{
+    struct sessions *s = sessions_new(0);
+    char *name = arena_alloc(&arena, 10001);
+    const char *evicted;
+
+    memset(name, 'x', 10000);
+    name[10000] = 0;
+    struct session seed = {.ref = "OpaqueRef:1", .user = name, .originator = name};
+
+    sessions_add(s, &seed, &arena, &evicted);
+    _cleanup_session_ struct session *found = sessions_find(s, "OpaqueRef:1");
+
+    assert_int_equal(strlen(found->user), SESSION_TEXT_MAX);
+    assert_int_equal(strlen(found->originator), SESSION_TEXT_MAX);
+    sessions_free(s);
+}
+
+static void a_flood_is_paced_and_a_trickle_is_not(void **state)
+{
+    struct sessions *s = sessions_new(0);
+    int at_once = 0;
+
+    login(s, "a", 0);
+    _cleanup_session_ struct session *l = sessions_find(s, "OpaqueRef:a-0");
+
+    for (int64_t i = 0; i < 200; i++, clock_us += 5000) { /* a change every 5 ms for a second */
+        if (session_next_batch(l) > clock_us)
+            continue;
+        session_paced(l, clock_us);
+        at_once++;
+    }
+    assert_in_range(at_once, 18, 24);
+    for (int i = 0; i < 20; i++) {
+        clock_us += 200000;
+        assert_true(session_next_batch(l) <= clock_us);
+        session_paced(l, clock_us);
+    }
+    sessions_free(s);
+}
+
+static void registrations_begin_where_they_were_made(void **state)
+{
+    struct sessions *s = sessions_new(0);
+    bool tasks[CLASS_MAX] = {[CLASS_TASK] = true}, pools[CLASS_MAX] = {[CLASS_POOL] = true};
+
+    login(s, "a", 0);
+    _cleanup_session_ struct session *l = sessions_find(s, "OpaqueRef:a-0");
+
+    assert_false(session_registration(s, l).any);
+    session_register(s, l, tasks, true, (struct token){.stamp = 7});
+    session_register(s, l, pools, true, (struct token){.stamp = 9});
+    struct registration r = session_registration(s, l);
+
+    assert_true(r.any && r.classes[CLASS_TASK] && r.classes[CLASS_POOL]);
+    assert_int_equal(r.token.stamp, 7);
+    session_set_token(s, l, (struct token){.stamp = 12});
+    session_register(s, l, tasks, false, (struct token){.stamp = 20});
+    r = session_registration(s, l);
+    assert_true(r.any && !r.classes[CLASS_TASK]);
+    assert_int_equal(r.token.stamp, 12);
+    session_register(s, l, pools, false, (struct token){.stamp = 21});
+    assert_false(session_registration(s, l).any);
+    sessions_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_oldest_goes_when_one_originator_has_too_many),
+        cmocka_unit_test(unused_sessions_expire_after_a_day),
+        cmocka_unit_test(a_counted_session_outlives_its_logout),
+        cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(a_flood_is_paced_and_a_trickle_is_not),
+        cmocka_unit_test(registrations_begin_where_they_were_made),
+    };
+    static const struct world test_world = {
+        .now_us = test_clock, .mono_us = test_clock, .random = NULL};
+
+    world = &test_world;
+    arena_init(&arena);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    arena_fini(&arena);
+    return failed;
+}
