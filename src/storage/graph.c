@@ -3,6 +3,7 @@
 
 #include "storage/graph.h"
 
+#include "storage/qimg.h"
 #include "storage/tune.h"
 #include "value/json.h"
 
@@ -48,18 +49,12 @@ json_t *graph_file_options(const struct node *n, const char *path)
                      path, "auto-read-only", 1, "discard", "unmap");
 }
 
-static const char *const format_drivers[IMAGE_FORMAT_MAX] = {
-    [IMAGE_QCOW2] = "qcow2",
-    [IMAGE_RAW] = "raw",
-    [IMAGE_VHD] = "vpc",
-};
-
 json_t *graph_format_options(const struct node *n, bool over_parent, bool read_only)
 {
     struct graph_name file = graph_name('f', n);
     struct graph_name name = graph_name('n', n);
     json_t *j =
-        json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", format_drivers[n->format], "node-name",
+        json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", qimg_driver(n->format), "node-name",
                   name.s, "file", file.s, "read-only", read_only, "discard", "unmap");
 
     if (n->format != IMAGE_QCOW2)

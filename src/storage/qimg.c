@@ -25,6 +25,11 @@ static const char *const create_options[IMAGE_FORMAT_MAX] = {
     [IMAGE_VHD] = "subformat=dynamic,force_size=on",
 };
 
+const char *qimg_driver(enum image_format format)
+{
+    return drivers[format];
+}
+
 /* qemu-img gives only text. */
 static struct error *with_errno(struct error *e)
 {
@@ -57,7 +62,7 @@ static void add_format(struct spawn *s, enum image_format format)
 }
 
 struct error *qimg_create(const char *program, const char *path, enum image_format format,
-                          int64_t size, const char *parent, enum image_format parent_format)
+                          int64_t size)
 {
     _cleanup_spawn_ struct spawn s;
 
@@ -67,13 +72,6 @@ struct error *qimg_create(const char *program, const char *path, enum image_form
     if (create_options[format]) {
         spawn_add(&s, "-o");
         spawn_add(&s, create_options[format]);
-    }
-    if (parent) {
-        spawn_add(&s, "-u");
-        spawn_add(&s, "-b");
-        spawn_add(&s, parent);
-        spawn_add(&s, "-F");
-        spawn_add(&s, drivers[parent_format]);
     }
     spawn_add(&s, path);
     spawn_addf(&s, "%lld", (long long)size);

@@ -9,10 +9,10 @@
 
 #include "storage/sr_driver.h"
 
-/* parent NULL: no backing file; else the name written into the header, and its format. */
+/* What QEMU calls the format. */
+const char *qimg_driver(enum image_format format);
 _must_check_ struct error *qimg_create(const char *program, const char *path,
-                                       enum image_format format, int64_t size, const char *parent,
-                                       enum image_format parent_format);
+                                       enum image_format format, int64_t size);
 _must_check_ struct error *qimg_resize(const char *program, const char *path,
                                        enum image_format format, int64_t size);
 _must_check_ struct error *qimg_rebase(const char *program, const char *path, const char *parent,

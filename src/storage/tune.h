@@ -10,6 +10,7 @@
  */
 
 #define QCOW2_CREATE_OPTIONS "extended_l2=on,cluster_size=128k"
+#define QCOW2_CLUSTER_BITS   17 /* the same, for qcow2_new.c */
 
 /* Virtual sizes are rounded up to this: a multiple of what VHD, CBT bitmaps and clusters need. */
 #define VDI_SIZE_STEP (2ll << 20)

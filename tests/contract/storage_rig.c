@@ -100,6 +100,15 @@ struct rig *rig_take_over(const char *dir, const char *sr)
     return r;
 }
 
+void rig_give_back(struct rig *r)
+{
+    storage_free(r->storage);
+    qmp_loop_stop(r->loop);
+    free(r->sr_dir);
+    free(r->dir);
+    free(r);
+}
+
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
     return remove(path);
@@ -109,12 +118,10 @@ int rig_tear_down(void **state)
 {
     struct rig *r = *state;
 
-    storage_free(r->storage);
-    qmp_loop_stop(r->loop);
-    nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(r->sr_dir);
-    free(r->dir);
-    free(r);
+    _cleanup_free_ char *dir = xstrdup(r->dir);
+
+    rig_give_back(r);
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;
 }
 

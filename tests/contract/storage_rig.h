@@ -35,6 +35,7 @@ void rig_start(struct rig *r);
 void rig_restart(struct rig *r);
 /* Another process's directory and SR, attached here. */
 struct rig *rig_take_over(const char *dir, const char *sr);
+void rig_give_back(struct rig *r);
 struct error *rig_attach(struct rig *r);
 
 /* The test ends here if e is an error, and says which. */

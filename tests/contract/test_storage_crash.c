@@ -171,6 +171,7 @@ static int child(char **argv)
         disk_fill(&d, 9 * MIB, 4);
         disk_close(&d);
     }
+    rig_give_back(r);
     return 0;
 }
 

@@ -279,6 +279,9 @@ static int child(char **argv)
         fprintf(stderr, "%s\n", text);
         return 1;
     }
+    let_go(&g);
+    free(g.qmp_path);
+    rig_give_back(g.r);
     return 0;
 }
 

@@ -65,6 +65,8 @@ static struct error *listen_in(const struct domain *d, const char *name, struct 
     _cleanup_free_ char *path = xasprintf("%s/%s", d->dir, name);
 
     TRY(io_listen_unix(path, SOCK_STREAM, 0600, ret_fd));
+    /* QEMU may call accept once more than there are connections: that must not stop it. */
+    TRY(io_set_nonblock(*ret_fd, true));
     spawn_pass_fd(s, *ret_fd, child_fd);
     return NULL;
 }

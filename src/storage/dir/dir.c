@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "storage/image_header.h"
 #include "storage/owner.h"
+#include "storage/qcow2_new.h"
 #include "storage/qimg.h"
 #include "storage/tune.h"
 #include "value/json.h"
@@ -283,15 +284,36 @@ static struct error *publish(struct place *p, const char *making, const struct n
     return NULL;
 }
 
+static struct error *make_raw(struct place *p, const char *name, int64_t size)
+{
+    _cleanup_close_ int fd =
+        openat(p->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || ftruncate(fd, size) < 0 || fsync(fd) < 0)
+        return error_errno(errno, "cannot create %s/%s", p->path, name);
+    return NULL;
+}
+
+static struct error *make_empty(struct place *p, const struct node *n, const char *name)
+{
+    _cleanup_free_ char *parent = n->parent ? image_name(n->parent) : NULL;
+    _cleanup_free_ char *path = in_dir(p, name);
+
+    if (n->format == IMAGE_RAW)
+        return make_raw(p, name, n->size);
+    if (n->format == IMAGE_VHD)
+        return qimg_create(p->qemu_img, path, n->format, n->size);
+    return qcow2_create(p->dir_fd, name, n->size, parent,
+                        parent ? qimg_driver(n->parent->format) : NULL);
+}
+
 static struct error *dir_image_create(struct place *p, const struct node *n)
 {
     _cleanup_free_ char *making = xasprintf(MAKING_PREFIX "%s", n->id.s);
-    _cleanup_free_ char *path = in_dir(p, making);
-    _cleanup_free_ char *parent = n->parent ? image_name(n->parent) : NULL;
 
     TRY(dir_check(p));
-    struct error *e = qimg_create(p->qemu_img, path, n->format, n->size, parent,
-                                  n->parent ? n->parent->format : IMAGE_RAW);
+    unlinkat(p->dir_fd, making, 0);
+    struct error *e = make_empty(p, n, making);
     if (!e)
         e = publish(p, making, n);
     if (e)
@@ -303,16 +325,14 @@ static struct error *dir_image_create(struct place *p, const struct node *n)
 static struct error *chain_options(const struct sr_driver *d, struct place *p, const struct node *n,
                                    json_t **ret)
 {
-    static const char *const drivers[IMAGE_FORMAT_MAX] = {
-        [IMAGE_QCOW2] = "qcow2", [IMAGE_RAW] = "raw", [IMAGE_VHD] = "vpc"};
     _cleanup_json_ json_t *below = NULL;
     char path[PATH_MAX];
 
     if (n->parent)
         TRY(chain_options(d, p, n->parent, &below));
     TRY(d->image_path(p, n, path));
-    json_t *j = json_pack("{s:s, s:b, s:{s:s, s:s}}", "driver", drivers[n->format], "read-only", 1,
-                          "file", "driver", "file", "filename", path);
+    json_t *j = json_pack("{s:s, s:b, s:{s:s, s:s}}", "driver", qimg_driver(n->format), "read-only",
+                          1, "file", "driver", "file", "filename", path);
 
     if (n->format == IMAGE_QCOW2)
         json_object_set_new(j, "backing", below ? json_incref(below) : json_null());
