@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/vm/boot_checks.h"
 
-#include "api/vm/domain.h"
+#include "api/vm/params.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VBD_txn.h"
@@ -11,25 +11,16 @@
 #include "gen/class/host_txn.h"
 #include "gen/errors.h"
 #include "rules/lookup.h"
-#include "rules/memory.h"
 #include "rules/ops.h"
 
 #include <inttypes.h>
 
-static struct error *check_platform(const struct vm_rec *vm)
+static struct error *check_params(const struct vm_rec *vm)
 {
-    const char *firmware = config_find(&vm->HVM_boot_params, "firmware");
-    const char *cores = config_find(&vm->platform, "cores-per-socket");
-
-    if (firmware && !streq(firmware, "bios") && !streq(firmware, "uefi"))
-        return err_invalid_value("HVM-boot-params['firmware']", firmware);
+    TRY(firmware_check(&vm->HVM_boot_params));
     if (vm->VCPUs_at_startup <= 0 || vm->VCPUs_at_startup > vm->VCPUs_max)
         return err_vm_no_vcpus(vm->self);
-    int64_t n = cores ? device_number(cores) : 1;
-
-    if (n <= 0 || vm->VCPUs_max % n)
-        return err_invalid_value("platform:cores-per-socket", cores);
-    return NULL;
+    return platform_check(&vm->platform, vm->VCPUs_max);
 }
 
 static struct error *check_host(struct daemon *d, struct txn *t)
@@ -101,18 +92,6 @@ static struct error *check_disks(struct daemon *d, struct txn *t, const struct v
     return NULL;
 }
 
-static int64_t overhead_of(const struct vm_rec *vm)
-{
-    const struct memory_shape shape = {
-        .domain_type = DOMAIN_TYPE_HVM,
-        .vcpus = vm->VCPUs_max,
-        .static_max = vm->memory_static_max,
-        .shadow_multiplier = vm->HVM_shadow_multiplier,
-    };
-
-    return memory_overhead(&shape);
-}
-
 /* What is left of the host's memory after what its running VMs may use. */
 static struct error *check_memory(struct daemon *d, struct txn *t, const struct vm_rec *vm)
 {
@@ -123,14 +102,14 @@ static struct error *check_memory(struct daemon *d, struct txn *t, const struct 
     if (!(m = txn_find_host_metrics(t, host->metrics)))
         return NULL;
     const struct host_inv *inv = txn_inv_host(t, host);
-    int64_t needed = vm->memory_dynamic_min + overhead_of(vm);
+    int64_t needed = vm->memory_dynamic_min + vm_memory_overhead(vm);
     int64_t free = m->memory_total - host->memory_overhead;
 
     for (size_t i = 0; i < inv->resident_VMs.n; i++) {
         const struct vm_rec *other = txn_find_vm(t, inv->resident_VMs.v[i]);
 
         if (other && !other->is_control_domain)
-            free -= other->memory_dynamic_min + overhead_of(other);
+            free -= other->memory_dynamic_min + vm_memory_overhead(other);
     }
     if (needed <= free)
         return NULL;
@@ -142,7 +121,7 @@ static struct error *check_memory(struct daemon *d, struct txn *t, const struct 
 
 struct error *vm_boot_checks(struct daemon *d, struct txn *t, const struct vm_rec *vm)
 {
-    TRY(check_platform(vm));
+    TRY(check_params(vm));
     TRY(check_host(d, t));
     TRY(check_disks(d, t, vm));
     return check_memory(d, t, vm);

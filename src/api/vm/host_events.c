@@ -91,6 +91,19 @@ static struct error *touch(struct txn *t, const struct vm_rec *vm, bool rebooted
     return txn_commit(t, &info);
 }
 
+static struct error *follow_memory(struct txn *t, const struct vm_rec *vm, int64_t actual)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "guest event"};
+    struct vm_metrics_rec *m;
+
+    if (!txn_find_vm_metrics(t, vm->metrics))
+        return NULL;
+    TRY(txn_edit_vm_metrics(t, vm->metrics, &m));
+    m->memory_actual = actual;
+    m->last_updated = now_s();
+    return txn_commit(t, &info);
+}
+
 static struct error *set_power_state(struct txn *t, const struct vm_rec *vm,
                                      enum vm_power_state state)
 {
@@ -133,6 +146,8 @@ static struct error *handle_once(struct daemon *d, const struct host_event_rec *
         return touch(t, vm, true);
     if (streq(event->kind, "state"))
         return follow_state(d, t, vm, event->state, event->stop);
+    if (streq(event->kind, "memory"))
+        return follow_memory(t, vm, event->memory_actual);
     return touch(t, vm, false);
 }
 

@@ -16,3 +16,6 @@ extern const struct plan_type plan_vm_clean_reboot;
 extern const struct plan_type plan_vm_hard_reboot;
 extern const struct plan_type plan_vm_stopped;
 extern const struct plan_type plan_vm_restart;
+extern const struct plan_type plan_vm_destroy;
+extern const struct plan_type plan_vm_set_memory_dynamic_range;
+extern const struct plan_type plan_vm_set_vcpus_number_live;
