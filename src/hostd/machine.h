@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What xenolith-hostd is made of; every body of a host call finds it with host_call_ctx. */
+/*
+ * What xenolith-hostd is made of; every body of a host call finds it with host_call_ctx. Constant
+ * once calls are served, but for the parts with locking of their own.
+ */
+
+#include "base/error.h"
+#include "base/turns.h"
 
 #include <stddef.h>
 
-struct hv;
+struct accounts;
+struct guests;
 struct host_server;
+struct hv;
+struct net;
+struct options;
+struct qmp_loop;
 struct storage;
 
 struct machine {
@@ -16,4 +27,20 @@ struct machine {
     struct host_server *server;
     const char *const *roots; /* where file and ISO SRs may lie */
     size_t n_roots;
+    struct net *net;
+    struct accounts *accounts;
+    struct guests *guests; /* disks of domains (guests.h) */
+    struct qmp_loop *loop;
+    struct turns vms;           /* a call that changes a VM has its turn */
+    pthread_mutex_t event_lock; /* guards `server` as seen by events */
+    char boot_id[64];
+    char *own_state_dir;
+    char *own_roots[2];
+    int lock_fd; /* <state>/run/hostd.lock: one hostd per state directory */
 };
+
+/* Brings everything up: adopts domains, attaches SRs, listens. On failure *m can be given to
+ * machine_stop. */
+_must_check_ struct error *machine_start(struct machine *m, const struct options *o);
+/* Guests go on. */
+void machine_stop(struct machine *m);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the bodies of domain calls share. */
+
+#include "gen/host_proto.h"
+#include "hostd/guests.h"
+#include "hv/hv.h"
+#include "net/net.h"
+
+/* INVALID_VALUE [what, uuid] unless it is a UUID in lower case. */
+_must_check_ struct error *check_uuid(const char *what, const char *uuid);
+/* -1 = none of them */
+int name_index(const char *const *names, int n, const char *name);
+/* A drive as the record keeps it, checked. Strings are d's. */
+_must_check_ struct error *drive_of(const struct host_disk_rec *d, struct guest_drive *ret);
+/* Strings are those of d and of the opened chain. */
+struct hv_disk hv_disk_of(const struct host_disk_rec *d, const struct guest_disk *opened);
+/* Asks the network for a port; a tap in *ret is the caller's to close. */
+_must_check_ struct error *hv_nic_of(struct machine *m, const char *vm,
+                                     const struct host_nic_rec *n, struct hv_nic *ret);

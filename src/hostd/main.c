@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xenolith-hostd: brings the machine up, waits for a signal, lets go of it. */
+#include "base/log.h"
+#include "hostd/machine.h"
+#include "hostd/options.h"
+#include "hostd/pam.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+static void ignore_broken_pipes(void)
+{
+    struct sigaction sa = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGPIPE, &sa, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    static struct machine m;
+    sigset_t signals;
+    int sig;
+
+    log_init("xenolith-hostd");
+    struct error *e = options_parse(argc, argv, &o);
+
+    if (!e && o.pam_helper)
+        return pam_helper_main();
+    if (!e) {
+        log_set_level(o.debug ? LOG_DEBUG : LOG_INFO);
+        ignore_broken_pipes();
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
+        e = machine_start(&m, &o);
+    }
+    if (e) {
+        log_and_free(LOG_ERROR, e, "cannot start");
+        machine_stop(&m);
+        return 1;
+    }
+    log_info("ready");
+    sigwait(&signals, &sig);
+    log_info("stopping; guests go on");
+    machine_stop(&m);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hostd/options.h"
+
+#include "base/mem.h"
+
+#include <getopt.h>
+
+static const char help[] =
+    "usage: xenolith-hostd --state DIR [options]\n"
+    "\n"
+    "  --state DIR    where the state lies; the same directory as that of xenolithd\n"
+    "  --hv DRIVER    auto (default), qemu, sim: what runs guests; auto takes QEMU\n"
+    "  --auth HOW     file (default): accounts of the state directory\n"
+    "                 pam: accounts of this host, as root\n"
+    "  --user NAME    may connect to DIR/run/hostd beside root and the caller\n"
+    "  --debug        say more\n"
+    "  --help, --version\n"
+    "\n"
+    "Stays in the foreground and writes to standard error. Guests outlive it.\n";
+
+static struct error *one_of(const char *option, const char *value, const char *const *allowed)
+{
+    for (; *allowed; allowed++) {
+        if (streq(*allowed, value))
+            return NULL;
+    }
+    return error_text("--%s cannot be \"%s\"; see --help", option, value);
+}
+
+static struct error *check(const struct options *o, int argc)
+{
+    static const char *const hvs[] = {"auto", "qemu", "sim", NULL};
+    static const char *const auths[] = {"file", "pam", NULL};
+
+    if (optind < argc || (!o->state_dir && !o->pam_helper))
+        return error_text("say where the state lies with --state DIR; see --help");
+    TRY(one_of("hv", o->hv, hvs));
+    return one_of("auth", o->auth, auths);
+}
+
+struct error *options_parse(int argc, char **argv, struct options *ret)
+{
+    static const struct option known[] = {
+        {"state", required_argument, NULL, 's'},
+        {"hv", required_argument, NULL, 'v'},
+        {"auth", required_argument, NULL, 'a'},
+        {"user", required_argument, NULL, 'u'},
+        {"debug", no_argument, NULL, 'd'},
+        {"pam-helper", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    struct options o = {.hv = "auto", .auth = "file"};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (c) {
+        case 's':
+            o.state_dir = optarg;
+            break;
+        case 'v':
+            o.hv = optarg;
+            break;
+        case 'a':
+            o.auth = optarg;
+            break;
+        case 'u':
+            o.user = optarg;
+            break;
+        case 'd':
+            o.debug = true;
+            break;
+        case 'p':
+            o.pam_helper = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(0);
+        case 'V':
+            puts("xenolith-hostd " XENOLITH_VERSION);
+            exit(0);
+        default:
+            return error_text("unknown option; see --help");
+        }
+    }
+    TRY(check(&o, argc));
+    *ret = o;
+    return NULL;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Command line of xenolith-hostd. Strings point into argv. */
+
+#include "base/error.h"
+
+struct options {
+    const char *state_dir;
+    const char *hv;   /* "auto", "qemu", "sim" */
+    const char *auth; /* "file", "pam" */
+    const char *user; /* who may connect beside root and ourselves, NULL = nobody */
+    bool debug;
+    bool pam_helper; /* this process checks one password and ends (pam.h) */
+};
+
+/* Prints help or version and exits for those. */
+_must_check_ struct error *options_parse(int argc, char **argv, struct options *ret);
