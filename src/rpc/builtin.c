@@ -125,8 +125,14 @@ static struct error *try_end(struct job *j, const struct error *e, const json_t 
     arena_init(&a);
     _cleanup_txn_ struct txn *t = txn_new(j->call.daemon->store, &a);
 
-    if (!txn_find_task(t, j->call.task))
+    const struct task_rec *old = txn_find_task(t, j->call.task);
+
+    if (!old)
         return NULL;
+    if (task_row_is_unwanted(old)) {
+        TRY(txn_delete_task(t, j->call.task));
+        return txn_commit(t, &info);
+    }
     TRY(txn_edit_task(t, j->call.task, &row));
     task_row_end(row, &a, e, result);
     return txn_commit(t, &info);

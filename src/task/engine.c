@@ -87,9 +87,11 @@ static struct error *fill_end(struct plan *p, struct txn *t, const struct error 
     struct task_rec *row;
 
     TRY(plan_unmark_all(p, t));
-    if (!txn_find_task(t, p->task_ref))
+    const struct task_rec *old = txn_find_task(t, p->task_ref);
+
+    if (!old)
         return NULL;
-    if (p->transient)
+    if (p->transient || task_row_is_unwanted(old))
         return txn_delete_task(t, p->task_ref);
     TRY(txn_edit_task(t, p->task_ref, &row));
     row->plan = row->plan_state = "";

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "base/world.h"
+#include "gen/enums.h"
 #include "model/txn.h"
 #include "value/xml.h"
 
@@ -59,6 +60,14 @@ const char *task_result_text(struct arena *a, const json_t *result)
         return "<value></value>";
     add_xml(&text, result);
     return arena_strdup(a, text.s);
+}
+
+bool task_row_is_unwanted(const struct task_rec *row)
+{
+    for (size_t i = 0; i < row->current_operations.n; i++)
+        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_DESTROY)
+            return true;
+    return false;
 }
 
 void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,

@@ -12,6 +12,9 @@
 /* why NULL = success with the result (NULL = void). Only a pending task changes. */
 void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,
                   const json_t *result);
+/* Somebody destroyed the task while it was pending: its row goes instead of telling the end. */
+bool task_row_is_unwanted(const struct task_rec *row);
+
 /* "<value>...</value>", the XML-RPC text clients find in task.result. */
 const char *task_result_text(struct arena *a, const json_t *result);
 

@@ -58,9 +58,11 @@ def test_created_and_destroyed_never_appears(xen):
 
 def test_inject_gives_token(xen):
     pool = xen.pool.get_all()[0]
+    before = int(xen.call("event.get_current_id"))
     token = xen.call("event.inject", "pool", pool)
     events = xen.call("event.from", ["pool"], token, 5.0)["events"]
-    assert pool in [e["ref"] for e in events]
+    assert [(e["ref"], e["operation"]) for e in events] == [(pool, "mod")]
+    assert int(xen.call("event.get_current_id")) > before
 
 
 def test_legacy_next(xen, fails):
@@ -71,6 +73,7 @@ def test_legacy_next(xen, fails):
     assert any(e["ref"] == task and e["operation"] == "add" for e in events)
     assert int(xen.call("event.get_current_id")) >= 0
     xen.call("event.unregister", ["task"])
+    fails("SESSION_NOT_REGISTERED", xen.call, "event.next")
     xen.task.set_status(task, "success")
     xen.task.destroy(task)
 

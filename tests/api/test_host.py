@@ -39,8 +39,9 @@ def test_disable_and_enable(xen, host, fails):
     fails("HANDLE_INVALID", xen.host.disable, "OpaqueRef:none")
 
 
-def test_dmesg(xen, host):
+def test_dmesg(xen, host, fails):
     assert isinstance(xen.host.dmesg(host), str)
+    fails("HANDLE_INVALID", xen.host.dmesg, "OpaqueRef:none")
 
 
 def test_list_methods(xen):
@@ -55,10 +56,11 @@ def test_management_interface(xen, host, fails):
         fails("HOST_HAS_NO_MANAGEMENT_IP", xen.host.get_management_interface, host)
 
 
-def test_memory(xen, host):
+def test_memory(xen, host, fails):
     total = int(xen.host_metrics.get_memory_total(xen.host.get_metrics(host)))
     assert 0 < int(xen.host.compute_free_memory(host)) <= total
     assert int(xen.host.compute_memory_overhead(host)) >= 0
+    fails("HANDLE_INVALID", xen.host.compute_memory_overhead, "OpaqueRef:none")
 
 
 def test_time(xen, host):
@@ -71,6 +73,7 @@ def test_time(xen, host):
 def test_plugins(xen, host, fails):
     assert fails("XENAPI_MISSING_PLUGIN", xen.host.call_plugin, host, "none", "main", {}) == ["none"]
     assert xen.host.has_extension(host, "none") is False
+    fails("HANDLE_INVALID", xen.host.has_extension, "OpaqueRef:none", "none")
 
 
 def test_evacuate(xen, host, fails):
@@ -85,8 +88,9 @@ def test_evacuate(xen, host, fails):
         fails("HANDLE_INVALID", call, "OpaqueRef:none")
 
 
-def test_quiet_calls(xen, host):
+def test_quiet_calls(xen, host, fails):
     xen.host.sync_data(host)
+    fails("HANDLE_INVALID", xen.host.sync_data, "OpaqueRef:none")
     assert "system-status-capabilities" in xen.host.get_system_status_capabilities(host)
     assert xen.call("host.is_in_emergency_mode") is False
 

@@ -43,7 +43,11 @@ def test_quiet_calls(xen, pool, fails):
     assert xen.pool.check_update_readiness(pool, False) == []
     assert int(xen.pool.ha_compute_max_host_failures_to_tolerate()) == 0
     assert xen.pool.ha_failover_plan_exists("1") is False
+    assert xen.pool.ha_failover_plan_exists("0") is True
     fails("HANDLE_INVALID", xen.pool.get_license_state, host)
+    fails("HANDLE_INVALID", xen.pool.has_extension, host, "none")
+    fails("HANDLE_INVALID", xen.pool.is_slave, pool)
+    fails("HANDLE_INVALID", xen.pool.check_update_readiness, host, False)
 
 
 def test_guest_agent_config(xen, pool, fails):
@@ -58,6 +62,8 @@ def test_guest_agent_config(xen, pool, fails):
 def test_fields(xen, pool, fails):
     xen.pool.set_igmp_snooping_enabled(pool, False)
     fails("OPENVSWITCH_NOT_ACTIVE", xen.pool.set_igmp_snooping_enabled, pool, True)
+    xen.pool.set_update_sync_enabled(pool, True)
+    assert xen.pool.get_update_sync_enabled(pool) is True
     xen.pool.set_update_sync_enabled(pool, False)
     xen.pool.set_local_auth_max_threads(pool, "4")
     assert int(xen.pool.get_local_auth_max_threads(pool)) == 4

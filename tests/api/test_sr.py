@@ -88,6 +88,9 @@ def test_introduce_plug_forget(xen, host, sr, fails):
     pbd = xen.PBD.create({"host": host, "SR": again, "device_config": {}, "other_config": {}})
     assert fails("PBD_EXISTS", xen.PBD.create, {"host": host, "SR": again, "device_config": {},
                                                "other_config": {}}) == [again, host, pbd]
+    xen.PBD.set_device_config(pbd, {"preferred-image-formats": "raw"})
+    assert xen.PBD.get_device_config(pbd) == {"preferred-image-formats": "raw"}
+    fails("VALUE_NOT_SUPPORTED", xen.PBD.set_device_config, pbd, {"SRmaster": "x"})
     xen.PBD.set_device_config(pbd, {})
     xen.PBD.plug(pbd)
     xen.PBD.plug(pbd)

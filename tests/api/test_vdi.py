@@ -170,20 +170,23 @@ def test_fields(xen, vdi, fails):
     assert (int(record["virtual_size"]), int(record["physical_utilisation"])) == (5, 6)
     assert (record["snapshot_of"], record["metadata_of_pool"]) == (vdi, pool)
     assert record["allow_caching"] is True
+    assert str(record["snapshot_time"]) == "20240131T12:34:56Z"
     fails("HANDLE_INVALID", xen.VDI.set_sharable, "OpaqueRef:none", True)
 
 
 def test_tracking_is_refused(xen, sr, vdi, fails):
     assert fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.enable_cbt, vdi) == [sr]
     xen.VDI.disable_cbt(vdi)
+    fails("HANDLE_INVALID", xen.VDI.disable_cbt, "OpaqueRef:none")
     fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.data_destroy, vdi)
     fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.list_changed_blocks, vdi, vdi)
     fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.set_on_boot, vdi, "reset")
     xen.VDI.set_on_boot(vdi, "persist")
 
 
-def test_nbd_info(xen, vdi):
+def test_nbd_info(xen, vdi, fails):
     assert xen.VDI.get_nbd_info(vdi) == []
+    fails("HANDLE_INVALID", xen.VDI.get_nbd_info, "OpaqueRef:none")
 
 
 def test_deprecated(xen, vdi, fails):
