@@ -10,18 +10,16 @@
 static const char gone_key[] = "";
 #define STRMAP_GONE gone_key
 
-static uint64_t hash_seed(void)
+static uint64_t hash_seed;
+
+/* Before main, so before any thread: readers need no lock. */
+__attribute__((constructor)) static void hash_seed_init(void)
 {
-    static uint64_t seed;
+    uint64_t s = 0;
 
-    if (!seed) {
-        uint64_t s = 0;
-
-        if (getrandom(&s, sizeof(s), GRND_NONBLOCK) != (ssize_t)sizeof(s))
-            s = (uint64_t)(uintptr_t)&seed;
-        seed = s | 1;
-    }
-    return seed;
+    if (getrandom(&s, sizeof(s), GRND_NONBLOCK) != (ssize_t)sizeof(s))
+        s = (uint64_t)(uintptr_t)&hash_seed;
+    hash_seed = s | 1;
 }
 
 static uint64_t mix(uint64_t h)
@@ -36,7 +34,7 @@ static uint64_t mix(uint64_t h)
 uint64_t hash_mem(const void *p, size_t len)
 {
     const unsigned char *s = p;
-    uint64_t h = hash_seed() ^ len;
+    uint64_t h = hash_seed ^ len;
 
     for (; len >= 8; s += 8, len -= 8) {
         uint64_t w;

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define START_TIMEOUT_US (60 * SECOND_US)
 #define LOG_TAIL         2000
@@ -71,6 +72,30 @@ static struct error *listen_in(const struct domain *d, const char *name, struct 
     return NULL;
 }
 
+/* From here on a destroy that does not want to wait for the start can kill the process; one that
+ * came earlier has found none and asks us to give up. */
+static struct error *publish_process(struct domain *d, pid_t pid)
+{
+    unsigned long long start_time = process_start_time(pid);
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (pidfd < 0) {
+        struct error *e = error_errno(errno, "cannot watch QEMU");
+
+        kill(pid, SIGKILL); /* our child, not collected yet: the number is still its own */
+        waitpid(pid, NULL, 0);
+        return e;
+    }
+    pthread_mutex_lock(&d->qemu->lock);
+    d->pid = pid;
+    d->start_time = start_time;
+    d->pidfd = pidfd;
+    bool dying = d->dying;
+
+    pthread_mutex_unlock(&d->qemu->lock);
+    return dying ? error_errno(ECANCELED, "destroyed while it started") : NULL;
+}
+
 /* The sockets exist before QEMU does: a connection made at once waits in their backlog. */
 static struct error *spawn_qemu(struct launch *l)
 {
@@ -99,10 +124,10 @@ static struct error *spawn_qemu(struct launch *l)
         if (n->net == HV_NET_TAP)
             spawn_pass_fd(&s, n->tap_fd, CHILD_TAP + n->device);
     }
-    TRY(spawn_start(&s, &d->pid));
-    d->start_time = process_start_time(d->pid);
-    d->pidfd = (int)syscall(SYS_pidfd_open, d->pid, 0);
-    return d->pidfd < 0 ? error_errno(errno, "cannot watch QEMU") : NULL;
+    pid_t pid;
+
+    TRY(spawn_start(&s, &pid));
+    return publish_process(d, pid);
 }
 
 /* What QEMU said before it gave up is the best explanation there is. */
