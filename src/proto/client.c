@@ -176,7 +176,8 @@ static struct error *say_hello(struct hostd *h, int fd, struct arena *a,
 
     if (!result)
         return message_error(json_object_get(j, "error"));
-    TRY(message_record(a, call->result, result, ret));
+    if (ret)
+        TRY(message_record(a, call->result, result, ret));
     if (!streq(ret->schema, HOST_PROTO_DIGEST))
         return error_errno(EPROTO, "hostd %s speaks another protocol", ret->version);
     return NULL;
@@ -438,7 +439,8 @@ static struct error *take_answer(struct pending *p, const struct host_call_info 
         return message_error(json_object_get(p->json, "error"));
     if (p->answer.n_fds > call->fds_out)
         return error_errno(EPROTO, "hostd sent descriptors with %s", call->name);
-    TRY(message_record(arena, call->result, result, ret));
+    if (ret)
+        TRY(message_record(arena, call->result, result, ret));
     if (n_fds) {
         memcpy(fds, p->answer.fds, p->answer.n_fds * sizeof(int));
         *n_fds = p->answer.n_fds;
