@@ -10,6 +10,8 @@
  * is lost; a call made while there is none waits for one, at most HOSTD_PATIENCE_US. A call in
  * flight when hostd goes away fails with ECONNRESET ("hostd went away"): all calls can be repeated.
  *
+ * The result may be NULL where nobody wants it.
+ *
  * Errors: what the body returned in hostd, API error or system error, as it was; else ECONNRESET,
  * ETIMEDOUT (the answer, should it still come, is dropped), ECONNREFUSED, EPROTO.
  *
