@@ -98,6 +98,18 @@ static bool read_cache(const char *path, const char *boot, const char *version,
     return true;
 }
 
+/* Without the processor's own virtualization a /dev/kvm emulates, far slower than QEMU does. */
+static bool has_hardware(void)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+    _cleanup_error_ struct error *e = io_read_file("/proc/cpuinfo", 4u << 20, &text);
+    const char *flags = e ? NULL : strstr(str_cstr(&text), "\nflags");
+    size_t n = flags ? strcspn(flags + 1, "\n") : 0;
+    _cleanup_free_ char *line = flags ? xasprintf("%.*s ", (int)n, flags + 1) : NULL;
+
+    return line && (strstr(line, " vmx ") || strstr(line, " svm "));
+}
+
 struct error *kvm_probe(const char *state_dir, const char *qemu_version, struct kvm_probe *ret)
 {
     _cleanup_free_ char *path = xasprintf("%s/kvm-probe.json", state_dir);
@@ -106,6 +118,11 @@ struct error *kvm_probe(const char *state_dir, const char *qemu_version, struct 
     if (access("/dev/kvm", R_OK | W_OK) < 0) {
         ret->works = false;
         ret->why = xasprintf("/dev/kvm: %s", strerror(errno));
+        return NULL;
+    }
+    if (!has_hardware()) {
+        ret->works = false;
+        ret->why = xstrdup("the processor offers no virtualization (vmx, svm)");
         return NULL;
     }
     TRY(boot_id(&boot));

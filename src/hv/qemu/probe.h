@@ -4,8 +4,9 @@
 /*
  * What this host's QEMU can do. Running guests under KVM is tried, not believed: /dev/kvm may exist
  * and accept calls on hosts where a guest's kernel never gets anywhere (nested or emulated
- * virtualization). The trial takes 0.2 s where KVM works and PROBE_LIMIT_US where it does not; its
- * result is kept for this boot and this QEMU in <state>/kvm-probe.json.
+ * virtualization); where the processor itself offers none it is not even tried. The trial takes
+ * 0.2 s where KVM works and PROBE_LIMIT_US where it does not; its result is kept for this boot and
+ * this QEMU in <state>/kvm-probe.json.
  */
 
 #include "base/error.h"
