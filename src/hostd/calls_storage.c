@@ -187,9 +187,10 @@ static struct error *parse_format(const char *name, int *ret)
 
 static struct error *check_size(int64_t size)
 {
-    _cleanup_free_ char *text = xasprintf("%lld", (long long)size);
-
-    return size > 0 && size <= VIRTUAL_SIZE_MAX ? NULL : err_invalid_value("virtual_size", text);
+    if (size > 0 && size <= VIRTUAL_SIZE_MAX)
+        return NULL;
+    return sr_failure(SR_FAILURE_VDI_SIZE, "size must be between 1 and %lld bytes",
+                      (long long)VIRTUAL_SIZE_MAX);
 }
 
 struct error *host_vdi_create(struct host_call *c, const struct host_vdi_create_args *a,

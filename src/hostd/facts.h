@@ -9,7 +9,7 @@
 #include "gen/host_proto.h"
 
 void facts_add_cpus(struct arena *a, struct host_host_facts_result *f);
-/* real: the interfaces of this machine; else one made up, for simulated hosts. */
+/* real: the interfaces of this machine; else two made up, for simulated hosts. */
 void facts_add_interfaces(struct arena *a, bool real, struct host_host_facts_result *f);
 void facts_add_system(struct arena *a, struct host_host_facts_result *f);
 /* A member of /proc/meminfo in bytes, 0 = unknown. */

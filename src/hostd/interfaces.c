@@ -145,16 +145,24 @@ static size_t list_names(struct arena *a, bool hardware, const char **names)
     return n;
 }
 
-static void made_up(struct host_interface_rec *r)
+#define MADE_UP 2
+
+/* The first one has an address; the second is there to be played with. */
+static size_t make_up(struct arena *a, struct host_interface_rec *all)
 {
-    *r = *(const struct host_interface_rec *)host_interface_rec_info.defaults;
-    r->device = "eth0";
-    r->mac = "02:00:00:00:00:01";
-    r->carrier = true;
-    r->speed = 1000;
-    r->duplex = true;
-    r->ip = "127.0.0.1";
-    r->netmask = "255.0.0.0";
+    for (size_t i = 0; i < MADE_UP; i++) {
+        struct host_interface_rec *r = &all[i];
+
+        *r = *(const struct host_interface_rec *)host_interface_rec_info.defaults;
+        r->device = arena_printf(a, "eth%zu", i);
+        r->mac = arena_printf(a, "02:00:00:00:00:%02zx", i + 1);
+        r->carrier = true;
+        r->speed = 1000;
+        r->duplex = true;
+    }
+    all[0].ip = "127.0.0.1";
+    all[0].netmask = "255.0.0.0";
+    return MADE_UP;
 }
 
 void facts_add_interfaces(struct arena *a, bool real, struct host_host_facts_result *f)
@@ -164,14 +172,14 @@ void facts_add_interfaces(struct arena *a, bool real, struct host_host_facts_res
 
     if (real && n == 0)
         n = list_names(a, false, names);
-    struct host_interface_rec *all = arena_array(a, struct host_interface_rec, n + 1);
+    struct host_interface_rec *all = arena_array(a, struct host_interface_rec, n + MADE_UP);
 
     for (size_t i = 0; i < n; i++)
         describe(a, names[i], &all[i]);
     add_addresses(a, all, n);
     add_gateways(a, all, n);
     if (n == 0)
-        made_up(&all[n++]);
+        n = make_up(a, all);
     for (size_t i = 0; i < n; i++) {
         all[i].bridge = arena_printf(a, "xenbr%zu", i);
         if (!*f->address && *all[i].ip)

@@ -48,7 +48,7 @@ def test_bad_arguments(xen, sr, fails):
     fails("HANDLE_INVALID", create, xen, "OpaqueRef:none")
     fails("VDI_INCOMPATIBLE_TYPE", create_typed, xen, sr, "cbt_metadata")
     before = set(xen.VDI.get_all())
-    assert fails("SR_BACKEND_FAILURE_79", create, xen, sr, 1 << 60)[0] == ""
+    assert fails("SR_BACKEND_FAILURE_79", create, xen, sr, 1 << 48)[0] == ""
     assert set(xen.VDI.get_all()) == before
 
 

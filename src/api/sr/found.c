@@ -50,7 +50,7 @@ static const char *prop(const struct host_vdi_rec *found, const char *key, const
     return v ? v : otherwise;
 }
 
-static void add_row(struct txn *t, const struct sr_rec *sr, const struct host_vdi_rec *found)
+static const char *add_row(struct txn *t, const struct sr_rec *sr, const struct host_vdi_rec *found)
 {
     struct vdi_rec *row = txn_new_vdi(t);
 
@@ -62,22 +62,22 @@ static void add_row(struct txn *t, const struct sr_rec *sr, const struct host_vd
     row->read_only = found->read_only;
     row->on_boot = ON_BOOT_PERSIST;
     fill(t, row, found);
+    return row->self;
 }
 
-/* Second pass, when all rows are there: who is a snapshot of whom. */
-static struct error *link_snapshots(struct txn *t, const struct sr_found *found)
+/* Second pass, when all rows are there: who is a snapshot of whom. refs: references by uuid. */
+static struct error *link_snapshots(struct txn *t, const struct sr_found *found,
+                                    const struct strmap *refs)
 {
     for (size_t i = 0; i < found->scan.vdis.n; i++) {
         const struct host_vdi_rec *f = &found->scan.vdis.v[i];
-        const struct vdi_rec *of =
-            *f->snapshot_of ? txn_find_uuid(t, CLASS_VDI, f->snapshot_of) : NULL;
-        const struct vdi_rec *row = of ? txn_find_uuid(t, CLASS_VDI, f->uuid) : NULL;
-        struct vdi_rec *edit;
+        const char *of = *f->snapshot_of ? strmap_find(refs, f->snapshot_of) : NULL;
+        struct vdi_rec *row;
 
-        if (!row || streq(row->snapshot_of, of->self))
+        if (!of)
             continue;
-        TRY(txn_edit_vdi(t, row->self, &edit));
-        edit->snapshot_of = of->self;
+        TRY(txn_edit_vdi(t, strmap_find(refs, f->uuid), &row));
+        row->snapshot_of = of;
     }
     return NULL;
 }
@@ -134,29 +134,39 @@ static struct error *drop_vanished(struct txn *t, const struct sr_rec *sr,
     return NULL;
 }
 
+static struct error *write_disk(struct txn *t, const struct sr_rec *sr,
+                                const struct host_vdi_rec *f, const char **ret_ref)
+{
+    const struct vdi_rec *row = txn_find_uuid(t, CLASS_VDI, f->uuid);
+    struct vdi_rec *edit;
+
+    if (!row) {
+        *ret_ref = add_row(t, sr, f);
+        return NULL;
+    }
+    *ret_ref = row->self;
+    if (!streq(row->SR, sr->self))
+        return NULL; /* the same image on two repositories: the first one keeps the name */
+    TRY(txn_edit_vdi(t, row->self, &edit));
+    fill(t, edit, f);
+    return NULL;
+}
+
 static struct error *write_disks(struct txn *t, const struct sr_rec *sr,
                                  const struct sr_found *found)
 {
-    _cleanup_(strmap_fini) struct strmap seen = {0};
+    _cleanup_(strmap_fini) struct strmap refs = {0};
 
     for (size_t i = 0; i < found->scan.vdis.n; i++) {
         const struct host_vdi_rec *f = &found->scan.vdis.v[i];
-        const struct vdi_rec *row = txn_find_uuid(t, CLASS_VDI, f->uuid);
-        struct vdi_rec *edit;
+        const char *ref;
 
-        strmap_set(&seen, f->uuid, (void *)(uintptr_t)f);
-        if (!row) {
-            add_row(t, sr, f);
-            continue;
-        }
-        if (!streq(row->SR, sr->self))
-            continue; /* the same image on two repositories: the first one keeps the name */
-        TRY(txn_edit_vdi(t, row->self, &edit));
-        fill(t, edit, f);
+        TRY(write_disk(t, sr, f, &ref));
+        strmap_set(&refs, f->uuid, (void *)(uintptr_t)ref);
     }
     if (found->scan.complete)
-        TRY(drop_vanished(t, sr, &seen));
-    return link_snapshots(t, found);
+        TRY(drop_vanished(t, sr, &refs));
+    return link_snapshots(t, found, &refs);
 }
 
 struct error *sr_write_found(struct txn *t, const char *sr_ref, const struct sr_found *found)
