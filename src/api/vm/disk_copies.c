@@ -139,7 +139,7 @@ static struct error *shoot(struct plan *p, const json_t *disk, struct made *ret)
     return NULL;
 }
 
-static struct error *clone(struct plan *p, const json_t *disk, struct made *ret)
+static struct error *share(struct plan *p, const json_t *disk, struct made *ret)
 {
     struct daemon *d = plan_daemon(p);
     const struct host_vdi_clone_args args = {.sr = text_of(disk, "sr"),
@@ -206,7 +206,7 @@ static struct error *make_one(struct plan *p, const json_t *disk, size_t i, size
         TRY(shoot(p, disk, ret));
         break;
     case DISK_CLONE:
-        TRY(clone(p, disk, ret));
+        TRY(share(p, disk, ret));
         break;
     case DISK_COPY:
         TRY(copy(p, disk, i, n, ret));
