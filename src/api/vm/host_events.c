@@ -198,10 +198,10 @@ static void remove_stray(struct daemon *d, const struct host_domain_rec *dom)
     const struct vm_rec *vm = v ? v->rec : NULL;
     _cleanup_arena_ struct arena a;
 
+    arena_init(&a);
     if (vm && (vm->current_operations.n || vm->power_state == VM_POWER_STATE_RUNNING ||
                vm->power_state == VM_POWER_STATE_PAUSED))
         return;
-    arena_init(&a);
     log_warning("domain %s belongs to no running VM and is ended", dom->uuid);
     log_and_free(LOG_ERROR, hostd_vm_destroy(d->hostd, &args, &a, NULL), "cannot end domain %s",
                  dom->uuid);

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Daemons that are killed and come back: guests go on, listeners and objects are the same."""
+
+import signal
+
+import pytest
+
+from conftest import NULL
+
+MEMORY = str(64 << 20)
+
+
+def running_vm(xen):
+    """Made without a template: only what a start needs."""
+    vm = xen.VM.create({
+        "name_label": "survivor", "name_description": "", "user_version": "1", "is_a_template": False, "affinity": NULL,
+        "memory_static_max": MEMORY, "memory_dynamic_max": MEMORY, "memory_dynamic_min": MEMORY, "memory_static_min": MEMORY,
+        "VCPUs_params": {}, "VCPUs_max": "1", "VCPUs_at_startup": "1", "actions_after_shutdown": "destroy",
+        "actions_after_reboot": "restart", "actions_after_crash": "restart", "PV_bootloader": "", "PV_kernel": "",
+        "PV_ramdisk": "", "PV_args": "", "PV_bootloader_args": "", "PV_legacy_args": "", "HVM_boot_policy": "BIOS order",
+        "HVM_boot_params": {"order": "cd"}, "platform": {}, "PCI_bus": "", "other_config": {}, "recommendations": "",
+    })
+    xen.VM.start(vm, False, False)
+    return vm
+
+
+@pytest.mark.parametrize("which", [("xapi",), ("hostd",), ("xapi", "hostd")], ids="+".join)
+def test_a_guest_goes_on(fresh_daemons, which):
+    xen = fresh_daemons.client()
+    vm = running_vm(xen)
+    domid = xen.VM.get_domid(vm)
+    fresh_daemons.stop(which, signal.SIGKILL)
+    for name in reversed(which):
+        getattr(fresh_daemons, f"start_{name}")()
+    xen = fresh_daemons.ready()
+    assert (xen.VM.get_power_state(vm), xen.VM.get_domid(vm)) == ("Running", domid)
+    xen.VM.hard_shutdown(vm)
+    assert xen.VM.get_power_state(vm) == "Halted"
+
+
+def test_a_token_holds(fresh_daemons):
+    xen = fresh_daemons.client()
+    vm = running_vm(xen)
+    token = xen.call("event.from", ["network"], "", 0.0)["token"]
+    fresh_daemons.stop(("xapi",), signal.SIGKILL)
+    fresh_daemons.start_xapi()
+    xen = fresh_daemons.ready()
+    made = xen.network.create({"name_label": "new", "name_description": "", "MTU": "1500", "other_config": {},
+                               "bridge": "", "managed": True, "tags": []})
+    got = xen.call("event.from", ["network"], token, 10.0)
+    assert made in [e["ref"] for e in got["events"] if e["operation"] == "add"]
+    assert "del" not in [e["operation"] for e in got["events"]]
+    xen.VM.hard_shutdown(vm)
