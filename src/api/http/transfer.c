@@ -309,7 +309,7 @@ void transfer_handle(void *ctx, struct http_request *rq)
     s->t->daemon = r->daemon;
     s->t->rq = rq;
     s->t->realm = r->kind->realm;
-    s->t->user = "";
+    s->t->user = s->t->task = "";
     arena_init(&s->t->arena);
     if (workers_run(r->daemon->transfers, transfer_main, s))
         return;
