@@ -141,17 +141,13 @@ static void add_escaped(struct str *b, const char *s)
     }
 }
 
-/* A file of ours as an option's value; state directories may hold commas. */
-static void add_path(struct spawn *s, const char *before, const char *dir, const char *file)
+/* A file of ours as the last part of an option; state directories may hold commas. */
+static void add_file(struct spawn *s, const char *before, const char *path)
 {
     _cleanup_str_ struct str b = STR_INIT;
 
     str_add(&b, before);
-    add_escaped(&b, dir);
-    if (*file) {
-        str_add_char(&b, '/');
-        str_add(&b, file);
-    }
+    add_escaped(&b, path);
     spawn_add(s, str_cstr(&b));
 }
 
@@ -226,7 +222,7 @@ static void add_channels(struct spawn *s, const struct argv_in *in)
     spawn_add(s, "virtserialport,bus=vserial.0,nr=1,chardev=agent,id=agent,"
                  "name=org.qemu.guest_agent.0");
     spawn_add(s, "-pidfile");
-    add_path(s, "", in->dir, "pid");
+    spawn_addf(s, "%s/pid", in->dir);
 }
 
 static void add_fixed_devices(struct spawn *s, const struct argv_in *in)
@@ -274,9 +270,9 @@ static void add_firmware(struct spawn *s, const struct argv_in *in)
 
     if (p->firmware == HV_FIRMWARE_UEFI) {
         spawn_add(s, "-drive");
-        add_path(s, "if=pflash,format=raw,unit=0,readonly=on,file=", in->ovmf, "");
+        add_file(s, "if=pflash,format=raw,unit=0,readonly=on,file=", in->ovmf);
         spawn_add(s, "-drive");
-        add_path(s, "if=pflash,format=raw,unit=1,file=", in->nvram, "");
+        add_file(s, "if=pflash,format=raw,unit=1,file=", in->nvram);
     } else if (p->firmware == HV_FIRMWARE_DIRECT) {
         spawn_add(s, "-kernel");
         spawn_add(s, p->kernel);

@@ -183,11 +183,17 @@ void domain_describe(const struct domain *d, struct arena *a, struct hv_domain *
     };
 }
 
-struct error *domain_qmp(struct domain *d, const char *command, json_t *args, json_t **ret)
+struct error *domain_ask(struct domain *d, const char *command, json_t *args, int64_t timeout_us,
+                         json_t **ret)
 {
-    struct error *e = qmp_run(d->qmp, command, args, QMP_TIMEOUT_US, ret);
+    struct error *e = qmp_run(d->qmp, command, args, timeout_us, ret);
 
     return e ? error_prepend(e, "QEMU of %s, %s", d->uuid, command) : NULL;
+}
+
+struct error *domain_qmp(struct domain *d, const char *command, json_t *args, json_t **ret)
+{
+    return domain_ask(d, command, args, QMP_TIMEOUT_US, ret);
 }
 
 /* A process that hangs on dead storage cannot be asked for long. */

@@ -138,6 +138,9 @@ void domain_describe(const struct domain *d, struct arena *a, struct hv_domain *
 /* Runs a command without the lock. args is taken; ret may be NULL. */
 _must_check_ struct error *domain_qmp(struct domain *d, const char *command, json_t *args,
                                       json_t **ret);
+/* The same with a time limit of its own: for questions nobody should wait long for. */
+_must_check_ struct error *domain_ask(struct domain *d, const char *command, json_t *args,
+                                      int64_t timeout_us, json_t **ret);
 /* Ends the process if it lives, waits for that and removes the directory. QEMU is asked first,
  * since only an orderly end stores bitmaps and leaves images clean; then it is killed. */
 void domain_end(struct domain *d);

@@ -5,6 +5,9 @@
 #include "base/world.h"
 #include "hv/qemu/domain.h"
 
+/* Figures are asked for all the time; a QEMU that hangs must not hold the others up. */
+#define STATS_TIMEOUT_US (2 * SECOND_US)
+
 struct error *qemu_set_memory(struct hv *hv, const char *uuid, int64_t target)
 {
     _cleanup_domain_ struct domain *d = NULL;
@@ -162,10 +165,10 @@ static void add_disks(const json_t *blocks, struct arena *a, struct hv_stats *st
 static int64_t free_memory(struct domain *d)
 {
     _cleanup_json_ json_t *stats = NULL;
-    struct error *e = domain_qmp(
+    struct error *e = domain_ask(
         d, "qom-get",
         pack("{s:s, s:s}", "path", "/machine/peripheral/balloon", "property", "guest-stats"),
-        &stats);
+        STATS_TIMEOUT_US, &stats);
 
     error_free(e);
     const json_t *v = json_object_get(json_object_get(stats, "stats"), "stat-available-memory");
@@ -181,7 +184,7 @@ struct error *qemu_stats(struct hv *hv, const char *uuid, struct arena *a, struc
     struct hv_stats st = {0};
 
     TRY(domain_take_live(hv, uuid, &d));
-    TRY(domain_qmp(d, "query-blockstats", NULL, &blocks));
+    TRY(domain_ask(d, "query-blockstats", NULL, STATS_TIMEOUT_US, &blocks));
     st.memory_free = free_memory(d);
     add_disks(blocks, a, &st);
     pthread_mutex_lock(&d->qemu->lock);
