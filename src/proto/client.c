@@ -83,16 +83,17 @@ static void cond_init(pthread_cond_t *c)
 
 /* ---- reading ---- */
 
-static void deliver_answer(struct hostd *h, struct frame *f, json_t *j)
+/* Hands the whole message over: its memory is then used by one thread only. */
+static void deliver_answer(struct hostd *h, struct frame *f, json_t **j)
 {
-    uint64_t id = (uint64_t)json_integer_value(json_object_get(j, "id"));
+    uint64_t id = (uint64_t)json_integer_value(json_object_get(*j, "id"));
     struct pending *p;
 
     list_foreach (p, &h->pending, link) {
         if (p->id == id && !p->done) {
             p->answer = *f;
             *f = FRAME_INIT;
-            p->json = json_incref(j);
+            p->json = TAKE_PTR(*j);
             p->done = true;
             pthread_cond_signal(&p->wake);
             return;
@@ -148,7 +149,7 @@ static struct error *read_one(struct hostd *h)
     if (event)
         deliver_event(h, event);
     else
-        deliver_answer(h, &f, j);
+        deliver_answer(h, &f, &j);
     pthread_mutex_unlock(&h->lock);
     return NULL;
 }
