@@ -2,6 +2,7 @@
 #include "daemon/chores.h"
 
 #include "api/chores.h"
+#include "api/sr/refresh.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/world.h"
@@ -31,6 +32,7 @@ static const struct chore {
     {"collect tasks", 5 * SECOND_US, collect_tasks},
     {"review sessions", 60 * SECOND_US, api_review_sessions},
     {"read host figures", 30 * SECOND_US, api_host_figures},
+    {"look at storage", 30 * SECOND_US, sr_refresh_all},
 };
 
 static void run_due(struct chores *c, int64_t next[])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The host: what it says of itself, and the small calls."""
 
+import ssl
 import time
 from datetime import datetime, timezone
 
@@ -86,6 +87,13 @@ def test_evacuate(xen, host, fails):
     for call in (xen.host.assert_can_evacuate, xen.host.evacuate, xen.host.get_vms_which_prevent_evacuation,
                  xen.host.get_uncooperative_resident_VMs):
         fails("HANDLE_INVALID", call, "OpaqueRef:none")
+
+
+def test_certificate(daemons, xen, host, fails):
+    given = xen.host.get_server_certificate(host)
+    assert given == ssl.get_server_certificate(("127.0.0.1", daemons.tls))
+    assert "PRIVATE" not in given
+    fails("HANDLE_INVALID", xen.host.get_server_certificate, "OpaqueRef:none")
 
 
 def test_quiet_calls(xen, host, fails):

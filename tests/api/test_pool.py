@@ -18,6 +18,7 @@ def test_first_start(xen, pool):
     assert record["cpu_info"]["cpu_count"]
     default = xen.SR.get_record(record["default_SR"])
     assert (default["name_label"], default["content_type"]) == ("Local storage", "user")
+    assert int(default["physical_size"]) > 0
     assert record["suspend_image_SR"] == record["default_SR"]
 
 

@@ -3,6 +3,8 @@
 
 import pytest
 
+from conftest import XenError
+
 GIB = 1 << 30
 
 
@@ -58,6 +60,15 @@ def test_unknown_type_and_bad_references(xen, host, fails):
     fails("HANDLE_INVALID", make, xen, "OpaqueRef:none")
     fails("HANDLE_INVALID", xen.SR.scan, "OpaqueRef:none")
     assert not [s for s, r in xen.SR.get_all_records().items() if r["name_label"] == "x"]
+
+
+@pytest.mark.parametrize("place", ["/etc", "/", "relative", "../outside", "/tmp/../etc"])
+def test_places_outside_the_roots_are_refused(xen, host, place):
+    before = (xen.SR.get_all(), xen.PBD.get_all())
+    with pytest.raises(XenError) as caught:
+        xen.SR.create(host, {"location": place}, "0", "x", "", "file", "user", False, {})
+    assert caught.value.code.startswith("SR_BACKEND_FAILURE_")
+    assert (xen.SR.get_all(), xen.PBD.get_all()) == before
 
 
 def test_create_async(xen, host):

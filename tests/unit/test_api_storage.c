@@ -5,6 +5,7 @@
  */
 #include "api/message/post.h"
 #include "api/plans.h"
+#include "api/sr/refresh.h"
 #include "auth/sessions.h"
 #include "base/str.h"
 #include "base/workers.h"
@@ -490,6 +491,40 @@ static void a_scan_finds_disks_and_whose_snapshots_they_are(void **state)
     assert_string_equal(hidden->name_label, "base copy");
 }
 
+/* other_config of the repository, and an operation under way on it. */
+static void set_sr(struct bed *b, const char *const *key, bool busy)
+{
+    static const char *const empty[] = {""}, *const task[] = {"OpaqueRef:task"};
+    static const int op = STORAGE_OPERATIONS_VDI_CREATE;
+    struct txn *t = txn_new(b->d.store, &b->a);
+    struct sr_rec *sr;
+
+    assert_ok(txn_edit_sr(t, b->sr, &sr));
+    sr->other_config = (struct map_string_string){.n = 1, .k = key, .v = empty};
+    sr->current_operations = (struct map_string_enum){.n = busy, .k = task, .v = &op};
+    assert_ok(txn_commit(t, &info));
+    txn_free(t);
+}
+
+static void upkeep_scans_only_what_asks_for_it_and_nothing_busy(void **state)
+{
+    static const char *const plain[] = {"k"}, *const dirty[] = {"dirty"};
+    struct bed *b = *state;
+
+    set_sr(b, plain, false);
+    assert_ok(sr_refresh_all(&b->d));
+    assert_asked("sr_stat");
+    assert_non_null(disk(b, b->disk));
+    set_sr(b, dirty, true);
+    assert_ok(sr_refresh_all(&b->d));
+    assert_asked("");
+    set_sr(b, dirty, false);
+    assert_ok(sr_refresh_all(&b->d));
+    assert_asked("sr_scan sr_stat");
+    assert_null(disk(b, b->disk));
+    assert_int_equal(((const struct sr_rec *)published(b, CLASS_SR, b->sr))->other_config.n, 0);
+}
+
 static void a_cancelled_copy_is_taken_back(void **state)
 {
     struct bed *b = *state;
@@ -584,6 +619,7 @@ int main(void)
         BED(a_disc_that_vanished_leaves_an_empty_drive),
         BED(a_disk_that_vanished_under_a_vm_is_missing),
         BED(a_scan_finds_disks_and_whose_snapshots_they_are),
+        BED(upkeep_scans_only_what_asks_for_it_and_nothing_busy),
         BED(a_cancelled_copy_is_taken_back),
         BED(the_sessions_of_one_subject_end_together),
         BED(old_messages_make_room),

@@ -5,6 +5,7 @@
  */
 #include "api/message/post.h"
 #include "api/setup/setup.h"
+#include "api/sr/refresh.h"
 #include "api/sr/sr.h"
 #include "gen/alerts.h"
 #include "gen/class/host_txn.h"
@@ -60,5 +61,7 @@ struct error *setup_reconcile(struct daemon *d, void (*warn)(const char *text))
     for (size_t i = 0; i < n; i++)
         if (all[i]->currently_attached && streq(all[i]->host, d->host_ref))
             TRY(attach(d, t, all[i], warn));
-    return txn_has_writes(t) ? txn_commit(t, &info) : NULL;
+    if (txn_has_writes(t))
+        TRY(txn_commit(t, &info));
+    return sr_refresh_all(d);
 }

@@ -6,6 +6,7 @@
 #include "api/common/lists.h"
 #include "api/setup/rows.h"
 #include "api/sr/drivers.h"
+#include "api/sr/refresh.h"
 #include "api/sr/sr.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SR_txn.h"
@@ -16,11 +17,13 @@ struct initial_sr {
     const char *description;
     const char *type;
     const char *content_type;
+    bool changes; /* people put files there: it is looked at now and then */
 };
 
-static const struct initial_sr local_storage = {"Local storage", "", "file", "user"};
+static const struct initial_sr local_storage = {"Local storage", "", "file", "user", false};
 static const struct initial_sr local_media = {
-    "ISO images", "Files with the ending .iso in the directory of this repository", "iso", "iso"};
+    "ISO images", "Files with the ending .iso in the directory of this repository", "iso", "iso",
+    true};
 
 /* The rows are committed as attached; hostd has the repository before that. */
 static struct error *add_sr(struct setup *s, const struct initial_sr *what, const char **ret)
@@ -33,10 +36,13 @@ static struct error *add_sr(struct setup *s, const struct initial_sr *what, cons
     sr->type = what->type;
     sr->content_type = what->content_type;
     sr->default_vdi_visibility = true;
+    if (what->changes)
+        map_set(s->a, &sr->other_config, "auto-scan", "true");
     pbd->SR = sr->self;
     pbd->host = s->host;
     TRY(sr_backend_create(s->daemon, s->a, sr->uuid, sr->type, &pbd->device_config));
     TRY(sr_backend_attach(s->daemon, s->a, sr->uuid, sr->type, &pbd->device_config));
+    TRY(sr_write_sizes(s->daemon, s->t, sr));
     pbd->currently_attached = true;
     *ret = sr->self;
     return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SR.scan, SR.update, SR.probe: looking at what lies on a repository. */
-#include "api/common/host_error.h"
 #include "api/sr/drivers.h"
 #include "api/sr/plans.h"
+#include "api/sr/refresh.h"
 #include "api/sr/sr.h"
 #include "gen/class/SM_txn.h"
 #include "gen/class/host_txn.h"
@@ -34,20 +34,13 @@ struct error *api_sr_scan(struct call *c, const struct sr_scan_args *a)
 /* Sizes only. */
 struct error *api_sr_update(struct call *c, const struct sr_update_args *a)
 {
-    struct host_sr_stat_result stat;
     const struct sr_rec *sr;
     struct sr_rec *edit;
 
     TRY(txn_sr(c->txn, a->sr, &sr));
     TRY(sr_op_check(txn_view(c->txn), sr, STORAGE_OPERATIONS_UPDATE));
-    const struct host_sr_stat_args args = {.uuid = sr->uuid};
-
-    TRY(from_host(c->daemon->store, hostd_sr_stat(c->daemon->hostd, &args, c->arena, &stat)));
     TRY(txn_edit_sr(c->txn, a->sr, &edit));
-    edit->physical_size = stat.size;
-    edit->physical_utilisation = stat.used;
-    edit->virtual_allocation = stat.virtual_allocation;
-    return NULL;
+    return sr_write_sizes(c->daemon, c->txn, edit);
 }
 
 /* The types there are have nothing to discover: the caller must say the place himself. */
