@@ -296,8 +296,10 @@ static struct error *commit_locked(struct txn *t, const struct commit_info *info
         p = seal(&st, info);
     }
     strmap_fini(&st.by_ref);
-    if (error_is(e, DB_CONFLICT) && t->store->flushing)
-        pthread_cond_wait(&t->store->flushed, &t->store->lock); /* let the winner be published */
+    /* Let the winner be published. While it only waits for its turn to flush, nothing flushes yet,
+     * and trying again at once would find the same conflict. */
+    if (error_is(e, DB_CONFLICT) && (t->store->flushing || !list_empty(&t->store->queue)))
+        pthread_cond_wait(&t->store->flushed, &t->store->lock);
     if (e)
         return e;
     if (!p->n_done) {

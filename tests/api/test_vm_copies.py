@@ -6,7 +6,7 @@ import json
 import pytest
 
 from conftest import NULL, XenError
-from vms import GIB, MIB, default_sr, disks_of, new_card, new_disk, new_vm, remove, template
+from vms import GIB, MIB, default_sr, disks_of, new_card, new_disk, new_vm, remove, simulated_sr, template
 
 
 @pytest.fixture
@@ -18,13 +18,22 @@ def vms(xen):
         remove(xen, vm)
 
 
+@pytest.fixture(params=["file", "sim"])
+def sr(request, xen):
+    return default_sr(xen) if request.param == "file" else simulated_sr(xen)
+
+
+# Only QEMU guests and simulated disks can be snapshot while they are open.
+simulated = pytest.mark.parametrize("sr", ["sim"], indirect=True)
+
+
 @pytest.fixture
-def vm(xen, vms):
+def vm(xen, vms, sr):
     """A VM with two disks, an empty drive and a card."""
     ref = new_vm(xen, "source")
     vms.append(ref)
-    new_disk(xen, ref, "0", bootable=True)
-    new_disk(xen, ref, "1", size=128 * MIB)
+    new_disk(xen, ref, "0", sr=sr, bootable=True)
+    new_disk(xen, ref, "1", sr=sr, size=128 * MIB)
     xen.VBD.create({"VM": ref, "VDI": NULL, "userdevice": "3", "bootable": False, "mode": "RO", "type": "CD",
                     "empty": True, "unpluggable": True, "other_config": {}, "qos_algorithm_type": "",
                     "qos_algorithm_params": {}})
@@ -45,7 +54,8 @@ def assert_idle(xen, *vms):
         assert xen.VM.get_current_operations(vm) == {}
         for vdi in disks_of(xen, vm).values():
             assert xen.VDI.get_current_operations(vdi) == {}
-    assert xen.SR.get_current_operations(default_sr(xen)) == {}
+    for sr in xen.SR.get_all():
+        assert xen.SR.get_current_operations(sr) == {}
 
 
 # ---- snapshot
@@ -83,6 +93,7 @@ def test_snapshot_without_some_disks(xen, vm, fails):
     fails("HANDLE_INVALID", xen.VM.snapshot, "OpaqueRef:none", "x")
 
 
+@simulated
 def test_snapshot_of_a_running_vm(xen, vm):
     xen.VM.start(vm, False, False)
     task = xen.Async.VM.snapshot(vm, "live")
@@ -178,8 +189,7 @@ def test_clone_needs_a_halted_vm(xen, vm, fails):
     assert fails("VM_BAD_POWER_STATE", xen.VM.copy, vm, "x", NULL) == [vm, "halted", "running"]
 
 
-def test_copy(xen, vms, vm, fails):
-    sr = default_sr(xen)
+def test_copy(xen, vms, vm, sr, fails):
     for target in (NULL, sr):
         task = xen.Async.VM.copy(vm, "copy", target)
         copy = xen.wait(task)

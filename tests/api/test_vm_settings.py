@@ -78,10 +78,10 @@ def test_vendor_device(xen, vm, fails):
 def test_set_suspend_vdi(xen, vm, fails):
     xen.VM.set_suspend_SR(vm, default_sr(xen))
     assert fails("VM_BAD_POWER_STATE", xen.VM.set_suspend_VDI, vm, NULL) == [vm, "suspended", "halted"]
+    vdi, _ = new_disk(xen, vm)
     xen.VM.start(vm, False, False)
     xen.VM.suspend(vm)
     memory = xen.VM.get_suspend_VDI(vm)
-    vdi, vbd = new_disk(xen, vm)
     fails("VDI_INCOMPATIBLE_TYPE", xen.VM.set_suspend_VDI, vm, vdi)
     fails("HANDLE_INVALID", xen.VM.set_suspend_VDI, vm, NULL)
     xen.VM.set_suspend_VDI(vm, memory)

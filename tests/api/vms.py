@@ -22,9 +22,17 @@ def default_sr(xen):
     return xen.pool.get_default_SR(xen.pool.get_all()[0])
 
 
-def new_disk(xen, vm, device="0", size=64 * MIB, **vbd):
+def simulated_sr(xen):
+    """A repository whose disks guests of the simulated hypervisor can have open during a snapshot."""
+    for ref, record in xen.SR.get_all_records().items():
+        if record["type"] == "sim":
+            return ref
+    return xen.SR.create(xen.host.get_all()[0], {}, "0", "simulated", "", "sim", "user", False, {})
+
+
+def new_disk(xen, vm, device="0", size=64 * MIB, sr=None, **vbd):
     """A disk of the VM: (VDI, VBD)."""
-    vdi = xen.VDI.create({"name_label": f"disk {device}", "name_description": "", "SR": default_sr(xen),
+    vdi = xen.VDI.create({"name_label": f"disk {device}", "name_description": "", "SR": sr or default_sr(xen),
                           "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False,
                           "other_config": {}})
     fields = {"VM": vm, "VDI": vdi, "userdevice": device, "bootable": False, "mode": "RW", "type": "Disk",

@@ -115,21 +115,49 @@ static struct error *set_power_state(struct txn *t, const struct vm_rec *vm,
     return txn_commit(t, &info);
 }
 
-static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm,
-                                  const char *state, const char *stop)
+/* Is this news to the rows? */
+static bool differs(const struct vm_rec *vm, const char *state)
 {
-    bool live =
-        vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
+    if (streq(state, "stopped"))
+        return vm->power_state == VM_POWER_STATE_RUNNING ||
+               vm->power_state == VM_POWER_STATE_PAUSED;
+    if (streq(state, "paused"))
+        return vm->power_state == VM_POWER_STATE_RUNNING;
+    return streq(state, "running") && vm->power_state == VM_POWER_STATE_PAUSED;
+}
+
+/* The event may be older than what the rows say (a start pauses and runs in one go), so what is
+ * true now is asked after the rows were read: whatever changes them from here on is a conflict. */
+static struct error *look(struct daemon *d, struct txn *t, const char *uuid,
+                          struct host_domain_rec *ret)
+{
+    const struct host_vm_query_args args = {.uuid = uuid};
+    struct host_vm_query_result r;
+
+    TRY(hostd_vm_query(d->hostd, &args, txn_arena(t), &r));
+    if (r.found && r.domains.n)
+        *ret = r.domains.v[0];
+    else
+        *ret = (struct host_domain_rec){.state = "stopped", .stop = "lost"};
+    return NULL;
+}
+
+static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm,
+                                  const char *state)
+{
+    struct host_domain_rec now;
 
     if (vm->current_operations.n)
         return touch(t, vm, false); /* a plan is at it and will look */
-    if (streq(state, "stopped"))
-        return live ? begin_stopped(d, t, vm, stop) : NULL;
-    if (streq(state, "paused") && vm->power_state == VM_POWER_STATE_RUNNING)
-        return set_power_state(t, vm, VM_POWER_STATE_PAUSED);
-    if (streq(state, "running") && vm->power_state == VM_POWER_STATE_PAUSED)
-        return set_power_state(t, vm, VM_POWER_STATE_RUNNING);
-    return NULL;
+    if (!differs(vm, state))
+        return NULL;
+    TRY(look(d, t, vm->uuid, &now));
+    if (!differs(vm, now.state))
+        return NULL;
+    if (streq(now.state, "stopped"))
+        return begin_stopped(d, t, vm, now.stop);
+    return set_power_state(
+        t, vm, streq(now.state, "paused") ? VM_POWER_STATE_PAUSED : VM_POWER_STATE_RUNNING);
 }
 
 static struct error *handle_once(struct daemon *d, const struct host_event_rec *event)
@@ -145,7 +173,7 @@ static struct error *handle_once(struct daemon *d, const struct host_event_rec *
     if (streq(event->kind, "rebooted"))
         return touch(t, vm, true);
     if (streq(event->kind, "state"))
-        return follow_state(d, t, vm, event->state, event->stop);
+        return follow_state(d, t, vm, event->state);
     if (streq(event->kind, "memory"))
         return follow_memory(t, vm, event->memory_actual);
     return touch(t, vm, false);

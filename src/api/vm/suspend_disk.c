@@ -13,8 +13,8 @@
 #include "gen/host_proto.h"
 #include "rules/lookup.h"
 
-/* Device state and the stream's own records, beside the memory itself. */
-#define SUSPEND_EXTRA (64ll << 20)
+/* Device state and the stream's own records, beside the memory itself; and the head of the disk. */
+#define SUSPEND_EXTRA (65ll << 20)
 
 static bool plugged_here(struct daemon *d, struct txn *t, const char *ref)
 {
