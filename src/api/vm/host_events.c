@@ -85,6 +85,7 @@ static struct error *touch(struct txn *t, const struct vm_rec *vm, bool rebooted
     if (!txn_find_vm_metrics(t, vm->metrics))
         return NULL;
     TRY(txn_edit_vm_metrics(t, vm->metrics, &m));
+    TRY(txn_touch(t, CLASS_VM_METRICS, vm->metrics)); /* the second may be the same as before */
     m->last_updated = now_s();
     if (rebooted)
         m->start_time = MAX(now_s(), m->start_time + 1);
@@ -115,16 +116,34 @@ static struct error *set_power_state(struct txn *t, const struct vm_rec *vm,
     return txn_commit(t, &info);
 }
 
-static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm,
-                                  const char *state, const char *stop)
+/*
+ * The domain as it is now. An event only says that it was so for a moment: when it is handled, a
+ * plan may have led the VM on and have ended.
+ */
+static struct error *ask_domain(struct daemon *d, struct arena *a, const char *uuid,
+                                const char **ret_state, const char **ret_stop)
 {
-    bool live =
-        vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
+    const struct host_vm_query_args args = {.uuid = uuid};
+    struct host_vm_query_result result;
+
+    TRY(hostd_vm_query(d->hostd, &args, a, &result));
+    *ret_state = result.found ? result.domains.v[0].state : "stopped";
+    *ret_stop = result.found ? result.domains.v[0].stop : "lost";
+    return NULL;
+}
+
+static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm)
+{
+    const char *state, *stop;
 
     if (vm->current_operations.n)
         return touch(t, vm, false); /* a plan is at it and will look */
+    if (!vm_is_live(vm))
+        return NULL;
+    /* After the row was read: a plan that begins now changes the row, and the commit conflicts. */
+    TRY(ask_domain(d, txn_arena(t), vm->uuid, &state, &stop));
     if (streq(state, "stopped"))
-        return live ? begin_stopped(d, t, vm, stop) : NULL;
+        return begin_stopped(d, t, vm, stop);
     if (streq(state, "paused") && vm->power_state == VM_POWER_STATE_RUNNING)
         return set_power_state(t, vm, VM_POWER_STATE_PAUSED);
     if (streq(state, "running") && vm->power_state == VM_POWER_STATE_PAUSED)
@@ -145,7 +164,7 @@ static struct error *handle_once(struct daemon *d, const struct host_event_rec *
     if (streq(event->kind, "rebooted"))
         return touch(t, vm, true);
     if (streq(event->kind, "state"))
-        return follow_state(d, t, vm, event->state, event->stop);
+        return follow_state(d, t, vm);
     if (streq(event->kind, "memory"))
         return follow_memory(t, vm, event->memory_actual);
     return touch(t, vm, false);
