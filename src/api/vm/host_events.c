@@ -85,6 +85,7 @@ static struct error *touch(struct txn *t, const struct vm_rec *vm, bool rebooted
     if (!txn_find_vm_metrics(t, vm->metrics))
         return NULL;
     TRY(txn_edit_vm_metrics(t, vm->metrics, &m));
+    TRY(txn_touch(t, CLASS_VM_METRICS, vm->metrics)); /* the second may be the same as before */
     m->last_updated = now_s();
     if (rebooted)
         m->start_time = MAX(now_s(), m->start_time + 1);
