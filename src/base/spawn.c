@@ -57,8 +57,9 @@ void spawn_pass_fd(struct spawn *s, int ours, int theirs)
 
 static void add_default_env(struct spawn *s)
 {
-    static const char *const keep[] = {"PATH",        "HOME", "TMPDIR", "LANG", "XDG_RUNTIME_DIR",
-                                       "ASAN_OPTIONS"};
+    static const char *const keep[] = {
+        "PATH",         "HOME",         "TMPDIR",       "LANG", "XDG_RUNTIME_DIR",
+        "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"};
 
     for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
         const char *v = getenv(keep[i]);
