@@ -86,15 +86,16 @@ static void tell(struct qmp *q, const char *event, json_t *data, int64_t time_us
     }
 }
 
-static void on_reply(struct qmp *q, json_t *message)
+/* The message is handed over whole: two threads must not count references of one object. */
+static void on_reply(struct qmp *q, json_t **message)
 {
-    const json_t *id = json_object_get(message, "id");
+    const json_t *id = json_object_get(*message, "id");
 
     pthread_mutex_lock(&q->lock);
     if (json_is_integer(id)) {
         struct qmp_call *c = call_find(q, (uint64_t)json_integer_value(id));
         if (c && !c->reply)
-            c->reply = json_incref(message);
+            c->reply = TAKE_PTR(*message);
     }
     pthread_cond_broadcast(&q->answered);
     pthread_mutex_unlock(&q->lock);
@@ -125,7 +126,7 @@ static bool on_line(struct qmp *q, const char *line, size_t len)
         pthread_cond_broadcast(&q->answered);
         pthread_mutex_unlock(&q->lock);
     } else {
-        on_reply(q, m);
+        on_reply(q, &m);
     }
     return true;
 }

@@ -127,11 +127,14 @@ static bool describe(struct connection *c, uint64_t *ret_size, uint16_t *ret_fla
     char node[UUID_LEN + 1];
     bool writable;
 
-    if (!c->server->fn(c->server->arg, c->export, node, &writable))
-        return false;
-    *ret_size = (uint64_t)sim_size(c->server->place, node);
-    *ret_flags = (uint16_t)(EXPORT_FLAGS | (writable ? 0 : EXPORT_READ_ONLY));
-    return true;
+    pthread_rwlock_rdlock(&c->server->requests);
+    bool found = c->server->fn(c->server->arg, c->export, node, &writable);
+    if (found) {
+        *ret_size = (uint64_t)sim_size(c->server->place, node);
+        *ret_flags = (uint16_t)(EXPORT_FLAGS | (writable ? 0 : EXPORT_READ_ONLY));
+    }
+    pthread_rwlock_unlock(&c->server->requests);
+    return found;
 }
 
 static struct error *answer_export_name(struct connection *c)
