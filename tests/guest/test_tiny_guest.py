@@ -122,6 +122,29 @@ def test_snapshot_under_a_running_guest_and_revert(daemons, xen, guest, tmp_path
     xen.VDI.destroy(frozen)
 
 
+def test_checkpoint_goes_back_in_time(daemons, xen, guest):
+    console = booted(daemons, xen, guest[0])
+    console.wait(r"counter [3-9]\r?\n")
+    checkpoint = xen.VM.checkpoint(guest[0], "with memory")
+    then = console.counter()
+    console.close()
+    console = console_of(daemons, xen, guest[0])
+    console.wait(rf"counter {then + 6}\r?\n", timeout=60)
+    console.close()
+    xen.VM.revert(checkpoint)
+    assert xen.VM.get_power_state(guest[0]) == "Suspended"
+    xen.VM.resume(guest[0], False, False)
+    console = console_of(daemons, xen, guest[0])
+    console.wait(rf"counter {then + 2}\r?\n", timeout=60)
+    assert READY not in console.text and console.counter() < then + 6
+    console.close()
+    memory = xen.VM.get_suspend_VDI(checkpoint)
+    (frozen,) = [xen.VBD.get_VDI(b) for b in xen.VM.get_VBDs(checkpoint)]
+    xen.VM.destroy(checkpoint)
+    xen.VDI.destroy(memory)
+    xen.VDI.destroy(frozen)
+
+
 def test_clone_is_independent(daemons, xen, guest):
     clone = xen.VM.clone(guest[0], "copy")
     try:
