@@ -159,6 +159,7 @@ static struct error *start_model(struct parts *p)
 static void stop_model(struct parts *p)
 {
     chores_stop(p->chores);
+    engine_stop(p->d.engine);
 }
 
 static struct error *note_port(struct parts *p, const char *name, uint16_t port)
@@ -215,7 +216,7 @@ static struct error *start_server(struct parts *p)
 static void stop_server(struct parts *p)
 {
     if (p->d.server)
-        server_stop(p->d.server, DRAIN_US);
+        p->drained = server_stop(p->d.server, DRAIN_US);
 }
 
 static const struct part {
@@ -230,7 +231,7 @@ static const struct part {
 
 struct error *parts_start(struct parts *p, const struct options *o)
 {
-    *p = (struct parts){.options = o, .lock_fd = -1};
+    *p = (struct parts){.options = o, .lock_fd = -1, .drained = true};
     p->d.state_dir = o->state_dir;
     p->d.version = XENOLITH_VERSION;
     for (; p->started < ARRAY_SIZE(table); p->started++) {
@@ -249,6 +250,8 @@ void parts_stop(struct parts *p)
     while (p->started > 0)
         table[--p->started].stop(p);
     /* The server's memory outlives the workers, which may still answer requests while they end. */
+    if (!p->drained)
+        return; /* calls whose plans go on with the next daemon were never answered */
     if (p->d.server)
         server_free(p->d.server);
     tls_free(p->tls);

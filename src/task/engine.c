@@ -37,6 +37,26 @@ static void at_point(struct plan *p, const char *point)
         hook(p->type->name, i >= 0 && i < p->type->n_steps ? p->type->steps[i].name : "end", point);
 }
 
+static bool is_ending(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    bool ending = e->ending;
+
+    pthread_mutex_unlock(&e->lock);
+    return ending;
+}
+
+static void forget(struct plan *p);
+
+/* The daemon ends: the plan stays in its row, from which the next one takes it up. Nobody is told,
+ * since nothing has ended. */
+static void leave(struct plan *p)
+{
+    log_info("%s is left at step %d of %d", p->label, p->step + 1, p->type->n_steps);
+    forget(p);
+    plan_free(p);
+}
+
 /* One commit about this plan, run again on conflicts. */
 static struct error *commit_rows(struct plan *p, const char *point,
                                  struct error *(*fill)(struct plan *p, struct txn *t))
@@ -176,17 +196,25 @@ static void begin_undo(struct plan *p, struct error *why)
                  p->label);
 }
 
-static void undo_step(struct plan *p)
+/* False: the plan was left. */
+static bool undo_step(struct plan *p)
 {
     const struct plan_step *s = p->step < p->type->n_steps ? &p->type->steps[p->step] : NULL;
 
     at_point(p, "undo");
-    if (s && s->undo)
-        log_and_free(LOG_ERROR, s->undo(p), "%s: cannot undo step \"%s\"", p->label, s->name);
+    struct error *e = s && s->undo ? s->undo(p) : NULL;
+
+    if (e && is_ending(p->daemon->engine)) {
+        error_free(e); /* hostd is out of reach; the next daemon does it again */
+        leave(p);
+        return false;
+    }
+    log_and_free(LOG_ERROR, e, "%s: cannot undo step \"%s\"", p->label, s ? s->name : "");
     if (s && (s->unrecord || s->undo))
         log_and_free(LOG_ERROR, commit_rows(p, "unrecord", fill_unrecord),
                      "%s: cannot take back the rows of step \"%s\"", p->label, s->name);
     p->step--;
+    return true;
 }
 
 static void finish_failure(struct plan *p)
@@ -209,10 +237,17 @@ static bool go_to_sleep(struct plan *p)
         return false;
     p->wait_asked = false;
     pthread_mutex_lock(&e->lock);
-    e->running--;
-    e->waiting++;
+    bool ending = e->ending;
+
+    if (!ending) {
+        e->running--;
+        e->waiting++;
+        /* With the lock: engine_free finds either a running plan or a waiter. */
+        waiting_add(p->daemon->waiting, &p->waiter, p->seen_seq);
+    }
     pthread_mutex_unlock(&e->lock);
-    waiting_add(p->daemon->waiting, &p->waiter, p->seen_seq);
+    if (ending)
+        leave(p);
     return true;
 }
 
@@ -227,7 +262,11 @@ static void plan_wake(struct waiter *w, bool timed_out)
     bool ending = e->ending;
 
     pthread_mutex_unlock(&e->lock);
-    if (ending || workers_run(p->daemon->workers, engine_run, p))
+    if (ending) {
+        leave(p);
+        return;
+    }
+    if (workers_run(p->daemon->workers, engine_run, p))
         return;
     /* The pool is full: look again soon. */
     pthread_mutex_lock(&e->lock);
@@ -254,6 +293,11 @@ static bool advance(struct plan *p)
         e = s->act(p);
         if (!e && go_to_sleep(p))
             return false;
+        if (e && is_ending(p->daemon->engine)) {
+            error_free(e); /* most likely hostd was let go; acts can be repeated */
+            leave(p);
+            return false;
+        }
     }
     if (!e && p->step == p->type->n_steps - 1) {
         e = commit_rows(p, "end", fill_success);
@@ -278,11 +322,16 @@ static void engine_run(void *arg)
     struct plan *p = arg;
 
     for (;;) {
+        if (is_ending(p->daemon->engine)) {
+            leave(p);
+            return;
+        }
         if (!p->undoing) {
             if (!advance(p))
                 return;
         } else if (p->step >= 0) {
-            undo_step(p);
+            if (!undo_step(p))
+                return;
         } else {
             finish_failure(p);
             return;
@@ -391,6 +440,15 @@ struct engine *engine_new(struct daemon *d, const struct plan_type *const *types
     e->daemon = d;
     e->types = types;
     return e;
+}
+
+void engine_stop(struct engine *e)
+{
+    if (!e)
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->ending = true;
+    pthread_mutex_unlock(&e->lock);
 }
 
 void engine_free(struct engine *e)

@@ -11,7 +11,10 @@
 /* types: every plan type the daemon knows, NULL-terminated; a stored plan of another type fails its
  * task. */
 struct engine *engine_new(struct daemon *d, const struct plan_type *const *types);
-void engine_free(struct engine *e); /* waits for running steps; waiting plans stay in their rows */
+/* From now on no step begins, and one that fails is not undone: plans stay in their rows for the
+ * next daemon. To be called before hostd is let go. NULL is accepted. */
+void engine_stop(struct engine *e);
+void engine_free(struct engine *e); /* also waits for running steps */
 
 /* After the store is open and hostd answers: takes up the plans found in task rows. */
 _must_check_ struct error *engine_recover(struct engine *e);

@@ -2,6 +2,7 @@
 """Daemons that are killed and come back: guests go on, listeners and objects are the same."""
 
 import signal
+import threading
 
 import pytest
 
@@ -51,3 +52,39 @@ def test_a_token_holds(fresh_daemons):
     assert made in [e["ref"] for e in got["events"] if e["operation"] == "add"]
     assert "del" not in [e["operation"] for e in got["events"]]
     xen.VM.hard_shutdown(vm)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_a_plan_goes_on(fresh_daemons, sig):
+    """A guest that has not obeyed yet when the daemon ends, and does while there is none."""
+    xen = fresh_daemons.client()
+    vm = running_vm(xen)
+    uuid = xen.VM.get_uuid(vm)
+    fresh_daemons.control(uuid, ignore_shutdown=True)
+    task = xen.Async.VM.clean_shutdown(vm)
+    token = ""
+    while not xen.VM.get_current_operations(vm):
+        token = xen.call("event.from", [f"vm/{vm}"], token, 5.0)["token"]
+    process = fresh_daemons.xapi
+    fresh_daemons.stop(("xapi",), sig)
+    assert process.returncode == (0 if sig == signal.SIGTERM else -sig)
+    fresh_daemons.control(uuid, "poweroff")
+    fresh_daemons.start_xapi()
+    xen = fresh_daemons.ready()
+    assert xen.wait(task) == ""
+    assert xen.VM.get_power_state(vm) == "Halted"
+
+
+def test_a_daemon_ends_while_a_caller_waits(fresh_daemons):
+    xen = fresh_daemons.client()
+    vm = running_vm(xen)
+    fresh_daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
+    caller = threading.Thread(target=lambda: pytest.raises(Exception, fresh_daemons.client().VM.clean_shutdown, vm))
+    caller.start()
+    token = ""
+    while not xen.VM.get_current_operations(vm):
+        token = xen.call("event.from", [f"vm/{vm}"], token, 5.0)["token"]
+    process = fresh_daemons.xapi
+    fresh_daemons.stop(("xapi",))
+    assert process.returncode == 0
+    caller.join()

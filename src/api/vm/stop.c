@@ -18,7 +18,11 @@
 
 static struct error *ask_poweroff(struct plan *p)
 {
-    return guest_ask(p, "poweroff");
+    bool stopped;
+
+    /* After a restart of the daemon it may have been asked before and have obeyed. */
+    TRY(guest_is_stopped(p, &stopped));
+    return stopped ? NULL : guest_ask(p, "poweroff");
 }
 
 static struct error *wait_for_end(struct plan *p)
