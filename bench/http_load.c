@@ -1,102 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Requests per second over a unix socket or loopback TCP, which the usual load generators cannot
- * do alike: N keep-alive connections from one thread, each sending its next request when the
- * answer is whole.
- *   http_load [-c CONNECTIONS] [-t SECONDS] [-p PATH] SOCKET|PORT
+ * Requests per second over a unix socket or loopback TCP: N keep-alive connections from one
+ * thread, each sending its next request when the answer is whole.
+ *
+ *   http_load [-c CONNECTIONS] [-t SECONDS | -n REQUESTS] [-p PATH] [-b FILE] [-w WORD] SOCKET|PORT
+ *
+ * -b posts the file instead of a GET; -w: the word must stand in the beginning of every answer.
+ * Prints one line of name=value.
  */
-#include "base/cleanup.h"
-#include "base/mem.h"
+#include "base/io.h"
+#include "base/vec.h"
+#include "http_client.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 
-struct client {
-    int fd;
-    char buf[65536];
-    size_t have;
-    double sent;
+#define TIMES_MAX (8u << 20)
+
+struct load {
+    const char *where;
+    const char *path;
+    const char *file;
+    const char *expect;
+    unsigned n;
+    double seconds;
+    unsigned long requests; /* 0 = as many as fit into the time */
+    unsigned long sent, done;
+    unsigned long long bytes; /* of bodies */
+    struct str request;
+    struct VEC(float) times;
 };
-
-static char request[1024];
-static size_t request_len;
-
-static double now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-_noreturn_ static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int connect_to(const char *where)
-{
-    struct sockaddr_un path = {.sun_family = AF_UNIX};
-    struct sockaddr_in port = {.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)strtoul(where, NULL, 10)),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    bool is_path = strchr(where, '/') != NULL;
-    int fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (is_path)
-        memcpy(path.sun_path, where, MIN(strlen(where), sizeof(path.sun_path) - 1));
-    if (fd < 0 || connect(fd, is_path ? (struct sockaddr *)&path : (struct sockaddr *)&port,
-                          is_path ? sizeof(path) : sizeof(port)) < 0)
-        die("cannot connect");
-    return fd;
-}
-
-static void send_request(struct client *c)
-{
-    c->sent = now();
-    if (send(c->fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len)
-        die("cannot send");
-}
-
-/* Length of the whole answer; 0 = more is to come. Any capitals in the header's name. */
-static size_t answer_length(struct client *c)
-{
-    c->buf[c->have] = 0;
-    char *end = strstr(c->buf, "\r\n\r\n");
-
-    if (!end)
-        return 0;
-    char *length = strcasestr(c->buf, "\ncontent-length:");
-
-    if (!length || length > end || strncmp(c->buf, "HTTP/1.1 200", 12) != 0) {
-        fprintf(stderr, "unexpected answer: %.200s\n", c->buf);
-        exit(1);
-    }
-    size_t whole = (size_t)(end + 4 - c->buf) + strtoul(length + 16, NULL, 10);
-
-    return c->have >= whole ? whole : 0;
-}
-
-static bool receive(struct client *c)
-{
-    ssize_t n = recv(c->fd, c->buf + c->have, sizeof(c->buf) - 1 - c->have, 0);
-
-    if (n <= 0)
-        die("the server has closed");
-    c->have += (size_t)n;
-    size_t whole = answer_length(c);
-
-    if (!whole)
-        return false;
-    c->have -= whole;
-    memmove(c->buf, c->buf + whole, c->have);
-    return true;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -105,70 +37,115 @@ static int compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static void run(const char *where, unsigned n, double seconds)
+static void send_next(struct load *l, struct http_conn *c)
 {
-    struct client *clients = xnew_array(struct client, n);
+    if (l->requests && l->sent >= l->requests)
+        return;
+    l->sent++;
+    http_send(c, &l->request);
+}
+
+static void on_readable(struct load *l, struct http_conn *c)
+{
+    if (!http_receive(c))
+        return;
+    if (l->times.n < TIMES_MAX)
+        vec_add(&l->times, (float)(bench_now() - c->sent));
+    l->done++;
+    l->bytes += c->body;
+    send_next(l, c);
+}
+
+static void loop(struct load *l, int ep, double end)
+{
+    struct epoll_event evs[64];
+
+    while (l->requests ? l->done < l->requests : bench_now() < end) {
+        int got = epoll_wait(ep, evs, 64, 10000);
+
+        if (got == 0)
+            bench_die("no answer for 10 seconds");
+        for (int i = 0; i < got; i++)
+            on_readable(l, evs[i].data.ptr);
+    }
+}
+
+static void run(struct load *l)
+{
+    struct http_conn *conns = xnew_array(struct http_conn, l->n);
     int ep = epoll_create1(EPOLL_CLOEXEC);
-    size_t max = 8u << 20, count = 0;
-    float *times = xnew_array(float, max);
 
-    for (unsigned i = 0; i < n; i++) {
-        clients[i].fd = connect_to(where);
-        struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &clients[i]};
+    for (unsigned i = 0; i < l->n; i++) {
+        struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &conns[i]};
 
-        epoll_ctl(ep, EPOLL_CTL_ADD, clients[i].fd, &ev);
-        send_request(&clients[i]);
+        http_connect(&conns[i], l->where);
+        conns[i].expect = l->expect;
+        epoll_ctl(ep, EPOLL_CTL_ADD, conns[i].fd, &ev);
     }
-    double start = now(), end = start + seconds, t;
+    double start = bench_now();
 
-    while ((t = now()) < end) {
-        struct epoll_event evs[64];
-        int got = epoll_wait(ep, evs, 64, 1000);
+    for (unsigned i = 0; i < l->n; i++)
+        send_next(l, &conns[i]);
+    loop(l, ep, start + l->seconds);
+    double took = bench_now() - start;
+    size_t n = l->times.n;
 
-        for (int i = 0; i < got; i++) {
-            struct client *c = evs[i].data.ptr;
+    qsort(l->times.v, n, sizeof(*l->times.v), compare);
+    printf(
+        "connections=%u requests=%lu seconds=%.6f rate=%.1f bytes=%llu p50_us=%.1f p99_us=%.1f\n",
+        l->n, l->done, took, (double)l->done / took, l->bytes,
+        n ? (double)l->times.v[n / 2] * 1e6 : 0, n ? (double)l->times.v[n * 99 / 100] * 1e6 : 0);
+    for (unsigned i = 0; i < l->n; i++)
+        http_close(&conns[i]);
+    close(ep);
+    free(conns);
+    vec_fini(&l->times);
+}
 
-            if (!receive(c))
-                continue;
-            if (count < max)
-                times[count] = (float)(now() - c->sent);
-            count++;
-            send_request(c);
-        }
+static bool parse(int argc, char **argv, struct load *l)
+{
+    int c;
+
+    while ((c = getopt(argc, argv, "c:t:n:p:b:w:")) >= 0) {
+        if (c == 'c')
+            l->n = (unsigned)strtoul(optarg, NULL, 10);
+        else if (c == 't')
+            l->seconds = strtod(optarg, NULL);
+        else if (c == 'n')
+            l->requests = strtoul(optarg, NULL, 10);
+        else if (c == 'p')
+            l->path = optarg;
+        else if (c == 'b')
+            l->file = optarg;
+        else if (c == 'w')
+            l->expect = optarg;
+        else
+            return false;
     }
-    size_t kept = MIN(count, max);
-
-    qsort(times, kept, sizeof(*times), compare);
-    printf("%u connections: %.0f requests/s, p50 %.0f us, p99 %.0f us\n", n,
-           (double)count / (t - start), kept ? (double)times[kept / 2] * 1e6 : 0,
-           kept ? (double)times[kept * 99 / 100] * 1e6 : 0);
-    free(times);
-    free(clients);
+    if (optind + 1 != argc || !l->n || l->n > 10000)
+        return false;
+    l->where = argv[optind];
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    const char *path = "/hello";
-    unsigned n = 1;
-    double seconds = 3;
-    int c;
+    struct load l = {.path = "/", .n = 1, .seconds = 3};
+    struct str body = STR_INIT;
 
-    while ((c = getopt(argc, argv, "c:t:p:")) >= 0) {
-        if (c == 'c')
-            n = (unsigned)strtoul(optarg, NULL, 10);
-        else if (c == 't')
-            seconds = strtod(optarg, NULL);
-        else if (c == 'p')
-            path = optarg;
-        else
-            return 2;
-    }
-    if (optind + 1 != argc || !n || n > 10000)
+    if (!parse(argc, argv, &l)) {
+        fputs("usage: http_load [-c CONNECTIONS] [-t SECONDS | -n REQUESTS] [-p PATH] [-b FILE]"
+              " [-w WORD] SOCKET|PORT\n",
+              stderr);
         return 2;
-    int len =
-        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+    }
+    struct error *e = l.file ? io_read_file(l.file, 16u << 20, &body) : NULL;
 
-    request_len = (size_t)len;
-    run(argv[optind], n, seconds);
+    if (e)
+        bench_die("cannot read %s", l.file);
+    http_request(&l.request, l.path, l.file ? str_cstr(&body) : NULL, body.len);
+    run(&l);
+    str_fini(&l.request);
+    str_fini(&body);
     return 0;
 }
