@@ -3,9 +3,11 @@
 
 #include "api/chores.h"
 #include "api/sr/refresh.h"
+#include "api/vm/host_events.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/world.h"
+#include "model/store.h"
 #include "task/task_row.h"
 
 #include <errno.h>
@@ -24,11 +26,24 @@ static struct error *collect_tasks(struct daemon *d)
     return tasks_collect(d->store);
 }
 
+static struct error *maintain_store(struct daemon *d)
+{
+    return store_maintain(d->store);
+}
+
+/* Events can be missed: what stopped while a plan held its VM, say. */
+static struct error *compare_vms(struct daemon *d)
+{
+    return vm_compare(d);
+}
+
 static const struct chore {
     const char *name;
     int64_t every_us;
     struct error *(*run)(struct daemon *d);
 } table[] = {
+    {"maintain the store", 10 * SECOND_US, maintain_store},
+    {"compare VMs with the host", 30 * SECOND_US, compare_vms},
     {"collect tasks", 5 * SECOND_US, collect_tasks},
     {"review sessions", 60 * SECOND_US, api_review_sessions},
     {"read host figures", 30 * SECOND_US, api_host_figures},

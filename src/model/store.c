@@ -149,21 +149,40 @@ void store_stats(struct store *s, struct store_stats *ret)
     pthread_mutex_unlock(&s->lock);
 }
 
-struct error *store_history(struct store *s, const char *ref, size_t max, void *ctx,
-                            struct error *(*entry)(void *ctx, const struct db_history_entry *e))
+/* The database is used by one thread at a time: wait for the committer, then be it. */
+static void database_take(struct store *s)
 {
-    /* The database is used by one thread at a time: wait for the committer, then be it. */
     pthread_mutex_lock(&s->lock);
     while (s->flushing)
         pthread_cond_wait(&s->flushed, &s->lock);
     s->flushing = true;
     pthread_mutex_unlock(&s->lock);
-    struct error *e = db_history(s->db, ref, max, ctx, entry);
+}
 
+static void database_give(struct store *s)
+{
     pthread_mutex_lock(&s->lock);
     s->flushing = false;
     pthread_cond_broadcast(&s->flushed);
     pthread_mutex_unlock(&s->lock);
+}
+
+struct error *store_maintain(struct store *s)
+{
+    database_take(s);
+    struct error *e = db_maintain(s->db);
+
+    database_give(s);
+    return e;
+}
+
+struct error *store_history(struct store *s, const char *ref, size_t max, void *ctx,
+                            struct error *(*entry)(void *ctx, const struct db_history_entry *e))
+{
+    database_take(s);
+    struct error *e = db_history(s->db, ref, max, ctx, entry);
+
+    database_give(s);
     return e;
 }
 

@@ -202,6 +202,11 @@ class Daemons:
             exchange(1, "hello", {"version": "tests", "schema": digest})
             return exchange(2, name, args)
 
+    def driver_calls(self, op):
+        """How often xenolith-hostd called that operation of the simulated driver."""
+        answer = self.host_call("vm_control", command="{}")["answer"]
+        return json.loads(answer)["calls"].get(op, 0)
+
     def control(self, uuid, act=None, fail=None, **policy):
         """Makes the simulated guest act, or the simulated hypervisor fail its next call `fail`."""
         if act:

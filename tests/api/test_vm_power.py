@@ -120,11 +120,14 @@ def test_hard_shutdown_overtakes_a_waiting_clean_one(daemons, xen, vm):
     assert xen.VM.get_current_operations(vm) == {}
 
 
-def test_reboots(xen, vm):
+def test_reboots(daemons, xen, vm):
     xen.VM.start(vm, False, False)
     domid = xen.VM.get_domid(vm)
+    signals, resets = daemons.driver_calls("signal"), daemons.driver_calls("reset")
     xen.VM.clean_reboot(vm)
+    assert daemons.driver_calls("signal") == signals + 1
     xen.VM.hard_reboot(vm)
+    assert daemons.driver_calls("reset") == resets + 1
     assert xen.VM.get_power_state(vm) == "Running"
     assert xen.VM.get_domid(vm) == domid
 

@@ -82,8 +82,9 @@ def daemons():
     state = tempfile.mkdtemp(prefix="xenolith-guest-")
     d = api.Daemons(state, hv="qemu")
     try:
-        xen = d.start()
+        d.start()
         yield d
+        xen = d.client()
         for vm, record in xen.VM.get_all_records().items():
             if record["power_state"] not in ("Halted", "Suspended") and not record["is_control_domain"]:
                 xen.VM.hard_shutdown(vm)

@@ -236,18 +236,35 @@ static void remove_stray(struct daemon *d, const struct host_domain_rec *dom)
                  dom->uuid);
 }
 
+static void compare(struct daemon *d, const struct host_vm_list_result *l)
+{
+    struct version_list vms;
+
+    store_all(d->store, CLASS_VM, &vms);
+    vec_foreach (v, &vms)
+        reconcile_vm(d, (*v)->rec, l);
+    version_list_fini(&vms);
+}
+
+struct error *vm_compare(struct daemon *d)
+{
+    struct host_vm_list_result l;
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
+    compare(d, &l);
+    return NULL;
+}
+
 struct error *vm_reconcile(struct daemon *d)
 {
     struct host_vm_list_result l;
     _cleanup_arena_ struct arena a;
-    struct version_list vms;
 
     arena_init(&a);
     TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
-    store_all(d->store, CLASS_VM, &vms);
-    vec_foreach (v, &vms)
-        reconcile_vm(d, (*v)->rec, &l);
-    version_list_fini(&vms);
+    compare(d, &l);
     for (size_t i = 0; i < l.domains.n; i++)
         remove_stray(d, &l.domains.v[i]);
     return NULL;

@@ -15,3 +15,5 @@
 void vm_host_event(struct daemon *d, const struct host_event_rec *event);
 /* Rows against domains. After engine_recover: VMs with a plan under way are left to it. */
 _must_check_ struct error *vm_reconcile(struct daemon *d);
+/* Only the rows are followed, no domain is ended: harmless at any time. */
+_must_check_ struct error *vm_compare(struct daemon *d);
