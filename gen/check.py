@@ -183,5 +183,7 @@ def _works(schema, where, m):
         schema.problems.add(where, "works without test: name one with test = \"FILE::NAME\"")
     if m.test and not m.body and not m.refuse and not m.generic:
         schema.problems.add(where, "has a test but no body")
+    if m.inert and not m.body:
+        schema.problems.add(where, "is inert but has no body")
     if m.state == "removed" and (m.body or m.refuse):
         schema.problems.add(where, "is removed, it cannot have a body")

@@ -175,7 +175,8 @@ def coverage(schema):
 
 
 def _coverage_class(cls):
-    rows = [(m.name, status(m), m.body or " ".join(m.refuse), m.test) for m in cls.messages
+    rows = [(m.name, status(m) + (f" (inert: {m.inert})" if m.inert else ""),
+             m.body or " ".join(m.refuse), m.test) for m in cls.messages
             if not m.implicit or m.kind in ("CREATE", "DESTROY") or m.body or m.refuse]
     if not rows:
         return ""

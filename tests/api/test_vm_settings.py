@@ -158,6 +158,7 @@ def test_bios_strings(xen, vm, fails):
 
 
 def test_groups_and_schedules(xen, vm, fails):
+    fails("HANDLE_INVALID", xen.VM.set_appliance, "OpaqueRef:none", NULL)
     xen.VM.set_appliance(vm, NULL)
     xen.VM.set_appliance(vm, "OpaqueRef:gone")
     assert xen.VM.get_appliance(vm) == NULL
