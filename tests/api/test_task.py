@@ -46,3 +46,26 @@ def test_other_config(xen, fails):
     assert xen.task.get_other_config(task) == {"a": "1"}
     xen.task.set_status(task, "success")
     xen.task.destroy(task)
+
+
+def test_destroy_while_pending(daemons, xen, fails):
+    """The row stays until the work has ended, then goes without telling how."""
+    template = xen.VM.get_by_name_label("Other install media")[0]
+    vm = xen.VM.clone(template, "keeps running")
+    xen.VM.set_is_a_template(vm, False)
+    xen.VM.start(vm, False, False)
+    daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
+    task = xen.call("Async.VM.clean_shutdown", vm)
+    xen.task.destroy(task)
+    assert "destroy" in xen.task.get_current_operations(task).values()
+    assert xen.task.get_status(task) == "pending"
+    token = xen.call("event.from", [f"task/{task}"], "", 5.0)["token"]
+    xen.task.cancel(task)
+    gone = []
+    while not gone:
+        batch = xen.call("event.from", [f"task/{task}"], token, 20.0)
+        token = batch["token"]
+        gone = [e for e in batch["events"] if e["operation"] == "del"]
+    fails("HANDLE_INVALID", xen.task.get_record, task)
+    xen.VM.hard_shutdown(vm)
+    xen.VM.destroy(vm)

@@ -1,29 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* task.cancel and task.destroy. */
 #include "api/task/task.h"
+#include "base/uuid.h"
 #include "gen/msg/task.h"
 #include "task/engine.h"
 
-/* Who asks, for the map of current operations: a task if there is one. */
+/* Who asks what, for the map of current operations: the call's task, or a name made up for a call
+ * that has none (XenAPI wire rules, DummyRef). */
 static const char *asker(const struct call *c)
 {
-    return *c->task ? c->task : c->session;
+    const char *session = c->session;
+
+    if (*c->task)
+        return c->task;
+    if (str_starts(session, REF_PREFIX))
+        session += strlen(REF_PREFIX);
+    return arena_printf(c->arena, "DummyRef:|%s|%s", session, c->msg->name);
 }
 
 static void mark(struct call *c, struct task_rec *t, enum task_allowed_operations op)
 {
     const struct map_string_enum *old = &t->current_operations;
+    const char *key = asker(c);
     const char **k = arena_array(c->arena, const char *, old->n + 1);
     int *v = arena_array(c->arena, int, old->n + 1);
     size_t n = 0;
 
     for (size_t i = 0; i < old->n; i++) {
-        if (streq(old->k[i], asker(c)))
+        if (streq(old->k[i], key))
             continue;
         k[n] = old->k[i];
         v[n++] = old->v[i];
     }
-    k[n] = asker(c);
+    k[n] = key;
     v[n++] = (int)op;
     t->current_operations = (struct map_string_enum){.n = n, .k = k, .v = v};
 }
