@@ -39,6 +39,7 @@ def run(schema):
     if not schema.problems.texts:
         xe.classes(schema)
         xe.commands(schema)
+        xe.words(schema)
 
 
 def _role_set(schema, where, name):

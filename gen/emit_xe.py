@@ -5,11 +5,12 @@ import cname
 import xe
 
 HEADER = '''/*
- * Tables of the command line client, from schema/xe.toml. Constant data, any thread.
+ * Tables of the command line client, from schema/xe.toml. Constant data, any thread. They name
+ * classes, types and messages as the API does, so that the client needs nothing of the model.
  */
 
-#include "gen/classes.h"
-#include "value/type.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 enum xe_kind {
     XE_RO,
@@ -25,36 +26,66 @@ enum xe_field_flags {
     XE_EXPENSIVE = 1 << 0,  /* not read for lists */
     XE_HIDDEN_FIELD = 1 << 1, /* never listed; param-get reaches it */
     XE_DEPRECATED_FIELD = 1 << 2,
+    XE_SETTABLE = 1 << 3, /* a set that param-set takes whole, separated by commas */
+    XE_ANY_CASE = 1 << 4, /* filters do not look at the case */
+};
+
+/* How the text of a value is made. */
+enum xe_style {
+    XE_PLAIN,   /* members of a set are joined by "; " */
+    XE_COMMA,   /* by ", " */
+    XE_SPEED,   /* Mbit/s */
+    XE_DUPLEX,  /* also: the carrier */
+    XE_BY,      /* also: the height, "1920x1080" */
+    XE_QUOTED,  /* 'text' */
+    XE_ONE,     /* the only member; "<shared>" if there are more */
+    XE_IS_SELF, /* is this reference the object itself */
+    XE_SAME,    /* the value that all rows have in common */
+    XE_EVERY,   /* true if it is true in all rows */
+    XE_FIXED1,  /* "%5.1f" */
+    XE_LENGTHS, /* a map with lengths instead of values */
+    XE_SLASH,   /* also: what comes after the '/' in each member */
+    XE_ASSIGN,  /* after '=' */
+    XE_IF_TRUE, /* members for which `also` is true */
+    XE_KBS,     /* a current rate in KiB/s */
+};
+
+/* One step of the way from an object to a value. */
+struct xe_step {
+    const char *name; /* of the field: "VM" */
+    const char *cls;  /* class that the reference leads to; NULL at the end */
+    bool set;
 };
 
 struct xe_field {
     const char *name; /* "vm-name-label" */
     /*
-     * Dotted fields from the object, "VM.name_label"; or another source of the value:
-     * "@call:M" message M with the object as its argument, "@rrd:X" a current metric,
-     * "@all:C.f" field f of all rows of class C, "@text:X" made by the client itself.
+     * NULL, or where the value comes from instead of `steps`: "@call:M" message M with the object
+     * as its argument, "@rrd:X" a current metric, "@all:C" `steps` in all rows of class C
      */
-    const char *path;
-    const struct type *type; /* of the last field of path; NULL for the other sources */
-    uint8_t kind;            /* enum xe_kind */
-    uint8_t flags;           /* enum xe_field_flags */
-    const char *set;         /* "VM.set_name_label"; NULL = cannot be set so */
-    const char *add;         /* "VM.add_to_other_config" or "VM.add_tags" */
+    const char *source;
+    const struct xe_step *steps;
+    const struct xe_step *also; /* NULL = none; ends with a step without class, as steps does */
+    const char *type;           /* of the value, as in the schema: "set:enum:vm_operations" */
+    const char *none;           /* text where a reference on the way is null */
+    uint8_t style;              /* enum xe_style */
+    uint8_t kind;               /* enum xe_kind */
+    uint8_t flags;              /* enum xe_field_flags */
+    const char *set;            /* "VM.set_name_label"; NULL = cannot be set so */
+    const char *add;            /* "VM.add_to_other_config" or "VM.add_tags" */
     const char *remove;
 };
 
 struct xe_where {
-    const char *field;
-    const char *value; /* as in filter expressions: "true" */
+    const char *field; /* of the class, not a column */
+    const char *value; /* "true", "false"; "*" = not empty */
 };
 
 struct xe_class {
     const char *name; /* "vm", as in vm-list */
     const char *api;  /* "VM" */
-    uint16_t class_id;
     bool has_list;
-    const char *only;                /* extra condition made by the client, NULL = none */
-    const struct xe_where *where;    /* rows that are listed; n_where conditions */
+    const struct xe_where *where; /* rows that are listed; n_where conditions */
     int n_where;
     const char *const *columns; /* default columns, n_columns of them; none = all */
     int n_columns;
@@ -76,6 +107,9 @@ enum xe_command_flags {
     XE_SELECT_VM = 1 << 8, /* works on the objects picked by selector parameters */
     XE_SELECT_HOST = 1 << 9,
     XE_SELECT_SR = 1 << 10,
+    XE_ONLY_ONE = 1 << 11,        /* of what is selected, even with --multiple */
+    XE_TEMPLATES = 1 << 12,       /* the selector finds templates and snapshots too */
+    XE_CONTROL_DOMAINS = 1 << 13, /* and control domains */
 };
 
 struct xe_command {
@@ -85,16 +119,34 @@ struct xe_command {
     uint32_t flags;     /* enum xe_command_flags */
     const char *output; /* what is printed on success, in words */
     const char *doc;
+    const char *call;        /* the one message this command is; NULL = it has code of its own */
+    const char *const *args; /* of the call, ends with NULL; see gen/xe.py for the form */
+    const char *result;      /* type of the answer to the call, as in the schema */
+    const char *show;        /* class whose uuid is printed, "value", "sentence" or "" */
 };
 
 extern const struct xe_command xe_commands[]; /* sorted by name */
 extern const int xe_commands_n;
+
+struct xe_word {
+    const char *api; /* "Halted" */
+    const char *shown;
+};
+
+/* Enums that are not shown as the API spells them; values not listed are. */
+struct xe_words {
+    const char *name;
+    const struct xe_word *words; /* ends with NULL, NULL */
+};
+
+extern const struct xe_words xe_words[];
+extern const int xe_words_n;
 '''
 
 
 def emit(schema, out):
     out.header("xe_tables.h", HEADER)
-    c = '#include "gen/xe_tables.h"\n\n#include "gen/types.h"\n'
+    c = '#include "gen/xe_tables.h"\n\n#include <stddef.h>\n'
     classes = xe.classes(schema)
     done = {}
     rows = ""
@@ -115,9 +167,9 @@ def emit(schema, out):
     c += "\nconst int xe_classes_n = sizeof(xe_classes) / sizeof(xe_classes[0]);\n"
     c += "\nconst struct xe_command xe_commands[] = {\n"
     for command in sorted(xe.commands(schema), key=lambda x: x.name):
-        c += _command(command)
+        c += _command(schema, command)
     c += "};\n\nconst int xe_commands_n = sizeof(xe_commands) / sizeof(xe_commands[0]);\n"
-    out.source("xe_tables.c", c)
+    out.source("xe_tables.c", c + _words(schema))
 
 
 def _text(value):
@@ -128,31 +180,52 @@ def _message(schema, x, prefix, f):
     """Wire name of the call that changes a field, or NULL."""
     if f.kind in ("RO", "SRO", "MRO"):
         return "NULL"
-    name = prefix + (f.steps[0].name if f.steps else f.name.replace("-", "_"))
-    known = any(m.name == name for m in schema.classes[x.cls].messages)
-    return cname.c_string(f"{x.cls}.{name}") if known else "NULL"
+    name = f.name.replace("-", "_") if f.special or not f.steps else f.steps[0].name
+    names = [prefix + name]
+    if f.kind == "MRO+" and prefix == "set_":
+        names.append("set_property")
+    for candidate in names:
+        if any(m.name == candidate for m in schema.classes[x.cls].messages):
+            return cname.c_string(f"{x.cls}.{candidate}")
+    return "NULL"
+
+
+def _steps(steps):
+    if not steps:
+        return "NULL"
+    texts = []
+    for i, step in enumerate(steps):
+        last = i == len(steps) - 1
+        cls = "NULL" if last else cname.c_string(step.type.ref_class)
+        is_set = "true" if step.type.kind == "SET" and not last else "false"
+        texts.append(f"{{{cname.c_string(step.name)}, {cls}, {is_set}}}")
+    return f"(const struct xe_step[]){{{', '.join(texts)}}}"
 
 
 def _field(schema, x, f):
     kind = f.kind.replace("+", "_SETTABLE")
     names = {"expensive": "XE_EXPENSIVE", "hidden": "XE_HIDDEN_FIELD",
-             "deprecated": "XE_DEPRECATED_FIELD"}
+             "deprecated": "XE_DEPRECATED_FIELD", "settable": "XE_SETTABLE",
+             "any-case": "XE_ANY_CASE"}
     flags = " | ".join(names[n] for n in f.flags) or "0"
-    type_ = f"&{cname.type_var(f.steps[-1].type)}" if f.steps else "NULL"
+    source = "NULL"
+    if f.special:
+        source = cname.c_string(f"@all:{f.of}" if f.of else f.path)
     map_ = f.kind.startswith("M")
-    return (f"    {{{cname.c_string(f.name)}, {cname.c_string(f.path)}, {type_}, XE_{kind}, "
-            f"{flags},\n     {_message(schema, x, 'set_', f)}, "
+    return (f"    {{{cname.c_string(f.name)}, {source}, {_steps(f.steps)},\n     "
+            f"{_steps(f.also_steps)}, {cname.c_string(f.type or 'string')}, "
+            f"{cname.c_string(f.none) if f.none else 'NULL'},\n     "
+            f"XE_{cname.upper(f.style or 'plain')}, XE_{kind}, {flags},\n     "
+            f"{_message(schema, x, 'set_', f)}, "
             f"{_message(schema, x, 'add_to_' if map_ else 'add_', f)}, "
             f"{_message(schema, x, 'remove_from_' if map_ else 'remove_', f)}}},\n")
 
 
 def _class(x, tag, fields):
     columns = ", ".join(cname.c_string(d) for d in x.default)
-    parts = [f'.name = "{x.name}"', f'.api = "{x.cls}"', f".class_id = {cname.class_id(x.cls)}"]
+    parts = [f'.name = "{x.name}"', f'.api = "{x.cls}"']
     if x.has_list:
         parts.append(".has_list = true")
-    if x.only:
-        parts.append(f".only = {cname.c_string(x.only)}")
     if x.where:
         parts.append(f".where = {tag}_where, .n_where = {len(x.where)}")
     if columns:
@@ -167,10 +240,24 @@ def _list(names):
     return f"(const char *const[]){{{texts}NULL}}"
 
 
-def _command(x):
-    flags = ["XE_" + cname.upper(f) for f in x.flags]
+def _command(schema, x):
+    names = {"one": "ONLY_ONE"}
+    flags = ["XE_" + names.get(f, cname.upper(f)) for f in x.flags]
     if x.select:
         flags.append("XE_SELECT_" + x.select.upper())
+    m = xe.message(schema, x.call)
     return (f'    {{"{x.name}", {_list(x.required)},\n     {_list(x.optional)},\n     '
             f'{" | ".join(flags) or "0"}, {cname.c_string(x.output)},\n     '
-            f"{cname.c_string(x.doc)}}},\n")
+            f"{cname.c_string(x.doc)},\n     {cname.c_string(x.call) if x.call else 'NULL'}, "
+            f"{_list(x.args)}, {cname.c_string(m.result.text if m else 'void')}, "
+            f"{cname.c_string(x.result)}}},\n")
+
+
+def _words(schema):
+    rows = ""
+    for enum, values in sorted(xe.words(schema).items()):
+        texts = "".join(f"{{{cname.c_string(a)}, {cname.c_string(b)}}}, " for a, b in values)
+        rows += (f"    {{{cname.c_string(enum)},\n     (const struct xe_word[]){{{texts}"
+                 f"{{NULL, NULL}}}}}},\n")
+    return (f"\nconst struct xe_words xe_words[] = {{\n{rows}    {{NULL, NULL}},\n}};\n"
+            "\nconst int xe_words_n = sizeof(xe_words) / sizeof(xe_words[0]) - 1;\n")

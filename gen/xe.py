@@ -1,27 +1,42 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The tables of the command line client, read from schema/xe.toml and checked against the model."""
 
+import re
 from dataclasses import dataclass, field as dc_field
 
 KINDS = ("RO", "RW", "SRO", "SRW", "MRO", "MRW", "MRO+")
-FIELD_FLAGS = ("expensive", "hidden", "deprecated")
-COMMAND_FLAGS = ("standard", "not-forwarded", "local", "files", "hidden", "deprecated", "new")
+FIELD_FLAGS = ("expensive", "hidden", "deprecated", "settable", "any-case")
+STYLES = ("", "comma", "speed", "duplex", "by", "quoted", "one", "is-self", "same", "every",
+          "fixed1", "lengths", "slash", "assign", "if-true", "kbs")
+COMMAND_FLAGS = ("standard", "not-forwarded", "local", "files", "hidden", "deprecated", "new",
+                 "one", "templates", "control-domains")
 SELECTORS = ("VM", "host", "SR")
-SPECIAL = ("@call:", "@rrd:", "@all:", "@text:")
+SPECIAL = ("@call:", "@rrd:", "@all:")
 CLASS_KEYS = {"class": str, "default": list, "fields": list, "like": str, "where": dict,
-              "only": str, "list": bool}
-FIELD_KEYS = {"name": str, "path": str, "kind": str, "flags": list}
+              "list": bool}
+FIELD_KEYS = {"name": str, "path": str, "also": str, "kind": str, "flags": list, "style": str,
+              "none": str}
 COMMAND_KEYS = {"required": list, "optional": list, "select": str, "flags": list, "output": str,
-                "doc": str}
+                "doc": str, "call": str, "args": list, "result": str}
+ARG_KINDS = ("string", "int", "bool", "float", "size", "map", "list", "pairs", "enum")
+# "param:kind", "param:kind=default", ":kind=constant", "@" (what was selected), "@pool", "@host";
+# with ".field=" in front: a member of the record that is the argument
+ARG = re.compile(r"(?:\.(\w+)=)?(?:@|@pool|@host|([\w-]*):(\w+\*?)(=.*)?)", re.A | re.S)
 
 
 @dataclass
 class XeField:
     name: str
     path: str
+    also: str
     kind: str
     flags: list
-    steps: list = dc_field(default_factory=list)  # schema Fields along the path; [] if special
+    style: str
+    none: str
+    steps: list = dc_field(default_factory=list)  # schema Fields along the path
+    also_steps: list = dc_field(default_factory=list)
+    type: str = ""  # of the last step, of the answer to @call; as in the schema
+    of: str = ""  # @all: the class
 
     @property
     def special(self):
@@ -35,7 +50,6 @@ class XeClass:
     default: list
     fields: list
     where: dict
-    only: str
     has_list: bool
 
 
@@ -48,6 +62,9 @@ class XeCommand:
     flags: list
     output: str
     doc: str
+    call: str
+    args: list
+    result: str
 
 
 def _known(schema, where, table, keys):
@@ -79,7 +96,7 @@ def classes(schema):
                 continue
             fields = found[table["like"]].fields
         c = XeClass(name, table["class"], table.get("default", []), fields,
-                    table.get("where", {}), table.get("only", ""), table.get("list", True))
+                    table.get("where", {}), table.get("list", True))
         for column in c.default:
             if column not in [f.name for f in fields]:
                 schema.problems.add(where, f"default column '{column}' is no field")
@@ -95,32 +112,58 @@ def _fields(schema, where, table):
     for row in table.get("fields", []):
         if not _known(schema, where, row, FIELD_KEYS):
             continue
-        f = XeField(row.get("name", ""), row.get("path", ""), row.get("kind", ""),
-                    row.get("flags", []))
+        f = XeField(row.get("name", ""), row.get("path", ""), row.get("also", ""),
+                    row.get("kind", ""), row.get("flags", []), row.get("style", ""),
+                    row.get("none", ""))
         if f.name in [x.name for x in fields]:
             schema.problems.add(where, f"field '{f.name}' is there twice")
         if f.kind not in KINDS:
             schema.problems.add(where, f"field '{f.name}': unknown kind '{f.kind}'")
+        if f.style not in STYLES:
+            schema.problems.add(where, f"field '{f.name}': unknown style '{f.style}'")
         for flag in f.flags:
             if flag not in FIELD_FLAGS:
                 schema.problems.add(where, f"field '{f.name}': unknown flag '{flag}'")
-        _resolve(schema, where, schema.classes[table["class"]], f)
+        cls = schema.classes[table["class"]]
+        if f.special:
+            _resolve_special(schema, where, cls, f)
+        else:
+            f.steps = _resolve(schema, where, cls, f, f.path)
+        if f.also:
+            f.also_steps = _resolve(schema, where, cls, f, f.also)
+        if f.steps:
+            f.type = f.steps[-1].type.text
         fields.append(f)
     return fields
 
 
-def _resolve(schema, where, cls, f):
-    if f.special:
-        if not f.path.startswith(SPECIAL):
-            schema.problems.add(where, f"field '{f.name}': unknown path '{f.path}'")
-        return
-    for word in f.path.split("."):
+def _resolve(schema, where, cls, f, path):
+    """The schema Fields along a path."""
+    steps = []
+    for word in path.split("."):
         step = cls.field(word) if cls else None
         if not step:
-            schema.problems.add(where, f"field '{f.name}': path '{f.path}' leads nowhere")
-            return
-        f.steps.append(step)
+            schema.problems.add(where, f"field '{f.name}': path '{path}' leads nowhere")
+            return []
+        steps.append(step)
         cls = schema.classes.get(step.type.ref_class)
+    return steps
+
+
+def _resolve_special(schema, where, cls, f):
+    if not f.path.startswith(SPECIAL):
+        schema.problems.add(where, f"field '{f.name}': unknown path '{f.path}'")
+        return
+    source, name = f.path.split(":", 1)
+    if source == "@call":
+        found = [m for m in cls.messages if m.name == name]
+        if found:
+            f.type = found[0].result.text
+        else:
+            schema.problems.add(where, f"field '{f.name}': {cls.name} has no message '{name}'")
+    elif source == "@all":
+        f.of, path = name.split(".", 1)
+        f.steps = _resolve(schema, where, schema.classes.get(f.of), f, path)
 
 
 def commands(schema):
@@ -131,7 +174,8 @@ def commands(schema):
             continue
         c = XeCommand(name, table.get("required", []), table.get("optional", []),
                       table.get("select", ""), table.get("flags", []), table.get("output", ""),
-                      table.get("doc", ""))
+                      table.get("doc", ""), table.get("call", ""), table.get("args", []),
+                      table.get("result", ""))
         if c.select and c.select not in SELECTORS:
             schema.problems.add(where, f"unknown selector '{c.select}'")
         for flag in c.flags:
@@ -140,5 +184,71 @@ def commands(schema):
         for p in c.required:
             if p in c.optional:
                 schema.problems.add(where, f"parameter '{p}' is required and optional")
+        if c.call:
+            _check_call(schema, where, c)
         found.append(c)
+    return found
+
+
+def message(schema, wire):
+    cls, _, name = wire.partition(".")
+    for m in schema.classes[cls].messages if cls in schema.classes else ():
+        if m.name == name:
+            return m
+    return None
+
+
+def _check_call(schema, where, c):
+    """A command that is one call: the message exists and gets what it takes, from known words."""
+    m = message(schema, c.call)
+    if not m:
+        schema.problems.add(where, f"there is no message '{c.call}'")
+        return
+    c.doc = c.doc or m.doc
+    required = sum(1 for p in m.params if not p.has_default)
+    if m.kind == "CREATE":
+        fields = [a[1:].partition("=")[0] for a in c.args]
+        for f in schema.classes[m.cls].fields:
+            if f.ctor == "required" and f.name not in fields:
+                schema.problems.add(where, f"{c.call} needs '{f.name}'")
+        for name in fields:
+            if not schema.classes[m.cls].field(name):
+                schema.problems.add(where, f"{m.cls} has no field '{name}'")
+    elif not required <= len(c.args) <= len(m.params):
+        schema.problems.add(where, f"{c.call} takes {required} to {len(m.params)} arguments, "
+                                   f"not {len(c.args)}")
+    for arg in c.args:
+        _check_arg(schema, where, c, arg)
+    if c.result and c.result not in ("value", "sentence") and c.result not in schema.classes:
+        schema.problems.add(where, f"unknown result '{c.result}'")
+
+
+def _check_arg(schema, where, c, arg):
+    match = ARG.fullmatch(arg)
+    if not match:
+        schema.problems.add(where, f"argument '{arg}' is not of the form word:kind=default")
+        return
+    word, kind, default = match.group(2), match.group(3), match.group(4)
+    if arg.endswith("@") and not c.select:
+        schema.problems.add(where, "'@' stands for what was selected, but nothing is")
+    if word and word not in [p.rstrip(":") for p in c.required + c.optional]:
+        schema.problems.add(where, f"argument '{arg}': no parameter '{word}'")
+    if word == "" and not default:
+        schema.problems.add(where, f"argument '{arg}' has neither word nor value")
+    if kind and kind not in ARG_KINDS and kind.rstrip("*") not in schema.classes:
+        schema.problems.add(where, f"argument '{arg}': unknown kind '{kind}'")
+
+
+def words(schema):
+    """{enum: [(API name, name shown)]} of the enums that are not shown as the API spells them."""
+    found = {}
+    for enum, table in schema.xe.get("words", {}).items():
+        where = f"xe.toml: [words.{enum}]"
+        if enum not in schema.enums:
+            schema.problems.add(where, "there is no such enum")
+            continue
+        for value in table:
+            if value not in schema.enums[enum].values:
+                schema.problems.add(where, f"unknown value '{value}'")
+        found[enum] = list(table.items())
     return found

@@ -226,7 +226,7 @@ static void test_xe_classes(void **state)
             assert_true(!f->set || find(f->set));
             assert_true(!f->add || find(f->add));
             assert_true(!f->remove || find(f->remove));
-            assert_int_equal(!f->type, f->path[0] == '@');
+            assert_true(f->steps || f->source);
         }
     }
     assert_true(vm >= 0);

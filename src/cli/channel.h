@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A connection to a host: unix socket, TCP or TLS, blocking, with a read buffer. Certificates are
+ * not checked, as hosts sign their own. One thread.
+ */
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct ssl_st;
+
+struct channel {
+    int fd;
+    struct ssl_st *ssl; /* NULL = plain */
+    size_t at;          /* unread bytes of buf: at..end */
+    size_t end;
+    char buf[65536];
+};
+
+_must_check_ struct error *channel_open_unix(const char *path, struct channel **ret);
+/* Errors are in the words xe has for them. */
+_must_check_ struct error *channel_open_tcp(const char *host, uint16_t port, bool tls,
+                                            struct channel **ret);
+void channel_free(struct channel *ch);
+
+_must_check_ struct error *channel_write(struct channel *ch, const void *p, size_t n);
+/* Bytes of the buffer, then of the connection; 0 = the peer has ended. */
+_must_check_ struct error *channel_read(struct channel *ch, void *p, size_t n, size_t *ret);
+/* A line without its end; at most max bytes. */
+_must_check_ struct error *channel_read_line(struct channel *ch, size_t max, char **ret);
+/* Are there bytes that poll cannot see? */
+bool channel_has_bytes(const struct channel *ch);
+/* Has the peer ended the connection, or said something nobody asked for? Does not wait. */
+bool channel_is_ended(const struct channel *ch);
+
+static inline void cleanup_channel(struct channel **ch)
+{
+    if (*ch)
+        channel_free(*ch);
+}
+
+#define _cleanup_channel_ _cleanup_(cleanup_channel)

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/print.h"
+
+#include "base/io.h"
+#include "base/mem.h"
+
+void record_fini(struct record *r)
+{
+    vec_foreach (c, r) {
+        free(c->key);
+        free(c->value);
+    }
+    vec_fini(r);
+}
+
+void record_add(struct record *r, const char *key, const char *value)
+{
+    vec_add(r, (struct cell){xstrdup(key), xstrdup(value)});
+}
+
+void printer_fini(struct printer *p)
+{
+    vec_foreach (g, &p->groups)
+        free(*g);
+    vec_fini(&p->groups);
+    str_fini(&p->group);
+    str_fini(&p->out);
+}
+
+static void add_escaped(struct str *out, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == ',' || *s == '\\')
+            str_add_char(out, '\\');
+        str_add_char(out, *s);
+    }
+}
+
+static void pad(struct str *out, size_t n)
+{
+    while (n--)
+        str_add_char(out, ' ');
+}
+
+void print_table(struct printer *p)
+{
+    str_clear(&p->group);
+    p->has_record = p->lacks_cells = false;
+}
+
+static void add_record(struct printer *p, const struct record *r)
+{
+    size_t width = 0;
+
+    vec_foreach (c, r)
+        width = MAX(width, strlen(c->key));
+    width += 4;
+    vec_foreach (c, r) {
+        if (c == r->v) {
+            str_add(&p->out, c->key);
+            pad(&p->out, width - strlen(c->key));
+        } else {
+            pad(&p->out, width - strlen(c->key));
+            str_add(&p->out, c->key);
+        }
+        str_printf(&p->out, ": %s\n", c->value);
+    }
+    str_add(&p->out, r->n ? "\n\n" : "\n\n\n");
+}
+
+void print_record(struct printer *p, const struct record *r)
+{
+    if (!p->minimal) {
+        add_record(p, r);
+        return;
+    }
+    if (p->has_record)
+        str_add_char(&p->group, ',');
+    p->has_record = true;
+    if (r->n)
+        add_escaped(&p->group, r->v[0].value);
+    else
+        p->lacks_cells = true;
+}
+
+void print_table_end(struct printer *p)
+{
+    if (p->minimal && p->has_record && !p->lacks_cells)
+        vec_add(&p->groups, xstrdup(str_cstr(&p->group)));
+}
+
+void print_one(struct printer *p, const struct record *r)
+{
+    print_table(p);
+    print_record(p, r);
+    print_table_end(p);
+}
+
+void print_lines(struct printer *p, const char *const *lines, size_t n)
+{
+    _cleanup_str_ struct str all = STR_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!p->minimal) {
+            str_printf(&p->out, "%s\n", lines[i]);
+            continue;
+        }
+        if (i)
+            str_add_char(&all, ',');
+        add_escaped(&all, lines[i]);
+    }
+    if (p->minimal)
+        vec_add(&p->groups, str_take(&all));
+}
+
+void print_line(struct printer *p, const char *line)
+{
+    print_lines(p, &line, 1);
+}
+
+void print_message(struct printer *p, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (p->minimal)
+        return;
+    va_start(ap, fmt);
+    str_vprintf(&p->out, fmt, ap);
+    va_end(ap);
+    str_add_char(&p->out, '\n');
+}
+
+void print_now(struct printer *p, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    str_vprintf(&p->out, fmt, ap);
+    va_end(ap);
+    str_add_char(&p->out, '\n');
+    /* A reader that is gone is noticed at the end. */
+    IGNORE_ERROR(print_flush(p));
+}
+
+void print_end(struct printer *p)
+{
+    if (!p->minimal)
+        return;
+    for (size_t i = p->groups.n; i > 0; i--) {
+        str_add(&p->out, p->groups.v[i - 1]);
+        if (i > 1)
+            str_add_char(&p->out, ',');
+    }
+    str_add_char(&p->out, '\n');
+}
+
+struct error *print_flush(struct printer *p)
+{
+    struct error *e = io_write_all(STDOUT_FILENO, str_cstr(&p->out), p->out.len);
+
+    str_clear(&p->out);
+    return e;
+}

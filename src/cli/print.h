@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What commands print, in the layout that scripts read: records with right-aligned keys and two
+ * empty lines behind each, plain lines, and with --minimal values joined by commas in one line.
+ * Everything is gathered and written by print_flush.
+ */
+
+#include "base/error.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+struct cell {
+    char *key; /* "uuid ( RO)" */
+    char *value;
+};
+
+struct record VEC(struct cell);
+
+struct printer {
+    bool minimal;
+    struct str out;
+    struct VEC(char *) groups; /* minimal: one for each table or list, joined in reverse */
+    struct str group;          /* minimal: the table under way */
+    bool in_table;
+    bool has_record;
+    bool lacks_cells; /* a record of the table under way is empty */
+};
+
+void record_fini(struct record *r);
+/* Copies both. */
+void record_add(struct record *r, const char *key, const char *value);
+
+void printer_fini(struct printer *p);
+/* A table is begun, filled record by record, and ended. */
+void print_table(struct printer *p);
+void print_record(struct printer *p, const struct record *r);
+void print_table_end(struct printer *p);
+/* A table of one record. */
+void print_one(struct printer *p, const struct record *r);
+/* One line each. */
+void print_lines(struct printer *p, const char *const *lines, size_t n);
+void print_line(struct printer *p, const char *line);
+/* A sentence: nothing with --minimal. */
+void print_message(struct printer *p, const char *fmt, ...) _printf_(2, 3);
+/* A line that appears at once and whatever --minimal says: questions, what a dialogue tells. */
+void print_now(struct printer *p, const char *fmt, ...) _printf_(2, 3);
+/* At the end of a command that succeeded: closes the line of --minimal. */
+void print_end(struct printer *p);
+/* Writes what was gathered. */
+_must_check_ struct error *print_flush(struct printer *p);
