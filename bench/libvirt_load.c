@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The same work on libvirt, over its own client library:
+ *   define    defines domains as quickly as its threads can, one after the other each
+ *   list      lists all domains and reads the description of each
+ *   stats     libvirt's bulk call, GetAllDomainStats
+ *   state     asks one domain for its state
+ *
+ *   libvirt_load [-c THREADS] [-t SECONDS | -n CALLS] MODE URI
+ *
+ * Prints one line of name=value. Built where libvirt's headers are.
+ */
+#include "base/mem.h"
+#include "base/uuid.h"
+#include "base/world.h"
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+static const char domain_xml[] =
+    "<domain type='qemu'><name>bench-%s</name><uuid>%s</uuid><memory unit='MiB'>512</memory>"
+    "<vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
+    "<devices><disk type='file' device='disk'><source file='/nowhere/%s.qcow2'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+    "<interface type='user'><model type='virtio'/></interface></devices></domain>";
+
+struct load {
+    const char *uri, *mode;
+    unsigned threads;
+    int64_t us;
+    unsigned long calls; /* 0 = as many as fit into the time */
+    atomic_ulong begun, done;
+    atomic_ullong bytes, objects;
+    int64_t stop;
+};
+
+static void fail(void)
+{
+    const virError *e = virGetLastError();
+
+    fprintf(stderr, "%s\n", e ? e->message : "libvirt failed");
+    exit(1);
+}
+
+static void define_one(struct load *l, virConnectPtr c)
+{
+    struct uuid_text uuid = uuid_random();
+    _cleanup_free_ char *xml = xasprintf(domain_xml, uuid.s, uuid.s, uuid.s);
+    virDomainPtr d = virDomainDefineXML(c, xml);
+
+    if (!d)
+        fail();
+    virDomainFree(d);
+    atomic_fetch_add(&l->objects, 1);
+}
+
+static void list_all(struct load *l, virConnectPtr c)
+{
+    virDomainPtr *list;
+    int n = virConnectListAllDomains(c, &list, 0);
+
+    if (n < 0)
+        fail();
+    for (int i = 0; i < n; i++) {
+        char *xml = virDomainGetXMLDesc(list[i], 0);
+
+        if (!xml)
+            fail();
+        atomic_fetch_add(&l->bytes, strlen(xml));
+        free(xml);
+        virDomainFree(list[i]);
+    }
+    free(list);
+    atomic_fetch_add(&l->objects, (unsigned long long)n);
+}
+
+static void all_stats(struct load *l, virConnectPtr c)
+{
+    virDomainStatsRecordPtr *list;
+    int n = virConnectGetAllDomainStats(c, 0, &list, 0);
+
+    if (n < 0)
+        fail();
+    virDomainStatsRecordListFree(list);
+    atomic_fetch_add(&l->objects, (unsigned long long)n);
+}
+
+static void one_state(struct load *l, virConnectPtr c)
+{
+    static _Thread_local virDomainPtr *list;
+    int state;
+
+    if (!list && virConnectListAllDomains(c, &list, 0) < 1)
+        fail();
+    if (virDomainGetState(list[0], &state, NULL, 0) < 0)
+        fail();
+    atomic_fetch_add(&l->objects, 1);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct load *l, virConnectPtr c);
+} modes[] = {
+    {"define", define_one}, {"list", list_all}, {"stats", all_stats}, {"state", one_state}};
+
+static void *run(void *arg)
+{
+    struct load *l = arg;
+    virConnectPtr c = virConnectOpen(l->uri);
+
+    if (!c)
+        fail();
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+        if (!streq(modes[i].name, l->mode))
+            continue;
+        while (l->calls ? atomic_fetch_add(&l->begun, 1) < l->calls : mono_us() < l->stop) {
+            modes[i].run(l, c);
+            atomic_fetch_add(&l->done, 1);
+        }
+    }
+    virConnectClose(c);
+    return NULL;
+}
+
+static void quiet(void *ctx, virErrorPtr e)
+{
+}
+
+static bool parse(int argc, char **argv, struct load *l)
+{
+    int c;
+
+    while ((c = getopt(argc, argv, "c:t:n:")) >= 0) {
+        if (c == 'c')
+            l->threads = (unsigned)strtoul(optarg, NULL, 10);
+        else if (c == 't')
+            l->us = (int64_t)(strtod(optarg, NULL) * 1e6);
+        else if (c == 'n')
+            l->calls = strtoul(optarg, NULL, 10);
+        else
+            return false;
+    }
+    if (optind + 2 != argc || l->threads < 1 || l->threads > 64)
+        return false;
+    l->mode = argv[optind];
+    l->uri = argv[optind + 1];
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static struct load l = {.threads = 1, .us = 2 * SECOND_US};
+    pthread_t threads[64];
+
+    if (!parse(argc, argv, &l)) {
+        fputs("usage: libvirt_load [-c THREADS] [-t SECONDS | -n CALLS] define|list|stats|state"
+              " URI\n",
+              stderr);
+        return 2;
+    }
+    virSetErrorFunc(NULL, quiet);
+    int64_t start = mono_us();
+
+    l.stop = start + l.us;
+    for (unsigned i = 0; i < l.threads; i++)
+        if (pthread_create(&threads[i], NULL, run, &l))
+            exit(1);
+    for (unsigned i = 0; i < l.threads; i++)
+        pthread_join(threads[i], NULL);
+    double seconds = (double)(mono_us() - start) / 1e6;
+
+    printf("calls=%lu objects=%llu bytes=%llu seconds=%.6f rate=%.1f\n", atomic_load(&l.done),
+           atomic_load(&l.objects), atomic_load(&l.bytes), seconds,
+           (double)atomic_load(&l.done) / seconds);
+    return 0;
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The API over the unix socket: lists, small calls, changes, events."""
+
+import statistics
+
+from measure import Row, against_limit, in_turns, median_of
+from peers import Libvirt, Nginx
+from rig import load
+
+
+def warm_list(rig):
+    libvirt = rig.peer(Libvirt)
+    vms = len(rig.vms)
+    pairs = []
+
+    def one_round():
+        a = rig.rpc_load("list", "VM.get_all_records", options=["-t", rig.seconds])
+        b = libvirt.load("list", "-t", rig.seconds)
+        return a["bytes"] / a["seconds"], vms * a["rate"], b["bytes"] / b["seconds"], b["objects"] / b["seconds"]
+    in_bytes = Row("list of 1,000 VMs, warm, bytes", "B/s", "libvirt list + XML", ("at least", 20))
+    in_objects = Row("list of 1,000 VMs, warm, objects", "/s", "libvirt list + XML", ("at least", 20))
+    for i in range(rig.rounds):
+        rig.progress(f"{in_bytes.name}: round {i + 1} of {rig.rounds}")
+        pairs.append(one_round())
+    for a_bytes, a_objects, b_bytes, b_objects in pairs:
+        in_bytes.add(a_bytes, b_bytes)
+        in_objects.add(a_objects, b_objects)
+    return [in_bytes, in_objects]
+
+
+def cold_list(rig):
+    libvirt = rig.peer(Libvirt)
+
+    def ours():
+        for vm in rig.vms:
+            rig.client.xen("event.inject", "vm", vm)  # a new version: its encoding is gone
+        return rig.client.timed("VM.get_all_records")
+    row = Row("list of 1,000 VMs, all just changed", "s", "libvirt GetAllDomainStats", ("at most", 1))
+    return [in_turns(rig.rounds, row, ours, lambda: 1 / libvirt.load("stats", "-n", 5)["rate"], rig.progress)]
+
+
+def small_calls(rig):
+    nginx = rig.peer(Nginx)
+    rows = []
+    for n in (1, 8):
+        options = ["-t", rig.seconds, "-c", n]
+        row = Row(f"small call, {n} connection{'s' if n > 1 else ''}", "/s", "nginx, 1 KiB file", ("at least", 0.5))
+        rows.append(in_turns(rig.rounds, row,
+                             lambda: rig.rpc_load("small", "VM.get_power_state", rig.vms[0], options=options)["rate"],
+                             lambda: nginx.load(*options)["rate"], rig.progress))
+    return rows
+
+
+def define(rig):
+    libvirt = rig.peer(Libvirt)
+    fields = rig.client.xen("VM.get_record", rig.vms[0])
+    fields = {k: v for k, v in fields.items() if k != "uuid"}
+    # Definitions pile up on both sides, so the runs are counted, not timed.
+    count = 400 if rig.quick else 2000
+    made = set(rig.client.xen("VM.get_all"))
+    row = Row("define a VM durably, 8 clients", "/s", "libvirt define", ("at least", 5))
+    in_turns(rig.rounds, row,
+             lambda: rig.rpc_load("define", "VM.create", fields, options=["-n", count, "-c", 8])["rate"],
+             lambda: libvirt.load("define", "-n", count // 4, "-c", 8)["rate"], rig.progress)
+    rig.progress(f"{row.name}: removing what was made")
+    for vm in set(rig.client.xen("VM.get_all")) - made:
+        rig.client.xen("VM.destroy", vm)
+    return [row]
+
+
+def vm_file(rig):
+    path = rig.directory / "vms"
+    path.write_text("\n".join(rig.vms) + "\n")
+    return path
+
+
+def events(rig):
+    seconds = 1.0 if rig.quick else 3.0
+    single = Row("event to 100 listeners of one VM each, p99", "s", "limit", ("at most", 1),
+                 "from sending the change: its own call and flush are in it")
+    everything = Row("event to 200 listeners of all VMs, p99", "s", "limit", ("at most", 1))
+    measured = []
+
+    def run(*options):
+        got = load("event_load", *options, "-t", seconds, rig.daemons.socket, vm_file(rig))
+        measured.append(got)
+        return got["p99_us"] / 1e6
+    against_limit(rig.rounds, single, lambda: run("-l", 100), 0.001, rig.progress)
+    single.note += f"; p50 {statistics.median(g['p50_us'] for g in measured):.0f} us, the call's own p50 " \
+                   f"{statistics.median(g['call_p50_us'] for g in measured):.0f} us"
+    against_limit(rig.rounds, everything, lambda: run("-l", 200, "-a"), 0.1, rig.progress)
+    return [single, everything]
+
+
+def starts(rig):
+    def one(vm):
+        took = rig.client.timed("VM.start", vm, False, False)
+        rig.client.xen("VM.hard_shutdown", vm)
+        return took
+    vms = iter(rig.vms * 3)
+    row = Row("VM.start on simulated guests", "s", "limit", ("at most", 1))
+    return [against_limit(rig.rounds, row, lambda: median_of(20, lambda: one(next(vms))), 0.002, rig.progress)]
+
+
+ROWS = {"list": warm_list, "cold-list": cold_list, "small": small_calls, "define": define, "events": events,
+        "start": starts}
