@@ -29,12 +29,14 @@
 
 struct ring {
     uint64_t written; /* bytes ever; the next byte goes to text[written % CONSOLE_RING] */
+    uint64_t cut;     /* `written` when the log was last cut: the log goes on from there */
     char text[CONSOLE_RING];
 };
 
 struct console {
     struct console_hub *hub;
     struct ring *ring;
+    int log;       /* -1 = none */
     uint32_t line; /* slot of the guest's end, NO_SLOT = echo or ended */
     bool echo;
     struct str input; /* typed, not yet taken by the guest */
@@ -154,6 +156,13 @@ static void viewers_end(struct console *c)
     vec_fini(&c->viewers);
 }
 
+/* The hypervisor appends, so it goes on at the beginning. */
+static void cut_log(struct console *c)
+{
+    if (c->log >= 0 && ftruncate(c->log, 0) == 0)
+        c->ring->cut = c->ring->written;
+}
+
 static void line_ready(struct console *c, uint32_t events)
 {
     char buf[16384];
@@ -168,8 +177,11 @@ static void line_ready(struct console *c, uint32_t events)
             return;
         }
     }
-    if (n > 0)
+    if (n > 0) {
         console_out(c, buf, (size_t)n);
+        if (c->ring->written - c->ring->cut > CONSOLE_LOG)
+            cut_log(c);
+    }
     if (c->input.len)
         console_in(c);
 }
@@ -277,10 +289,45 @@ static struct error *map_ring(const char *path, struct ring **ret)
     return NULL;
 }
 
+/* How many bytes at the end of a are the beginning of b. */
+static size_t overlap(const char *a, size_t na, const char *b, size_t nb)
+{
+    for (size_t n = MIN(na, nb); n > 0; n--) {
+        if (memcmp(a + na - n, b, n) == 0)
+            return n;
+    }
+    return 0;
+}
+
+/*
+ * The log holds all that was said since it was cut: what the ring has of that is replaced by it.
+ * The line holds the end of it once more, as far as it was said after we were connected.
+ */
+static void catch_up(struct console *c, int fd)
+{
+    _cleanup_free_ char *log = xmalloc(CONSOLE_RING);
+    _cleanup_free_ char *line = xmalloc(CONSOLE_RING);
+    off_t size = lseek(c->log, 0, SEEK_END);
+    ssize_t n = pread(c->log, log, CONSOLE_RING, MAX(0, size - (off_t)CONSOLE_RING));
+
+    if (n <= 0)
+        return;
+    ssize_t more = recv(fd, line, CONSOLE_RING, MSG_DONTWAIT);
+    size_t both = overlap(log, (size_t)n, line, (size_t)MAX(0, more));
+
+    if (c->ring->cut <= c->ring->written)
+        c->ring->written = c->ring->cut;
+    ring_add(c->ring, log, (size_t)n);
+    if (more > 0)
+        ring_add(c->ring, line + both, (size_t)more - both);
+    cut_log(c);
+}
+
 struct error *console_open(struct console_hub *hub, int fd, const char *ring_path,
-                           struct console **ret)
+                           const char *log_path, struct console **ret)
 {
     _cleanup_close_ int own = fd;
+    _cleanup_close_ int log = log_path ? open(log_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
     struct ring *ring;
 
     TRY(map_ring(ring_path, &ring));
@@ -288,6 +335,9 @@ struct error *console_open(struct console_hub *hub, int fd, const char *ring_pat
 
     c->hub = hub;
     c->ring = ring;
+    c->log = TAKE_FD(log);
+    if (c->log >= 0)
+        catch_up(c, fd);
     c->line = NO_SLOT;
     c->echo = fd < 0;
     pthread_mutex_lock(&hub->lock);
@@ -310,6 +360,7 @@ void console_close(struct console *c)
     c->hub->n_consoles--;
     pthread_mutex_unlock(&c->hub->lock);
     munmap(c->ring, sizeof(*c->ring));
+    cleanup_close(&c->log);
     str_fini(&c->input);
     free(c);
 }

@@ -7,9 +7,12 @@
  * late shows what was said before and several people see the same.
  *
  * The kept text lies in a small mapped file and so survives this process. What a guest says while
- * nobody reads (this program restarting) is lost; a viewer too slow for the guest misses bytes: the
- * guest never waits for a viewer. What viewers type goes to the guest in the order it came; a guest
- * that does not read makes viewers wait.
+ * nobody reads (this program restarting) is found in its log: a file to which the hypervisor
+ * appends all that is said, and which is cut to nothing here each time CONSOLE_LOG bytes have been
+ * read. So the log is small while this program runs; what bounds it otherwise is its file system.
+ *
+ * A viewer too slow for the guest misses bytes: the guest never waits for a viewer. What viewers
+ * type goes to the guest in the order it came; a guest that does not read makes viewers wait.
  *
  * Any thread may call; nothing blocks but the hub's lock (microseconds).
  */
@@ -17,6 +20,7 @@
 #include "base/error.h"
 
 #define CONSOLE_RING (64u << 10)
+#define CONSOLE_LOG  (256u << 10)
 
 struct console_hub;
 struct console;
@@ -25,10 +29,11 @@ _must_check_ struct error *console_hub_start(struct console_hub **ret);
 /* All consoles must be closed before. */
 void console_hub_stop(struct console_hub *hub);
 
-/* Takes fd, the guest's end (a stream socket, taken in any case); -1 makes a console that echoes,
- * for guests that do not exist. ring_path is created when absent. */
+/* Takes fd, the guest's end (a stream socket on which the hypervisor already writes, taken in any
+ * case); -1 makes a console that echoes, for guests that do not exist. ring_path is created when
+ * absent. log_path: opened for appending by the hypervisor; NULL = there is none. */
 _must_check_ struct error *console_open(struct console_hub *hub, int fd, const char *ring_path,
-                                        struct console **ret);
+                                        const char *log_path, struct console **ret);
 /* Ends all its viewers. NULL is accepted. */
 void console_close(struct console *c);
 /* A new viewer: the caller owns the connected socket, which begins with the kept text. */

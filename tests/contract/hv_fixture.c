@@ -231,9 +231,9 @@ struct hv_domain query(struct fixture *f, const char *uuid)
     return d;
 }
 
-void await_text(int fd, const char *text)
+char *read_until(int fd, const char *text)
 {
-    _cleanup_str_ struct str seen = STR_INIT;
+    struct str seen = STR_INIT;
     int64_t deadline = mono_us() + PATIENCE_US;
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
@@ -250,4 +250,10 @@ void await_text(int fd, const char *text)
                 str_add_char(&seen, buf[i]);
         }
     }
+    return str_take(&seen);
+}
+
+void await_text(int fd, const char *text)
+{
+    free(read_until(fd, text));
 }

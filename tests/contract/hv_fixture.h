@@ -54,5 +54,6 @@ struct hv_start guest(struct fixture *f, const char *uuid);
 struct seen await_event(struct fixture *f, const char *uuid, enum hv_event_kind kind);
 struct seen await_state(struct fixture *f, const char *uuid, enum hv_state state);
 struct hv_domain query(struct fixture *f, const char *uuid);
-/* Reads from a console until the text appears, at most 60 s. */
+/* Reads from a console until the text appears, at most 60 s. The caller frees what was read. */
+char *read_until(int fd, const char *text);
 void await_text(int fd, const char *text);

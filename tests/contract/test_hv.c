@@ -399,6 +399,47 @@ static void a_stop_we_slept_through_is_found(void **state)
     assert_int_equal(d.stop, HV_STOP_POWEROFF);
 }
 
+/* Each line once and in order, though nobody read while the program was away. */
+static void the_console_misses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+
+    if (streq(driver, "sim")) {
+        skip(); /* its guests say nothing while it is closed */
+        return;
+    }
+    int before = boot(f, &p);
+
+    await_text(before, "counter 1\r");
+    close(before);
+    for (int round = 0; round < 3; round++) {
+        struct timespec ts = {.tv_sec = 1, .tv_nsec = 300000000 * round};
+
+        hv_close(f->hv);
+        nanosleep(&ts, NULL); /* the guest says something, to nobody */
+        struct hv_config config = {.state_dir = f->dir};
+
+        ok(hv_open(driver, &config, &f->hv));
+    }
+    _cleanup_close_ int console = -1;
+
+    ok(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &console));
+    _cleanup_free_ char *text = read_until(console, "counter 9\r");
+    const char *at = text;
+
+    for (int i = 0; i <= 9; i++) {
+        char line[32];
+
+        snprintf(line, sizeof(line), "counter %d\r", i);
+        const char *found = strstr(at, line);
+
+        if (!found || strstr(found + 1, line))
+            fail_msg("%s is not there once, in its place:\n%s", line, text);
+        at = found;
+    }
+}
+
 static void a_reset_guest_boots_again(void **state)
 {
     struct fixture *f = *state;
@@ -645,6 +686,7 @@ static int run_driver(const char *name)
         T(destroy_may_come_during_start),
         T(a_guest_boots_and_shuts_down),
         T(a_stop_we_slept_through_is_found),
+        T(the_console_misses_nothing),
         T(a_reset_guest_boots_again),
         T(memory_survives_suspend_and_resume),
         T(a_record_of_another_kind_is_refused),

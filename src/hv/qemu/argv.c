@@ -211,7 +211,11 @@ static void add_channels(struct spawn *s, const struct argv_in *in)
     spawn_add(s, "-mon");
     spawn_add(s, "chardev=qmp,mode=control");
     spawn_add(s, "-chardev");
-    spawn_addf(s, "socket,id=serial,fd=%d,server=on,wait=off", CHILD_SERIAL);
+    _cleanup_free_ char *log = xasprintf("%s/console.log", in->dir);
+    _cleanup_free_ char *serial =
+        xasprintf("socket,id=serial,fd=%d,server=on,wait=off,logappend=on,logfile=", CHILD_SERIAL);
+
+    add_file(s, serial, log);
     spawn_add(s, "-serial");
     spawn_add(s, "chardev:serial");
     spawn_add(s, "-chardev");

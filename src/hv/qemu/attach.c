@@ -21,8 +21,33 @@
 
 #define ADOPT_TIMEOUT_US (5 * SECOND_US)
 
+/* QEMU takes a connection when it comes to it; until then what the guest says is only logged. */
+static struct error *await_serial(struct domain *d, int64_t deadline)
+{
+    for (;;) {
+        _cleanup_json_ json_t *all = NULL;
+        const json_t *c;
+        bool taken = false;
+        size_t i;
+
+        TRY(domain_qmp(d, "query-chardev", NULL, &all));
+        json_array_foreach (all, i, c) {
+            const char *label = json_string_value(json_object_get(c, "label"));
+            const char *file = json_string_value(json_object_get(c, "filename"));
+
+            taken |= label && file && streq(label, "serial") && !str_starts(file, "disconnected:");
+        }
+        if (taken)
+            return NULL;
+        if (mono_us() > deadline)
+            return error_errno(ETIMEDOUT, "QEMU does not take the console");
+    }
+}
+
 struct error *domain_connect(struct domain *d, int64_t timeout_us)
 {
+    int64_t deadline = mono_us() + timeout_us;
+    _cleanup_free_ char *log = xasprintf("%s/console.log", d->dir);
     _cleanup_free_ char *path = xasprintf("%s/qmp", d->dir);
     _cleanup_free_ char *serial = xasprintf("%s/serial", d->dir);
     _cleanup_free_ char *ring = xasprintf("%s/console", d->dir);
@@ -31,7 +56,13 @@ struct error *domain_connect(struct domain *d, int64_t timeout_us)
     TRY(io_connect_unix(path, SOCK_STREAM, &fd));
     TRY(qmp_open(d->qemu->loop, fd, timeout_us, domain_on_event, d, &d->qmp));
     TRY(io_connect_unix(serial, SOCK_STREAM, &line));
-    return console_open(d->qemu->hub, line, ring, &d->console);
+    struct error *e = await_serial(d, deadline);
+
+    if (e) {
+        close(line);
+        return e;
+    }
+    return console_open(d->qemu->hub, line, ring, log, &d->console);
 }
 
 static void note_cpus(struct domain *d, const json_t *cpus)

@@ -7,7 +7,7 @@
  *   launch.json   what was started, flushed before anything else relies on it (record.h)
  *   qmp, serial, agent   sockets; the listening ends were made by us and passed to QEMU
  *   pid           written by QEMU itself
- *   console       kept console text (hv/console.h)
+ *   console, console.log   kept console text and all of it since the last cut (hv/console.h)
  *   log           QEMU's standard error
  *
  * qemu->lock guards the table of domains and all their changing members. A domain is counted: the

@@ -239,7 +239,7 @@ struct error *sim_console(struct hv *hv, const char *uuid, enum hv_console kind,
         _cleanup_free_ char *path = xasprintf("%s/run/sim/%s.console", s->state_dir, uuid);
         _cleanup_free_ char *hello = xasprintf("simulated console of %s\r\nlogin: ", uuid);
 
-        TRY(console_open(s->hub, -1, path, &d->console));
+        TRY(console_open(s->hub, -1, path, NULL, &d->console));
         console_say(d->console, hello);
     }
     return console_view(d->console, ret_fd);
