@@ -39,7 +39,7 @@ static struct error *open_local(const struct transfer *t, struct local *ret)
 
     *ret = (struct local){.fd = -1, .size = -1};
     if (!t->upload && !*t->file) {
-        ret->fd = dup(STDOUT_FILENO);
+        ret->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
         return ret->fd < 0 ? error_errno(errno, "cannot use the output") : NULL;
     }
     ret->fd = open(
