@@ -215,6 +215,7 @@ static struct error *start_server(struct parts *p)
 
 static void stop_server(struct parts *p)
 {
+    http_handlers_stop();
     if (p->d.server)
         p->drained = server_stop(p->d.server, DRAIN_US);
 }

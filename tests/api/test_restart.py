@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Daemons that are killed and come back: guests go on, listeners and objects are the same."""
 
+import socket
+import time
 import signal
 import threading
 
@@ -88,3 +90,20 @@ def test_a_daemon_ends_while_a_caller_waits(fresh_daemons):
     fresh_daemons.stop(("xapi",))
     assert process.returncode == 0
     caller.join()
+
+
+def test_an_open_console_does_not_hold_up_the_stop(fresh_daemons):
+    xen = fresh_daemons.client()
+    template = xen.VM.get_by_name_label("Other install media")[0]
+    vm = xen.VM.clone(template, "talks")
+    xen.VM.set_is_a_template(vm, False)
+    xen.VM.start(vm, False, False)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(fresh_daemons.socket))
+        s.sendall(f"CONNECT /console?ref={vm} HTTP/1.0\r\n\r\n".encode())
+        assert b" 200 " in s.recv(4096)
+        start = time.monotonic()
+        fresh_daemons.stop(("xapi",))
+        assert time.monotonic() - start < 10
+        while s.recv(4096):
+            pass

@@ -70,7 +70,9 @@ static struct error *relay_web(struct transfer *t, int fd)
 
     /* Either way the connection is gone from the request. */
     if (!e) {
+        transfer_set_web(t, ws);
         e = relay_websocket(ws, fd, 0, NULL);
+        transfer_set_web(t, NULL);
         websocket_close(ws, 1000);
     }
     http_request_free(t->rq);

@@ -29,3 +29,8 @@ size_t http_handler_routes(struct daemon *d, struct http_route *ret)
     }
     return ARRAY_SIZE(table);
 }
+
+void http_handlers_stop(void)
+{
+    transfers_cancel();
+}

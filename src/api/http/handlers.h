@@ -14,3 +14,5 @@
 
 /* Writes the routes and returns how many. */
 size_t http_handler_routes(struct daemon *d, struct http_route *ret);
+/* Ends the transfers under way; before their threads are waited for. */
+void http_handlers_stop(void);

@@ -9,9 +9,17 @@
 #include "gen/host_proto.h"
 #include "gen/roles.h"
 #include "task/task_row.h"
+#include "wire/websocket.h"
+
+#include <pthread.h>
 
 #define PROGRESS_EVERY_US 200000
 #define COMMIT_TRIES      50
+
+/* Transfers under way, so that the daemon can end them when it stops. */
+static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list running = {.prev = &running, .next = &running};
+static bool stopping;
 
 const char *transfer_param(const struct transfer *t, const char *name)
 {
@@ -225,8 +233,36 @@ struct error *transfer_take(struct transfer *t, const char *type, const char *di
         .status = 200, .type = type, .headers = headers, .n_headers = n};
     int minor = t->rq->head.minor;
 
+    pthread_mutex_lock(&running_lock);
     t->stream = http_take(t->rq);
+    if (stopping)
+        stream_cancel(t->stream);
+    pthread_mutex_unlock(&running_lock);
     return http_stream_head(t->stream, minor, &reply, length);
+}
+
+void transfer_set_web(struct transfer *t, struct websocket *web)
+{
+    pthread_mutex_lock(&running_lock);
+    t->web = web;
+    if (web && stopping)
+        websocket_cancel(web);
+    pthread_mutex_unlock(&running_lock);
+}
+
+void transfers_cancel(void)
+{
+    struct transfer *t;
+
+    pthread_mutex_lock(&running_lock);
+    stopping = true;
+    list_foreach (t, &running, link) {
+        if (t->stream)
+            stream_cancel(t->stream);
+        if (t->web)
+            websocket_cancel(t->web);
+    }
+    pthread_mutex_unlock(&running_lock);
 }
 
 static int status_of(const struct error *e)
@@ -274,6 +310,9 @@ static void finish(struct transfer *t, struct error *e)
             reply_error(t, status_of(e), text);
         error_free(e);
     }
+    pthread_mutex_lock(&running_lock);
+    list_remove(&t->link);
+    pthread_mutex_unlock(&running_lock);
     if (t->stream)
         stream_close(t->stream);
     if (t->rq && !t->stream)
@@ -296,6 +335,9 @@ static void transfer_main(void *arg)
     struct started s = *(struct started *)arg;
 
     free(arg);
+    pthread_mutex_lock(&running_lock);
+    list_append(&running, &s.t->link);
+    pthread_mutex_unlock(&running_lock);
     finish(s.t, run(s.t, s.kind));
 }
 

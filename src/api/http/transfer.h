@@ -10,13 +10,18 @@
  */
 
 #include "auth/sessions.h"
+#include "base/list.h"
 #include "task/daemon.h"
 #include "wire/server.h"
 
+struct websocket;
+
 struct transfer {
+    struct list link;
     struct daemon *daemon;
     struct http_request *rq;
     struct stream *stream; /* after transfer_take */
+    struct websocket *web; /* instead, for a console in a browser */
     struct arena arena;
     const char *realm; /* "put_import_raw_vdi" */
     const char *user;
@@ -43,6 +48,11 @@ struct transfer_route {
 };
 
 void transfer_handle(void *ctx, struct http_request *rq);
+/* Makes every transfer under way end soon: the daemon stops. */
+void transfers_cancel(void);
+/* Lets transfers_cancel reach the connection: call it with the websocket, and with NULL before that
+ * is closed. */
+void transfer_set_web(struct transfer *t, struct websocket *web);
 
 /* Query parameter, "" when absent. */
 const char *transfer_param(const struct transfer *t, const char *name);
