@@ -217,6 +217,19 @@ class Daemons:
         if policy:
             self.host_call("vm_control", command=json.dumps({"policy": {"uuid": uuid, **policy}}))
 
+    def sweep(self):
+        """Ends what a failed test left: daemons, guests and storage daemons of this state directory."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(self.state) in words and int(pid) != os.getpid():
+                os.kill(int(pid), signal.SIGKILL)
+        for process in (self.xapi, self.hostd):
+            if process:
+                process.wait()
+
     def stop(self, which=("xapi", "hostd"), sig=signal.SIGTERM):
         for name in which:
             process = getattr(self, name)
@@ -242,10 +255,7 @@ def daemons():
         for name in ("xenolithd", "xenolith-hostd"):
             assert "Sanitizer" not in d.log(name), d.log(name)[-8000:]
     finally:
-        for process in (d.xapi, d.hostd):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
+        d.sweep()
         keep = os.environ.get("XENOLITH_KEEP")
         if keep:
             shutil.copytree(d.logs, keep, dirs_exist_ok=True)
@@ -261,10 +271,7 @@ def fresh_daemons(tmp_path_factory):
         d.start()
         yield d
     finally:
-        for process in (d.xapi, d.hostd):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
+        d.sweep()
         shutil.rmtree(state, ignore_errors=True)
 
 

@@ -89,10 +89,7 @@ def daemons():
             if record["power_state"] not in ("Halted", "Suspended") and not record["is_control_domain"]:
                 xen.VM.hard_shutdown(vm)
     finally:
-        for process in (d.xapi, d.hostd):
-            if process and process.poll() is None:
-                process.terminate()
-                process.wait()
+        d.sweep()
         keep = os.environ.get("XENOLITH_KEEP")
         if keep:
             shutil.copytree(d.logs, keep, dirs_exist_ok=True)
