@@ -25,21 +25,36 @@ void arena_init(struct arena *a)
     *a = (struct arena){0};
 }
 
-void arena_fini(struct arena *a)
+struct arena_mark arena_mark(const struct arena *a)
 {
-    while (a->hooks) {
+    return (struct arena_mark){
+        .block = a->block, .next = a->next, .end = a->end, .hooks = a->hooks, .used = a->used};
+}
+
+void arena_rewind(struct arena *a, const struct arena_mark *m)
+{
+    while (a->hooks != m->hooks) {
         struct arena_hook *h = a->hooks;
 
         a->hooks = h->prev;
         h->fn(h->p);
     }
-    while (a->block) {
+    while (a->block != m->block) {
         struct arena_block *b = a->block;
 
         a->block = b->prev;
         free(b);
     }
-    arena_init(a);
+    a->next = m->next;
+    a->end = m->end;
+    a->used = m->used;
+}
+
+void arena_fini(struct arena *a)
+{
+    static const struct arena_mark empty;
+
+    arena_rewind(a, &empty);
 }
 
 static void arena_grow(struct arena *a, size_t need)

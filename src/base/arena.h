@@ -25,6 +25,19 @@ void arena_init(struct arena *a);
 /* Runs the hooks in reverse order, then frees everything. The arena may be used again. */
 void arena_fini(struct arena *a);
 
+/* Takes back everything handed out since the mark, which must be of this arena and its life; runs
+ * the hooks added since. For work that is tried again and again within one arena. */
+struct arena_mark {
+    struct arena_block *block;
+    char *next;
+    char *end;
+    struct arena_hook *hooks;
+    size_t used;
+};
+
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, const struct arena_mark *m);
+
 /* Aligned to 16, not zeroed / zeroed. */
 _malloc_ void *arena_alloc(struct arena *a, size_t size);
 _malloc_ void *arena_zalloc(struct arena *a, size_t size);

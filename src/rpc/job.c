@@ -164,10 +164,18 @@ static struct error *cancelled_meanwhile(struct job *j)
 {
     _cleanup_version_ struct version *v = NULL;
 
-    if (!*j->call.task || !j->contention_deadline_us)
+    if (!*j->call.task)
         return NULL;
     v = store_find(j->call.daemon->store, CLASS_TASK, j->call.task);
     return v ? async_cancelled(v) : NULL;
+}
+
+/* A call may run for hours, each time something changes: what a run that led to nothing took from
+ * the arena goes back, unless the body keeps a memo of it. */
+static void forget_run(struct job *j, const struct arena_mark *before, const void *memo)
+{
+    if (j->call.memo == memo)
+        arena_rewind(j->call.arena, before);
 }
 
 /* One run. True: the job is over, parked or handed on; false: run again. */
@@ -177,6 +185,8 @@ static bool run_once(struct job *j)
     uint64_t seen = waiting_seq(c->daemon->waiting);
     struct iovec *v = NULL;
     size_t n = 0;
+    const struct arena_mark before = arena_mark(c->arena);
+    const void *memo = c->memo;
     _cleanup_txn_ struct txn *t = txn_new(c->daemon->store, c->arena);
 
     c->txn = t;
@@ -186,6 +196,7 @@ static bool run_once(struct job *j)
         e = run_body(j);
     if (!e && c->parked) {
         txn_free(TAKE_PTR(t));
+        forget_run(j, &before, memo);
         park(j, c->park_classes, c->park_deadline_us, seen);
         return true;
     }
@@ -200,6 +211,8 @@ static bool run_once(struct job *j)
         plan_discard(c->plan);
     if (error_is(e, DB_CONFLICT) && j->conflicts++ < CONFLICTS_MAX) {
         error_free(e);
+        txn_free(TAKE_PTR(t));
+        forget_run(j, &before, memo);
         return false;
     }
     /* Results may lie in versions that the transaction pins; its memory is the request's. */
@@ -208,6 +221,8 @@ static bool run_once(struct job *j)
     else if (!e)
         async_end(j, NULL);
     txn_free(TAKE_PTR(t));
+    if (e)
+        forget_run(j, &before, memo);
     if (e && contend(j, e, seen)) {
         error_free(e);
         return true;

@@ -13,6 +13,7 @@
 
 #define COMMIT_TRIES      200
 #define PROGRESS_EVERY_US 200000
+#define FULL_POOL_WAIT_US 10000
 
 struct engine {
     struct daemon *daemon;
@@ -228,6 +229,25 @@ static void finish_failure(struct plan *p)
     error_free(why);
 }
 
+/* Lock held, so that engine_free and engine_cancel find either a running plan or a waiter. */
+static void wait_locked(struct engine *e, struct plan *p, uint64_t seen_seq)
+{
+    e->running--;
+    e->waiting++;
+    waiting_add(e->daemon->waiting, &p->waiter, seen_seq);
+}
+
+/* Hands a running plan to a worker; if none will take it, it looks again soon. */
+static void give_to_worker(struct engine *e, struct plan *p)
+{
+    if (workers_run(e->daemon->workers, engine_run, p))
+        return;
+    pthread_mutex_lock(&e->lock);
+    p->waiter.deadline_us = mono_us() + FULL_POOL_WAIT_US;
+    wait_locked(e, p, UINT64_MAX);
+    pthread_mutex_unlock(&e->lock);
+}
+
 /* True: the plan waits and is not this thread's any more. */
 static bool go_to_sleep(struct plan *p)
 {
@@ -240,10 +260,10 @@ static bool go_to_sleep(struct plan *p)
     bool ending = e->ending;
 
     if (!ending) {
-        e->running--;
-        e->waiting++;
-        /* With the lock: engine_free finds either a running plan or a waiter. */
-        waiting_add(p->daemon->waiting, &p->waiter, p->seen_seq);
+        wait_locked(e, p, p->seen_seq);
+        /* Cancelled during the act, when there was no waiter to be woken. */
+        if (plan_is_cancelled(p) && !p->type->no_cancel)
+            waiting_kick(p->daemon->waiting, &p->waiter);
     }
     pthread_mutex_unlock(&e->lock);
     if (ending)
@@ -266,15 +286,7 @@ static void plan_wake(struct waiter *w, bool timed_out)
         leave(p);
         return;
     }
-    if (workers_run(p->daemon->workers, engine_run, p))
-        return;
-    /* The pool is full: look again soon. */
-    pthread_mutex_lock(&e->lock);
-    e->waiting++;
-    e->running--;
-    pthread_mutex_unlock(&e->lock);
-    p->waiter.deadline_us = mono_us() + 10000;
-    waiting_add(p->daemon->waiting, &p->waiter, UINT64_MAX);
+    give_to_worker(e, p);
 }
 
 /* One step forward. False: the plan sleeps, or has ended. */
@@ -351,14 +363,7 @@ void engine_start(struct engine *e, struct plan *p,
     list_append(&e->plans, &p->link);
     e->running++;
     pthread_mutex_unlock(&e->lock);
-    if (workers_run(e->daemon->workers, engine_run, p))
-        return;
-    pthread_mutex_lock(&e->lock);
-    e->running--;
-    e->waiting++;
-    pthread_mutex_unlock(&e->lock);
-    p->waiter.deadline_us = mono_us() + 10000;
-    waiting_add(e->daemon->waiting, &p->waiter, UINT64_MAX);
+    give_to_worker(e, p);
 }
 
 struct error *engine_commit(struct engine *e, struct txn *t, struct plan *p, const char *call)
@@ -466,7 +471,8 @@ void engine_free(struct engine *e)
         e->waiting--;
         plan_free(p);
     }
-    while (e->running)
+    /* A waiter that could not be removed is on its way into plan_wake. */
+    while (e->running || e->waiting)
         pthread_cond_wait(&e->idle, &e->lock);
     pthread_mutex_unlock(&e->lock);
     pthread_mutex_destroy(&e->lock);
