@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Disks and optical drives of VMs: making them, plugging them, changing discs."""
 
+from pathlib import Path
+
 import pytest
 
 from conftest import NULL
@@ -164,16 +166,18 @@ def test_one_writer(xen, vm, disk, fails):
     xen.VM.destroy(other)
 
 
-def iso(xen):
-    """A disc on an ISO SR; skipped where the first start made none with a disc on it."""
-    for sr in xen.SR.get_all():
-        if xen.SR.get_content_type(sr) == "iso":
-            for vdi in xen.SR.get_VDIs(sr):
-                return vdi
-    pytest.skip("no disc on an ISO SR")
+def iso(daemons, xen):
+    """A disc laid into the ISO library and found by a scan."""
+    (sr,) = [r for r in xen.SR.get_all() if xen.SR.get_content_type(r) == "iso"]
+    (pbd,) = xen.SR.get_PBDs(sr)
+    folder = xen.PBD.get_device_config(pbd).get("location") or str(daemons.state / "sr" / xen.SR.get_uuid(sr))
+    Path(folder, "disc.iso").write_bytes(b"CD001" * 4096)
+    xen.SR.scan(sr)
+    (disc,) = [v for v in xen.SR.get_VDIs(sr) if xen.VDI.get_location(v) == "disc.iso"]
+    return disc
 
 
-def test_insert_and_eject(xen, vm, disk, fails):
+def test_insert_and_eject(daemons, xen, vm, disk, fails):
     vdi, cd = disk(), xen.VBD.create(drive(vm, userdevice="3"))
     hard = xen.VBD.create(record(vm, vdi))
     assert fails("VBD_NOT_REMOVABLE_MEDIA", xen.VBD.eject, hard) == [hard]
@@ -181,7 +185,7 @@ def test_insert_and_eject(xen, vm, disk, fails):
     assert fails("VDI_IS_NOT_ISO", xen.VBD.insert, cd, vdi)[0] == vdi
     fails("HANDLE_INVALID", xen.VBD.insert, cd, "OpaqueRef:nothing")
     assert xen.VBD.get_allowed_operations(cd) == ["attach", "insert"]
-    disc = iso(xen)
+    disc = iso(daemons, xen)
     for live in (False, True):
         if live:
             xen.VM.start(vm, False, False)
