@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "hostd/accounts.h"
+#include "hostd/collector.h"
 #include "hostd/guests.h"
 #include "hostd/options.h"
 #include "hv/hv.h"
@@ -175,6 +176,7 @@ struct error *machine_start(struct machine *m, const struct options *o)
     TRY(open_storage(m));
     TRY(guests_open(m));
     guests_restore(m);
+    TRY(collector_start(m->storage, o->merge_pause_us, &m->collector));
     TRY(serve(m, o));
     return write_pid(m);
 }
@@ -194,6 +196,7 @@ void machine_stop(struct machine *m)
         host_server_stop(server);
         IGNORE_ERROR(io_unlink(pid));
     }
+    collector_stop(m->collector);
     guests_close(m);
     storage_free(m->storage);
     hv_close(m->hv);

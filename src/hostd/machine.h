@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 struct accounts;
+struct collector;
 struct guests;
 struct host_server;
 struct hv;
@@ -29,7 +30,8 @@ struct machine {
     size_t n_roots;
     struct net *net;
     struct accounts *accounts;
-    struct guests *guests; /* disks of domains (guests.h) */
+    struct guests *guests;       /* disks of domains (guests.h) */
+    struct collector *collector; /* merges images that need not be apart (collector.h) */
     struct qmp_loop *loop;
     struct turns vms;           /* a call that changes a VM has its turn */
     pthread_mutex_t event_lock; /* guards `server` as seen by events */

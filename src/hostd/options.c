@@ -2,6 +2,7 @@
 #include "hostd/options.h"
 
 #include "base/mem.h"
+#include "base/world.h"
 
 #include <getopt.h>
 
@@ -13,6 +14,7 @@ static const char help[] =
     "  --auth HOW     file (default): accounts of the state directory\n"
     "                 pam: accounts of this host, as root\n"
     "  --user NAME    may connect to DIR/run/hostd beside root and the caller\n"
+    "  --merge-pause SECONDS   between looks for disk images to merge (30)\n"
     "  --debug        say more\n"
     "  --help, --version\n"
     "\n"
@@ -25,6 +27,17 @@ static struct error *one_of(const char *option, const char *value, const char *c
             return NULL;
     }
     return error_text("--%s cannot be \"%s\"; see --help", option, value);
+}
+
+static struct error *parse_seconds(const char *text, int64_t *ret_us)
+{
+    char *end;
+    long v = strtol(text, &end, 10);
+
+    if (*end || end == text || v < 1 || v > 86400)
+        return error_text("--merge-pause takes 1 to 86400 seconds; see --help");
+    *ret_us = v * SECOND_US;
+    return NULL;
 }
 
 static struct error *check(const struct options *o, int argc)
@@ -41,17 +54,13 @@ static struct error *check(const struct options *o, int argc)
 struct error *options_parse(int argc, char **argv, struct options *ret)
 {
     static const struct option known[] = {
-        {"state", required_argument, NULL, 's'},
-        {"hv", required_argument, NULL, 'v'},
-        {"auth", required_argument, NULL, 'a'},
-        {"user", required_argument, NULL, 'u'},
-        {"debug", no_argument, NULL, 'd'},
-        {"pam-helper", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
+        {"state", required_argument, NULL, 's'},       {"hv", required_argument, NULL, 'v'},
+        {"auth", required_argument, NULL, 'a'},        {"user", required_argument, NULL, 'u'},
+        {"merge-pause", required_argument, NULL, 'm'}, {"debug", no_argument, NULL, 'd'},
+        {"pam-helper", no_argument, NULL, 'p'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},           {NULL, 0, NULL, 0},
     };
-    struct options o = {.hv = "auto", .auth = "file"};
+    struct options o = {.hv = "auto", .auth = "file", .merge_pause_us = 30 * SECOND_US};
     int c;
 
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -67,6 +76,9 @@ struct error *options_parse(int argc, char **argv, struct options *ret)
             break;
         case 'u':
             o.user = optarg;
+            break;
+        case 'm':
+            TRY(parse_seconds(optarg, &o.merge_pause_us));
             break;
         case 'd':
             o.debug = true;

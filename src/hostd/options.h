@@ -5,11 +5,14 @@
 
 #include "base/error.h"
 
+#include <stdint.h>
+
 struct options {
     const char *state_dir;
-    const char *hv;   /* "auto", "qemu", "sim" */
-    const char *auth; /* "file", "pam" */
-    const char *user; /* who may connect beside root and ourselves, NULL = nobody */
+    const char *hv;         /* "auto", "qemu", "sim" */
+    const char *auth;       /* "file", "pam" */
+    const char *user;       /* who may connect beside root and ourselves, NULL = nobody */
+    int64_t merge_pause_us; /* between looks for images to merge */
     bool debug;
     bool pam_helper; /* this process checks one password and ends (pam.h) */
 };

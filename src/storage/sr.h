@@ -79,3 +79,7 @@ struct sr_collect {
 };
 _must_check_ struct error *sr_collect(struct storage *s, const char *sr,
                                       const struct sr_collect *how, bool *ret_merged);
+/* The same on all attached SRs until there is nothing left to merge or `cancelled` says so.
+ * Failures are told to fn, which frees them; the SR is left for the next time. */
+void sr_collect_all(struct storage *s, const struct sr_collect *how,
+                    void (*fn)(void *arg, const char *sr, struct error *e), void *arg);

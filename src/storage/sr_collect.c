@@ -275,3 +275,39 @@ struct error *sr_collect(struct storage *s, const char *uuid, const struct sr_co
         *ret_merged = m.switched;
     return sr_failure_from(SR_FAILURE_EIO, e);
 }
+
+/* The ids of all attached SRs; they may be detached at any moment, which sr_collect notices. */
+static struct uuid_text *attached(struct storage *s, size_t *ret_n)
+{
+    pthread_mutex_lock(&s->lock);
+    struct uuid_text *ids = xnew_array(struct uuid_text, s->srs.n + 1);
+    const struct sr *sr;
+    size_t pos = 0, n = 0;
+
+    while ((sr = strmap_next(&s->srs, &pos, NULL)))
+        ids[n++] = sr->uuid;
+    pthread_mutex_unlock(&s->lock);
+    *ret_n = n;
+    return ids;
+}
+
+void sr_collect_all(struct storage *s, const struct sr_collect *how,
+                    void (*fn)(void *arg, const char *sr, struct error *e), void *arg)
+{
+    size_t n;
+    _cleanup_free_ struct uuid_text *ids = attached(s, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        struct error *e = NULL;
+        bool merged = true;
+
+        while (!e && merged && !how->cancelled(how->arg)) {
+            merged = false;
+            e = sr_collect(s, ids[i].s, how, &merged);
+        }
+        if (e && !error_is(e, "SR_NOT_ATTACHED"))
+            fn(arg, ids[i].s, e);
+        else
+            error_free(e);
+    }
+}

@@ -36,7 +36,8 @@ class Hostd:
         self.events, self.next_id = [], 1
 
     def start(self):
-        self.process = subprocess.Popen([api.PROGRAMS["xenolith-hostd"], "--state", self.state, "--hv", "qemu"],
+        self.process = subprocess.Popen([api.PROGRAMS["xenolith-hostd"], "--state", self.state, "--hv", "qemu",
+                                         "--merge-pause", "1"],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         end = time.monotonic() + 60
         while True:
@@ -267,6 +268,21 @@ def test_disks_come_and_go(hostd, disk):
     hostd.call("vm_attach_disk", uuid=vm, disk={"device": 3, "cd": True, "sr": SR, "vdi": medium})
     hostd.call("vm_change_media", uuid=vm, disk={"device": 3, "cd": True})
     hostd.call("vdi_destroy", sr=SR, uuid=medium)
+
+
+def test_images_are_merged_under_the_guest(hostd, disk):
+    vm = str(uuid.uuid4())
+    console, _ = boot(hostd, vm, disk)
+    for _ in range(3):
+        snapshot = str(uuid.uuid4())
+        hostd.call("vdi_snapshot", sr=SR, uuid=disk, snapshot=snapshot)
+        hostd.call("vdi_destroy", sr=SR, uuid=snapshot)
+    end = time.monotonic() + 60
+    while [v for v in hostd.call("sr_scan", uuid=SR)["vdis"] if not v["managed"]]:
+        assert time.monotonic() < end, hostd.call("sr_scan", uuid=SR)
+        time.sleep(0.2)
+    read_until(console, r"counter \d+\r?\n")
+    assert hostd.state_of(vm) == ("running", "")
 
 
 def test_start_that_fails_lets_go_of_its_disks(hostd, disk):
