@@ -186,6 +186,8 @@ def commands(schema):
                 schema.problems.add(where, f"parameter '{p}' is required and optional")
         if c.call:
             _check_call(schema, where, c)
+        elif not c.doc:
+            schema.problems.add(where, "is not documented")
         found.append(c)
     return found
 
@@ -204,7 +206,7 @@ def _check_call(schema, where, c):
     if not m:
         schema.problems.add(where, f"there is no message '{c.call}'")
         return
-    c.doc = c.doc or m.doc
+    c.doc = c.doc or m.doc or f"Calls {c.call}."
     required = sum(1 for p in m.params if not p.has_default)
     if m.kind == "CREATE":
         fields = [a[1:].partition("=")[0] for a in c.args]

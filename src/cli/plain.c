@@ -202,7 +202,7 @@ static struct error *print_value(struct xe *x, const json_t *answer)
     if (str_starts(type, "map:"))
         return print_map(x, &m);
     if (streq(type, "float")) {
-        print_message(&x->printer, "%f", json_number_value(answer));
+        print_sentence(&x->printer, "%f", json_number_value(answer));
         return NULL;
     }
     const char **lines = xnew_array(const char *, m.n + 1);
@@ -227,7 +227,7 @@ static struct error *run_one(struct xe *x, const struct selected *one, void *ctx
     if (streq(c->show, "value"))
         return print_value(x, answer);
     if (streq(c->show, "sentence")) {
-        print_message(&x->printer, "%s", json_string_value(answer) ?: "");
+        print_sentence(&x->printer, "%s", json_string_value(answer) ?: "");
         return NULL;
     }
     return print_uuid(x, c->show, json_string_value(answer) ?: REF_NULL);

@@ -38,8 +38,11 @@ static void add_escaped(struct str *out, const char *s)
 
 static void pad(struct str *out, size_t n)
 {
-    while (n--)
-        str_add_char(out, ' ');
+    static const char spaces[] = "                                ";
+
+    for (; n >= sizeof(spaces) - 1; n -= sizeof(spaces) - 1)
+        str_add_mem(out, spaces, sizeof(spaces) - 1);
+    str_add_mem(out, spaces, n);
 }
 
 void print_table(struct printer *p)
@@ -63,7 +66,9 @@ static void add_record(struct printer *p, const struct record *r)
             pad(&p->out, width - strlen(c->key));
             str_add(&p->out, c->key);
         }
-        str_printf(&p->out, ": %s\n", c->value);
+        str_lit(&p->out, ": ");
+        str_add(&p->out, c->value);
+        str_lit(&p->out, "\n");
     }
     str_add(&p->out, r->n ? "\n\n" : "\n\n\n");
 }
@@ -118,7 +123,7 @@ void print_line(struct printer *p, const char *line)
     print_lines(p, &line, 1);
 }
 
-void print_message(struct printer *p, const char *fmt, ...)
+void print_sentence(struct printer *p, const char *fmt, ...)
 {
     va_list ap;
 

@@ -43,7 +43,7 @@ void print_one(struct printer *p, const struct record *r);
 void print_lines(struct printer *p, const char *const *lines, size_t n);
 void print_line(struct printer *p, const char *line);
 /* A sentence: nothing with --minimal. */
-void print_message(struct printer *p, const char *fmt, ...) _printf_(2, 3);
+void print_sentence(struct printer *p, const char *fmt, ...) _printf_(2, 3);
 /* A line that appears at once and whatever --minimal says: questions, what a dialogue tells. */
 void print_now(struct printer *p, const char *fmt, ...) _printf_(2, 3);
 /* At the end of a command that succeeded: closes the line of --minimal. */

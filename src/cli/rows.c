@@ -45,13 +45,16 @@ struct table *store_table(struct store *s, const char *cls)
 
 static bool is_wanted(const struct table *t, const char *field, size_t *ret)
 {
-    for (size_t i = 0; i < t->wanted.n; i++) {
-        if (t->wanted.v[i] == field || streq(t->wanted.v[i], field)) {
-            *ret = i;
-            return true;
-        }
-    }
-    return false;
+    size_t i = 0;
+
+    /* Names are nearly always the same constant. */
+    while (i < t->wanted.n && t->wanted.v[i] != field)
+        i++;
+    if (i == t->wanted.n)
+        for (i = 0; i < t->wanted.n && !streq(t->wanted.v[i], field);)
+            i++;
+    *ret = i;
+    return i < t->wanted.n;
 }
 
 size_t table_want(struct table *t, const char *field)

@@ -92,11 +92,24 @@ static struct error *load_by_uuid(struct store *s, struct table *t, const char *
     return table_load_one(s, t, ref, &r);
 }
 
+/* A parameter of the command itself: "uuid" of update-apply is the update's. */
+static bool is_declared(const struct xe_command *c, const char *name)
+{
+    const char *const *lists[] = {c->required, c->optional};
+
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        for (const char *const *p = lists[i]; *p; p++)
+            if (streq(*p, name))
+                return true;
+    return false;
+}
+
 /* Fetches the rows that can match at all: few if the words name them. */
 static struct error *load(struct xe *x, struct store *s, const struct selector *sel)
 {
     struct table *t = store_table(s, sel->cls);
-    const char *uuid = words_find(&x->words, "uuid"), *name = words_find(&x->words, sel->word);
+    const char *uuid = is_declared(x->command, "uuid") ? NULL : words_find(&x->words, "uuid");
+    const char *name = words_find(&x->words, sel->word);
     _cleanup_free_ char *message = xasprintf("%s.get_by_name_label", sel->cls);
     _cleanup_json_ json_t *refs = NULL;
 

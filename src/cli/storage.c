@@ -130,14 +130,14 @@ static void print_found(struct xe *x, const json_t *results, enum found kind, co
         if (found_kind(result) != kind)
             continue;
         if (!n)
-            print_message(&x->printer, "%s", head);
-        print_message(&x->printer, "%s %zu:", what, n);
+            print_sentence(&x->printer, "%s", head);
+        print_sentence(&x->printer, "%s %zu:", what, n);
         if (kind == FOUND_SR) {
             print_found_sr(x, json_object_get(result, "sr"));
-            print_message(&x->printer, "%s %zu configuration:", what, n);
+            print_sentence(&x->printer, "%s %zu configuration:", what, n);
         }
         print_texts(x, json_object_get(result, "configuration"));
-        print_message(&x->printer, "%s %zu extra information:", what, n);
+        print_sentence(&x->printer, "%s %zu extra information:", what, n);
         print_texts(x, json_object_get(result, "extra_info"));
         n++;
     }

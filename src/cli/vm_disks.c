@@ -60,12 +60,12 @@ static struct error *list_disks(struct xe *x, const char *vm, bool cds)
     json_array_foreach (vbds, i, one) {
         const json_t *vbd = json_object_get(one, "vbd");
 
-        print_message(&x->printer, "%s %zu VBD:", kind, i);
+        print_sentence(&x->printer, "%s %zu VBD:", kind, i);
         TRY(show(x, "vbd", text_of(one, "ref"), "vbd-params",
                  cds ? "uuid,vm-name-label,userdevice,empty" : "uuid,vm-name-label,userdevice"));
         if (is_true(vbd, "empty"))
             continue;
-        print_message(&x->printer, "%s %zu VDI:", kind, i);
+        print_sentence(&x->printer, "%s %zu VDI:", kind, i);
         TRY(show(x, "vdi", text_of(vbd, "VDI"), "vdi-params",
                  "uuid,name-label,virtual-size,sr-name-label"));
     }

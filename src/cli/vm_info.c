@@ -131,11 +131,11 @@ static struct error *bios_of(struct xe *x, const struct selected *one, void *ctx
 
     TRY(call(&x->client, &strings, "VM.get_bios_strings", "s", one->ref));
     if (!json_object_size(strings))
-        print_message(&x->printer, "The BIOS strings of this VM have not yet been set.");
+        print_sentence(&x->printer, "The BIOS strings of this VM have not yet been set.");
     else if (is_generic(strings))
-        print_message(&x->printer, "This VM is BIOS-generic.");
+        print_sentence(&x->printer, "This VM is BIOS-generic.");
     else
-        print_message(&x->printer, "This VM is BIOS-customized.");
+        print_sentence(&x->printer, "This VM is BIOS-customized.");
     return NULL;
 }
 

@@ -150,6 +150,19 @@ static bool recommends_vendor_device(const char *recommendations)
     return value && end && value < end;
 }
 
+/* A device that makes Windows fetch drivers: as the template says, unless the pool is against it.
+ */
+static struct error *set_vendor_device(struct xe *x, const char *vm, const char *recommendations)
+{
+    _cleanup_free_ char *pool = NULL;
+    _cleanup_json_ json_t *never = NULL;
+
+    TRY(the_pool(&x->client, &pool));
+    TRY(call(&x->client, &never, "pool.get_policy_no_vendor_device", "s", pool));
+    return call(&x->client, NULL, "VM.set_has_vendor_device", "sb", vm,
+                recommends_vendor_device(recommendations) && !json_is_true(never));
+}
+
 static struct error *set_up(struct xe *x, const char *vm, const json_t *template, const char *sr,
                             const char *suspend_sr)
 {
@@ -159,8 +172,7 @@ static struct error *set_up(struct xe *x, const char *vm, const json_t *template
     TRY(call(&x->client, NULL, "VM.set_name_description", "ss", vm, "Installed via xe CLI"));
     TRY(call(&x->client, NULL, "VM.set_suspend_SR", "ss", vm, suspend_sr));
     TRY(rewrite_disks(x, vm, json_object_get(template, "other_config"), sr));
-    if (recommends_vendor_device(text_of(template, "recommendations")))
-        TRY(call(&x->client, NULL, "VM.set_has_vendor_device", "sb", vm, 1));
+    TRY(set_vendor_device(x, vm, text_of(template, "recommendations")));
     TRY(call(&x->client, NULL, "VM.provision", "s", vm));
     if (!bios)
         return NULL;

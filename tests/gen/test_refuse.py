@@ -292,9 +292,14 @@ fields = [
     { name = "ball-uuids", path = "balls.uuid", kind = "SRO" },
 ]
 
+[words.color]
+red = "Red"
+
 [commands.box-shake]
 required = ["uuid"]
 optional = ["times"]
+call = "Box.shake"
+args = ["uuid:Box"]
 """
 
 XE_CASES = {
@@ -313,6 +318,23 @@ XE_CASES = {
                         "[commands.box-shake]: parameter 'uuid' is required and optional"),
     "unknown selector": ('required = ["uuid"]', 'select = "Box"',
                          "[commands.box-shake]: unknown selector 'Box'"),
+    "unknown style": ('kind = "SRO"', 'kind = "SRO", style = "bold"',
+                      "[classes.box]: field 'ball-uuids': unknown style 'bold'"),
+    "unknown enum": ("[words.color]", "[words.taste]", "[words.taste]: there is no such enum"),
+    "unknown word": ("red =", "blue =", "[words.color]: unknown value 'blue'"),
+    "unknown call": ("Box.shake", "Box.melt",
+                     "[commands.box-shake]: there is no message 'Box.melt'"),
+    "too few arguments": ('args = ["uuid:Box"]', "args = []",
+                          "[commands.box-shake]: Box.shake takes 1 to 2 arguments, not 0"),
+    "unknown parameter": ('"uuid:Box"', '"box:Box"',
+                          "[commands.box-shake]: argument 'box:Box': no parameter 'box'"),
+    "unknown kind of argument": ('"uuid:Box"', '"uuid:Bag"',
+                                 "[commands.box-shake]: argument 'uuid:Bag': unknown kind 'Bag'"),
+    "nothing selected": ('"uuid:Box"', '"@"', "[commands.box-shake]: '@' stands for what was "
+                                              "selected, but nothing is"),
+    "no form": ('"uuid:Box"', '"uuid"', "[commands.box-shake]: argument 'uuid' is not of the form "
+                                        "word:kind=default"),
+    "no words": ('call = "Box.shake"', "", "[commands.box-shake]: is not documented"),
     "unknown flag": ('required = ["uuid"]', 'flags = ["loud"]',
                      "[commands.box-shake]: unknown flag 'loud'"),
 }
