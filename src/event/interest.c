@@ -41,6 +41,7 @@ struct error *interest_parse(struct arena *a, const struct set_string *texts, st
     i.refs.v = arena_array(a, const char *, MIN(texts->n, (size_t)INTEREST_MAX_REFS));
     for (size_t k = 0; k < texts->n; k++)
         TRY(add_text(a, texts->v[k], &i));
+    interest_sort(&i);
     *ret = i;
     return NULL;
 }

@@ -120,16 +120,23 @@ struct feed_query {
     struct changes *out;
 };
 
-static bool wants(const struct interest *i, enum class_id class_id, const char *ref)
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void interest_sort(struct interest *i)
+{
+    if (i->refs.n)
+        qsort(i->refs.v, i->refs.n, sizeof(*i->refs.v), by_text);
+}
+
+bool interest_wants(const struct interest *i, enum class_id class_id, const char *ref)
 {
     if (i->class_all[class_id])
         return true;
-    if (!i->class_some[class_id])
-        return false;
-    for (size_t k = 0; k < i->refs.n; k++)
-        if (streq(i->refs.v[k], ref))
-            return true;
-    return false;
+    return i->class_some[class_id] &&
+           bsearch(&ref, i->refs.v, i->refs.n, sizeof(*i->refs.v), by_text);
 }
 
 static bool class_has_soft(enum class_id class_id)
@@ -168,7 +175,7 @@ static void collect_objects(const struct feed_query *q, enum class_id class_id)
             break;
         if (!q->same_run && !q->all && v->hard_gen && v->hard_gen <= q->since->generation && !soft)
             continue;
-        if (wants(q->interest, class_id, o->ref))
+        if (interest_wants(q->interest, class_id, o->ref))
             add_change(q, q->all || created ? CHANGE_ADD : CHANGE_MOD, v->stamp, o);
     }
 }
@@ -190,7 +197,7 @@ static void collect_tombstones(const struct feed_query *q, enum class_id class_i
 
         if (q->same_run && before)
             break;
-        if (before || never_seen || !wants(q->interest, class_id, t->ref))
+        if (before || never_seen || !interest_wants(q->interest, class_id, t->ref))
             continue;
         struct change d = {.op = CHANGE_DEL, .class_id = class_id, .stamp = t->stamp};
 
@@ -239,15 +246,15 @@ void changes_fini(struct changes *c)
     vec_fini(&c->list);
 }
 
-void feed_notify(struct store *s, const bool touched[CLASS_MAX])
+void feed_notify(struct store *s, const struct publication *p)
 {
     for (struct watch *w = s->watches; w; w = w->next) {
         bool any = false;
 
         for (int i = 0; i < CLASS_MAX && !any; i++)
-            any = touched[i] && w->classes[i];
+            any = p->classes[i] && w->classes[i];
         if (any)
-            w->fn(w, touched);
+            w->fn(w, p);
     }
 }
 

@@ -54,7 +54,7 @@ static void publish_version(struct store *s, const struct work_done *d)
 
 static void publish_one(struct store *s, struct pending *p)
 {
-    bool touched[CLASS_MAX] = {false};
+    struct publication note = {.complete = p->n_done <= ARRAY_SIZE(note.objects)};
 
     if (p->has_rows)
         s->published_generation = p->commit.generation;
@@ -63,14 +63,16 @@ static void publish_one(struct store *s, struct pending *p)
 
         if (d->member_seq)
             s->classes[d->obj->class_id].member_seq_pub = d->member_seq;
-        touched[d->obj->class_id] = true;
+        note.classes[d->obj->class_id] = true;
+        if (note.complete)
+            note.objects[note.n_objects++] = (struct touched){d->obj->class_id, d->obj->ref};
         if (d->made)
             publish_version(s, d);
         else
             publish_delete(s, d);
     }
     s->stats.publications++;
-    feed_notify(s, touched);
+    feed_notify(s, &note);
 }
 
 /* Puts every object back to what it was before this commit. */

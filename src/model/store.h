@@ -47,9 +47,12 @@ bool token_parse(const char *text, struct token *ret); /* "" = from the beginnin
 /* A listener's interest: whole classes and single objects. */
 struct interest {
     bool class_all[CLASS_MAX];
-    bool class_some[CLASS_MAX]; /* class has entries in refs */
-    struct VEC(const char *) refs;
+    bool class_some[CLASS_MAX];    /* class has entries in refs */
+    struct VEC(const char *) refs; /* sorted */
 };
+
+void interest_sort(struct interest *i);
+bool interest_wants(const struct interest *i, enum class_id class_id, const char *ref);
 
 enum change_op { CHANGE_ADD, CHANGE_MOD, CHANGE_DEL };
 
@@ -74,6 +77,17 @@ void store_changes(struct store *s, const struct interest *interest, const struc
 void changes_fini(struct changes *c);
 struct token store_now(struct store *s);
 
+/* What a publication touched. Strings and arrays live during the callback. */
+struct publication {
+    bool classes[CLASS_MAX];
+    struct touched {
+        enum class_id class_id;
+        const char *ref;
+    } objects[64];
+    size_t n_objects;
+    bool complete; /* all touched objects are listed; false = too many */
+};
+
 /*
  * Publication watch: fn runs on the committing thread right after a publication that touched a
  * class of the mask, without locks held except the store's publication lock, so it must be quick
@@ -81,7 +95,7 @@ struct token store_now(struct store *s);
  */
 struct watch {
     bool classes[CLASS_MAX];
-    void (*fn)(struct watch *w, const bool touched[CLASS_MAX]);
+    void (*fn)(struct watch *w, const struct publication *p);
     struct watch *next;
 };
 

@@ -199,4 +199,4 @@ void feed_init(struct class_state *c);
 void feed_fini(struct class_state *c);
 void feed_published(struct store *s, struct object *o, struct version *old);
 void feed_tombstone(struct store *s, const struct tombstone *t);
-void feed_notify(struct store *s, const bool touched[CLASS_MAX]);
+void feed_notify(struct store *s, const struct publication *p);

@@ -9,16 +9,6 @@
 #include "task/task_row.h"
 #include "value/xml.h"
 
-static void one_piece(struct arena *a, const struct str *text, struct iovec **ret, size_t *ret_n)
-{
-    struct iovec *v = arena_new(a, struct iovec);
-
-    v->iov_base = arena_memdup0(a, str_cstr(text), text->len);
-    v->iov_len = text->len;
-    *ret = v;
-    *ret_n = 1;
-}
-
 static void add_value(const struct job *j, struct str *out, const struct type *t, const void *p)
 {
     if (j->call.form == FORM_XML)

@@ -48,6 +48,7 @@ struct call {
     bool parked;
     int64_t park_deadline_us;
     bool park_classes[CLASS_MAX];
+    const struct interest *park_only;
 };
 
 /*
@@ -56,3 +57,6 @@ struct call {
  */
 struct error *call_park(struct call *c, const bool classes_of_interest[CLASS_MAX],
                         int64_t deadline_us);
+/* The same for what an interest names; it must live until the body runs again (c->arena). */
+struct error *call_park_for(struct call *c, const struct interest *of_interest,
+                            int64_t deadline_us);

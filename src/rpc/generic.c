@@ -45,15 +45,12 @@ static void value_pieces(struct job *j, const struct type *t, const void *value,
                          size_t *ret_n)
 {
     _cleanup_str_ struct str text = STR_INIT;
-    struct pieces p = {0};
 
     if (j->call.form == FORM_XML)
         xml_add_value(&text, t, value);
     else
         json_add_value(&text, t, value);
-    vec_add(&p, (struct iovec){.iov_base = arena_memdup0(j->call.arena, text.s, text.len),
-                               .iov_len = text.len});
-    hand_over(j, &p, ret, ret_n);
+    one_piece(j->call.arena, &text, ret, ret_n);
 }
 
 static struct error *find_self(struct job *j, const char *self, struct version **ret)
@@ -137,22 +134,51 @@ static void refs_pieces(struct job *j, const struct version_list *l, struct iove
     value_pieces(j, &type_set_string, &set, ret, ret_n);
 }
 
+/* What stands around a reference before each record, and for the first one. */
+struct key_form {
+    const char *first, *before, *after;
+};
+
+static const struct key_form key_forms[FORM_MAX] = {
+    [FORM_XML] = {"<member><name>", "</member><member><name>", "</name>"},
+    [FORM_JSON] = {"\"", ",\"", "\":"},
+};
+
+static char *put(char *to, const char *text)
+{
+    size_t n = strlen(text);
+
+    memcpy(to, text, n);
+    return to + n;
+}
+
+/* The texts before all records, one behind the other: a list has as many as there are objects, too
+ * many for printf. */
+static char *make_keys(struct job *j, const struct version_list *l)
+{
+    const struct key_form *f = &key_forms[j->call.form];
+    size_t room = 1;
+
+    for (size_t i = 0; i < l->n; i++)
+        room += strlen(f->before) + strlen(version_ref_text(l->v[i])) + strlen(f->after);
+    return arena_alloc(j->call.arena, room);
+}
+
 static void records_pieces(struct job *j, const struct version_list *l, struct iovec **ret,
                            size_t *ret_n)
 {
     bool xml = j->call.form == FORM_XML;
+    const struct key_form *f = &key_forms[j->call.form];
+    char *at = make_keys(j, l);
     struct pieces p = {0};
 
     vec_reserve(&p, l->n * 2 + 2);
     add_text(&p, xml ? "<value><struct>" : "{");
     for (size_t i = 0; i < l->n; i++) {
-        const char *ref = version_ref_text(l->v[i]);
+        char *key = at;
 
-        if (xml)
-            add_text(&p, arena_printf(j->call.arena, "%s<member><name>%s</name>",
-                                      i ? "</member>" : "", ref));
-        else
-            add_text(&p, arena_printf(j->call.arena, "%s\"%s\":", i ? "," : "", ref));
+        at = put(put(put(at, i ? f->before : f->first), version_ref_text(l->v[i])), f->after);
+        vec_add(&p, (struct iovec){.iov_base = key, .iov_len = (size_t)(at - key)});
         add_record(j, &p, l->v[i]);
     }
     if (xml)

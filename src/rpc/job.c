@@ -26,6 +26,18 @@ struct error *call_park(struct call *c, const bool classes_of_interest[CLASS_MAX
     c->parked = true;
     c->park_deadline_us = deadline_us;
     memcpy(c->park_classes, classes_of_interest, sizeof(c->park_classes));
+    c->park_only = NULL;
+    return NULL;
+}
+
+struct error *call_park_for(struct call *c, const struct interest *of_interest, int64_t deadline_us)
+{
+    bool any[CLASS_MAX];
+
+    for (int i = 0; i < CLASS_MAX; i++)
+        any[i] = of_interest->class_all[i] || of_interest->class_some[i];
+    call_park(c, any, deadline_us);
+    c->park_only = of_interest;
     return NULL;
 }
 
@@ -57,11 +69,13 @@ static void job_wake(struct waiter *w, bool timed_out)
     job_queue(j);
 }
 
-static void park(struct job *j, const bool of_interest[CLASS_MAX], int64_t deadline, uint64_t seen)
+static void park(struct job *j, const bool of_interest[CLASS_MAX], const struct interest *only,
+                 int64_t deadline, uint64_t seen)
 {
     struct waiting *w = j->call.daemon->waiting;
 
     memcpy(j->waiter.classes, of_interest, sizeof(j->waiter.classes));
+    j->waiter.only = only;
     j->waiter.deadline_us = deadline;
     j->waiter.wake = job_wake;
     j->call.timed_out = false;
@@ -96,7 +110,7 @@ static bool contend(struct job *j, const struct error *e, uint64_t seen)
     }
     j->contending = true;
     of_interest[class_id] = true;
-    park(j, of_interest, j->contention_deadline_us, seen);
+    park(j, of_interest, NULL, j->contention_deadline_us, seen);
     return true;
 }
 
@@ -197,7 +211,7 @@ static bool run_once(struct job *j)
     if (!e && c->parked) {
         txn_free(TAKE_PTR(t));
         forget_run(j, &before, memo);
-        park(j, c->park_classes, c->park_deadline_us, seen);
+        park(j, c->park_classes, c->park_only, c->park_deadline_us, seen);
         return true;
     }
     if (!e)
@@ -249,24 +263,33 @@ void job_run(struct job *j)
         ;
 }
 
+void one_piece(struct arena *a, struct str *text, struct iovec **ret, size_t *ret_n)
+{
+    struct iovec *v = arena_new(a, struct iovec);
+
+    v->iov_len = text->len;
+    v->iov_base = str_take(text);
+    arena_on_end(a, free, v->iov_base);
+    *ret = v;
+    *ret_n = 1;
+}
+
 void result_pieces(struct job *j, struct iovec **ret, size_t *ret_n)
 {
     const struct type *t = j->call.msg->result;
     _cleanup_str_ struct str text = STR_INIT;
-    struct iovec *v = arena_new(j->call.arena, struct iovec);
 
-    if (j->call.raw)
-        str_add_mem(&text, str_cstr(j->call.raw), j->call.raw->len);
-    else if (!t || t->kind == K_VOID)
+    if (j->call.raw) {
+        text = *j->call.raw;
+        *j->call.raw = STR_INIT;
+    } else if (!t || t->kind == K_VOID) {
         str_add(&text, j->call.form == FORM_XML ? "<value></value>" : "\"\"");
-    else if (j->call.form == FORM_XML)
+    } else if (j->call.form == FORM_XML) {
         xml_add_value(&text, t, j->ret);
-    else
+    } else {
         json_add_value(&text, t, j->ret);
-    v->iov_base = arena_memdup0(j->call.arena, str_cstr(&text), text.len);
-    v->iov_len = text.len;
-    *ret = v;
-    *ret_n = 1;
+    }
+    one_piece(j->call.arena, &text, ret, ret_n);
 }
 
 static void send_answer(struct job *j, const struct rpc_answer *answer)

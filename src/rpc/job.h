@@ -54,5 +54,7 @@ _must_check_ struct error *generic_read(struct job *j, struct iovec **ret, size_
 _must_check_ struct error *generic_write(struct job *j);
 bool generic_is_read(const struct message *m);
 
+/* Takes over the text, which lives as long as the arena then, as the only piece. */
+void one_piece(struct arena *a, struct str *text, struct iovec **ret, size_t *ret_n);
 /* The typed result of a body as pieces. */
 void result_pieces(struct job *j, struct iovec **ret, size_t *ret_n);

@@ -32,15 +32,22 @@ static void make_due(struct waiting *w, struct waiter *waiter, bool timed_out)
     list_append(&w->due, &waiter->link);
 }
 
-static bool is_interested(const struct waiter *waiter, const bool touched[CLASS_MAX])
+static bool is_interested(const struct waiter *waiter, const struct publication *p)
 {
+    if (waiter->only && p->complete) {
+        for (size_t i = 0; i < p->n_objects; i++)
+            if (waiter->classes[p->objects[i].class_id] &&
+                interest_wants(waiter->only, p->objects[i].class_id, p->objects[i].ref))
+                return true;
+        return false;
+    }
     for (int i = 1; i < CLASS_MAX; i++)
-        if (touched[i] && waiter->classes[i])
+        if (p->classes[i] && waiter->classes[i])
             return true;
     return false;
 }
 
-static void on_publication(struct watch *watch, const bool touched[CLASS_MAX])
+static void on_publication(struct watch *watch, const struct publication *p)
 {
     struct waiting *w = container_of(watch, struct waiting, watch);
     struct waiter *it;
@@ -49,12 +56,12 @@ static void on_publication(struct watch *watch, const bool touched[CLASS_MAX])
     uint64_t seq = atomic_fetch_add(&w->seq, 1) + 1;
 
     for (int i = 1; i < CLASS_MAX; i++)
-        if (touched[i])
+        if (p->classes[i])
             w->class_seq[i] = seq;
     bool any = false;
 
     list_foreach (it, &w->waiters, link) {
-        if (is_interested(it, touched)) {
+        if (is_interested(it, p)) {
             make_due(w, it, false);
             any = true;
         }

@@ -16,11 +16,15 @@
 
 #include <stdint.h>
 
+struct interest;
 struct store;
 struct waiting;
 
 struct waiter {
     bool classes[CLASS_MAX];
+    /* NULL, or: of these classes what it names, so that a listener to one object sleeps through the
+     * changes of others. It may be woken for others all the same. Kept by the owner. */
+    const struct interest *only;
     int64_t deadline_us; /* mono_us */
     /* Runs once on the waiting thread, which it must not block; the waiter may be freed or added
      * again in it. */

@@ -16,14 +16,23 @@ struct from_memo {
     struct interest interest;
     struct token since;
     int64_t deadline;
-    bool classes[CLASS_MAX]; /* what the parked call wakes up for */
+    struct interest wake; /* what the parked call wakes up for */
 };
 
-static void memo_classes(struct from_memo *m)
+/* The same, and the caller's own session, which may end. */
+static void memo_wake(struct call *c, struct from_memo *m)
 {
-    for (int i = 0; i < CLASS_MAX; i++)
-        m->classes[i] = m->interest.class_all[i] || m->interest.class_some[i];
-    m->classes[CLASS_SESSION] = true; /* the caller's own may end */
+    size_t n = m->interest.refs.n;
+    const char **refs = arena_array(c->arena, const char *, n + 1);
+
+    m->wake = m->interest;
+    m->wake.class_some[CLASS_SESSION] = true;
+    for (size_t i = 0; i < n; i++)
+        refs[i] = m->interest.refs.v[i];
+    refs[n] = c->session;
+    m->wake.refs.v = refs;
+    m->wake.refs.n = n + 1;
+    interest_sort(&m->wake);
 }
 
 static struct error *memo_make(struct call *c, const struct event_from_args *a,
@@ -36,7 +45,7 @@ static struct error *memo_make(struct call *c, const struct event_from_args *a,
     if (!token_parse(a->token, &m->since))
         return err_event_from_token_parse_failure(a->token);
     m->deadline = mono_us() + (int64_t)((sane ? a->timeout : LONGEST_WAIT_S) * SECOND_US);
-    memo_classes(m);
+    memo_wake(c, m);
     *ret = c->memo = m;
     return NULL;
 }
@@ -70,7 +79,7 @@ struct error *api_event_from(struct call *c, const struct event_from_args *a)
     int64_t now = mono_us();
 
     if (!changes.list.n && now < m->deadline)
-        return call_park(c, m->classes, m->deadline);
+        return call_park_for(c, &m->wake, m->deadline);
     if (changes.list.n && *a->token && must_wait(c, session, &e))
         return e;
     if (changes.list.n)
