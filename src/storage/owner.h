@@ -13,6 +13,7 @@
 #include "storage/sr_driver.h"
 
 struct owner;
+struct qmp_loop;
 
 struct owner_commit {
     const struct node *top; /* merged into base, its parent */
@@ -63,4 +64,4 @@ extern const struct owner_driver owner_daemon_driver;
 extern const struct owner_driver owner_guest_driver;
 
 /* Ends storage daemons that a predecessor of this process left in run_dir. */
-void owner_daemon_sweep(const char *run_dir);
+void owner_daemon_sweep(const char *run_dir, struct qmp_loop *loop);

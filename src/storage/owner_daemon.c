@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A qemu-storage-daemon of ours that owns one chain. It gets its QMP and NBD sockets by descriptor,
- * already listening, so there is nothing to poll for. Its directory <run>/owner-<image>/ says which
- * process it is, for a successor of this one.
+ * A qemu-storage-daemon of ours that owns one chain. It gets its sockets by descriptor, already
+ * connected or listening, so there is nothing to poll for. Its directory <run>/owner-<image>/ says
+ * which process it is, for a successor of this one.
  */
 
 #include "base/io.h"
@@ -42,7 +42,7 @@ static char *in_dir(const char *dir, const char *name)
 
 static void remove_dir(const char *dir)
 {
-    static const char *const names[] = {"qmp", "nbd", "pid", "log"};
+    static const char *const names[] = {"qmp", "nbd", "pid", "pid.tmp", "log"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         _cleanup_free_ char *path = in_dir(dir, names[i]);
@@ -103,45 +103,62 @@ static struct error *note_process(const struct daemon_owner *d)
     return io_write_file(path, text, strlen(text), 0600);
 }
 
-static struct error *spawn_daemon(struct daemon_owner *d, const char *program)
+static void add_options(struct spawn *s)
 {
-    _cleanup_free_ char *qmp_path = in_dir(d->dir, "qmp");
+    static const char *const options[] = {
+        "--chardev",    "socket,id=own,fd=3",
+        "--monitor",    "chardev=own",
+        "--chardev",    "socket,id=next,fd=5,server=on,wait=off",
+        "--monitor",    "chardev=next",
+        "--nbd-server", "addr.type=fd,addr.str=4",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        spawn_add(s, options[i]);
+}
+
+/* QMP goes over a socket pair. A connection that waits on a listening socket while QEMU 7.2 starts
+ * is now and then never served (two of its threads race for it; once in 20,000 starts), so the
+ * listening socket is only for a successor. */
+static struct error *spawn_daemon(struct daemon_owner *d, const char *program, int own_fd)
+{
+    _cleanup_free_ char *next_path = in_dir(d->dir, "qmp");
     _cleanup_free_ char *log_path = in_dir(d->dir, "log");
-    _cleanup_close_ int qmp_fd = -1;
+    _cleanup_close_ int next_fd = -1;
     _cleanup_close_ int nbd_fd = -1;
     _cleanup_close_ int log_fd =
         open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     _cleanup_spawn_ struct spawn s;
 
     spawn_init(&s, program);
-    TRY(io_listen_unix(qmp_path, SOCK_STREAM, 0600, &qmp_fd));
+    TRY(io_listen_unix(next_path, SOCK_STREAM, 0600, &next_fd));
     TRY(io_listen_unix(d->process.nbd_path, SOCK_STREAM, 0600, &nbd_fd));
     /* QEMU takes them as they are, and may call accept once more than there are connections: a
      * blocking socket then stops its main thread. */
-    TRY(io_set_nonblock(qmp_fd, true));
+    TRY(io_set_nonblock(next_fd, true));
     TRY(io_set_nonblock(nbd_fd, true));
-    spawn_pass_fd(&s, qmp_fd, 3);
+    spawn_pass_fd(&s, own_fd, 3);
     spawn_pass_fd(&s, nbd_fd, 4);
-    spawn_add(&s, "--chardev");
-    spawn_add(&s, "socket,id=qmp,fd=3,server=on,wait=off");
-    spawn_add(&s, "--monitor");
-    spawn_add(&s, "chardev=qmp");
-    spawn_add(&s, "--nbd-server");
-    spawn_add(&s, "addr.type=fd,addr.str=4");
+    spawn_pass_fd(&s, next_fd, 5);
+    add_options(&s);
     s.stderr_fd = log_fd;
     TRY(spawn_start(&s, &d->pid));
     d->process.nbd_started = true;
     return note_process(d);
 }
 
-static struct error *connect_qmp(struct daemon_owner *d, struct qmp_loop *loop)
+static struct error *spawn_connected(struct daemon_owner *d, const struct storage_config *c)
 {
-    _cleanup_free_ char *path = in_dir(d->dir, "qmp");
     struct qmp *q = NULL;
-    int fd = -1;
+    int sv[2];
 
-    TRY(io_connect_unix(path, SOCK_STREAM, &fd));
-    struct error *e = qmp_open(loop, fd, QMP_TIMEOUT_US, NULL, NULL, &q);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+        return error_errno(errno, "cannot make a socket pair");
+    _cleanup_close_ int ours = sv[0];
+    struct error *e = spawn_daemon(d, c->storage_daemon, sv[1]);
+    close(sv[1]);
+    TRY(e);
+    e = qmp_open(c->loop, TAKE_FD(ours), QMP_TIMEOUT_US, NULL, NULL, &q);
     if (e)
         return error_prepend(e, "the storage daemon did not start");
     qemu_process_set_qmp(&d->process, q);
@@ -179,9 +196,7 @@ static struct error *daemon_start(const struct place_config *c, const struct sr_
     qemu_process_init(&d->process, in_dir(d->dir, "nbd"));
     struct error *e = io_mkdir_p(d->dir, 0700);
     if (!e)
-        e = spawn_daemon(d, c->storage->storage_daemon);
-    if (!e)
-        e = connect_qmp(d, c->storage->loop);
+        e = spawn_connected(d, c->storage);
     if (!e)
         e = open_chain(d, sr, p, top, writable);
     if (e) {
@@ -194,7 +209,22 @@ static struct error *daemon_start(const struct place_config *c, const struct sr_
 
 /* ---- a predecessor's daemons ---- */
 
-static void end_predecessor(const char *dir)
+/* One that was started but not noted any more: its QMP socket leads to it. */
+static void end_unnoted(const char *dir, struct qmp_loop *loop)
+{
+    _cleanup_free_ char *path = in_dir(dir, "qmp");
+    _cleanup_qmp_ struct qmp *q = NULL;
+    int fd = -1;
+    struct error *e = loop ? io_connect_unix(path, SOCK_STREAM, &fd) : NULL;
+
+    if (!e && fd >= 0)
+        e = qmp_open(loop, fd, QUIT_TIMEOUT_US, NULL, NULL, &q);
+    if (!e && q)
+        e = qmp_run(q, "quit", NULL, QUIT_TIMEOUT_US, NULL);
+    error_free(e); /* nobody there: as it should be */
+}
+
+static void end_predecessor(const char *dir, struct qmp_loop *loop)
 {
     _cleanup_free_ char *path = in_dir(dir, "pid");
     _cleanup_str_ struct str text = STR_INIT;
@@ -209,11 +239,13 @@ static void end_predecessor(const char *dir)
             kill(pid, SIGKILL);
             await_end(pid, QUIT_TIMEOUT_US);
         }
+    } else {
+        end_unnoted(dir, loop);
     }
     remove_dir(dir);
 }
 
-void owner_daemon_sweep(const char *run_dir)
+void owner_daemon_sweep(const char *run_dir, struct qmp_loop *loop)
 {
     DIR *d = opendir(run_dir);
     const struct dirent *entry;
@@ -224,7 +256,7 @@ void owner_daemon_sweep(const char *run_dir)
         if (!str_starts(entry->d_name, DIR_PREFIX))
             continue;
         _cleanup_free_ char *dir = in_dir(run_dir, entry->d_name);
-        end_predecessor(dir);
+        end_predecessor(dir, loop);
     }
     closedir(d);
 }

@@ -106,7 +106,7 @@ struct error *storage_new(const struct storage_config *c, struct storage **ret)
     s->inventory = xasprintf("%s/storage", c->state_dir);
     TRY(io_mkdir_p(s->inventory, 0700));
     TRY(io_mkdir_p(c->run_dir, 0700));
-    owner_daemon_sweep(s->config.run_dir);
+    owner_daemon_sweep(s->config.run_dir, c->loop);
     *ret = TAKE_PTR(s);
     return NULL;
 }

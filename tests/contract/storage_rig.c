@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <libnbd.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 const char *rig_type = "file";
 
@@ -120,6 +121,13 @@ int rig_tear_down(void **state)
 
     _cleanup_free_ char *dir = xstrdup(r->dir);
 
+    if (r->guest > 0) {
+        kill(r->guest, SIGKILL);
+        waitpid(r->guest, NULL, 0);
+    }
+    storage_free(r->storage);
+    r->storage = NULL;
+    qmp_close(r->guest_qmp);
     rig_give_back(r);
     nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;

@@ -23,6 +23,9 @@ struct rig {
     struct qmp_loop *loop;
     struct storage *storage;
     struct uuid_text sr;
+    /* Of a test that starts a QEMU: ended with the test, also a failed one. */
+    pid_t guest;
+    struct qmp *guest_qmp;
 };
 
 /* Which kind of SR rig_set_up makes: "file" or "sim". */

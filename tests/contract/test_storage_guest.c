@@ -27,8 +27,6 @@ struct guest_rig {
     struct uuid_text vm;
     struct uuid_text disk;
     char *qmp_path;
-    pid_t pid;
-    struct qmp *qmp;
 };
 
 static void connect_guest(struct guest_rig *g)
@@ -36,7 +34,7 @@ static void connect_guest(struct guest_rig *g)
     int fd = -1;
 
     must(io_connect_unix(g->qmp_path, SOCK_STREAM, &fd));
-    must(qmp_open(g->r->loop, fd, TIMEOUT, NULL, NULL, &g->qmp));
+    must(qmp_open(g->r->loop, fd, TIMEOUT, NULL, NULL, &g->r->guest_qmp));
 }
 
 static void open_disk(struct guest_rig *g, bool adopt, struct guest_disk *ret)
@@ -68,7 +66,7 @@ static void start_qemu(struct guest_rig *g, const struct guest_disk *d)
     }
     spawn_add(&s, "-device");
     spawn_addf(&s, "virtio-blk-pci,id=vbd0,drive=%s", d->node);
-    must(spawn_start(&s, &g->pid));
+    must(spawn_start(&s, &g->r->guest));
 }
 
 static struct guest_rig start_guest(struct rig *r)
@@ -81,16 +79,18 @@ static struct guest_rig start_guest(struct rig *r)
     start_qemu(&g, &d);
     guest_disk_fini(&d);
     connect_guest(&g);
-    must(guest_connected(r->storage, g.vm.s, g.qmp));
+    must(guest_connected(r->storage, g.vm.s, g.r->guest_qmp));
     return g;
 }
 
 static void stop_guest(struct guest_rig *g)
 {
-    IGNORE_ERROR(qmp_run(g->qmp, "quit", NULL, TIMEOUT, NULL));
-    waitpid(g->pid, NULL, 0);
+    IGNORE_ERROR(qmp_run(g->r->guest_qmp, "quit", NULL, TIMEOUT, NULL));
+    waitpid(g->r->guest, NULL, 0);
+    g->r->guest = 0;
     guest_gone(g->r->storage, g->vm.s);
-    qmp_close(g->qmp);
+    qmp_close(g->r->guest_qmp);
+    g->r->guest_qmp = NULL;
     free(g->qmp_path);
 }
 
@@ -100,8 +100,8 @@ static char *qemu_io(struct guest_rig *g, const char *command)
     _cleanup_free_ char *line =
         xasprintf("qemu-io -d /machine/peripheral/vbd0/virtio-backend \"%s\"", command);
 
-    must(qmp_run(g->qmp, "human-monitor-command", json_pack("{s:s}", "command-line", line), TIMEOUT,
-                 &answer));
+    must(qmp_run(g->r->guest_qmp, "human-monitor-command", json_pack("{s:s}", "command-line", line),
+                 TIMEOUT, &answer));
     return xstrdup(json_string_value(answer));
 }
 
@@ -201,7 +201,8 @@ static void test_unplugging(void **state)
 
     must(guest_disk_open(r->storage, g.vm.s, r->sr.s, b.s, true, false, &d));
     for (size_t i = 0; i < d.n; i++)
-        must(qmp_run(g.qmp, "blockdev-add", json_loads(d.blockdev[i], 0, NULL), TIMEOUT, NULL));
+        must(qmp_run(g.r->guest_qmp, "blockdev-add", json_loads(d.blockdev[i], 0, NULL), TIMEOUT,
+                     NULL));
     guest_disk_fini(&d);
     must_fail(vdi_destroy(r->storage, r->sr.s, b.s), "VDI_IN_USE");
     must(guest_disk_close(r->storage, g.vm.s, r->sr.s, b.s));
@@ -217,14 +218,14 @@ static void adopt(struct guest_rig *g)
     open_disk(g, true, &d);
     guest_disk_fini(&d);
     connect_guest(g);
-    must(guest_connected(g->r->storage, g->vm.s, g->qmp));
+    must(guest_connected(g->r->storage, g->vm.s, g->r->guest_qmp));
 }
 
 static void let_go(struct guest_rig *g)
 {
     guest_disconnected(g->r->storage, g->vm.s);
-    qmp_close(g->qmp);
-    g->qmp = NULL;
+    qmp_close(g->r->guest_qmp);
+    g->r->guest_qmp = NULL;
     rig_stop(g->r);
 }
 
