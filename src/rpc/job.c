@@ -92,16 +92,12 @@ void job_gone(void *ctx, struct http_request *rq)
     waiting_kick(j->call.daemon->waiting, &j->waiter);
 }
 
-/* OTHER_OPERATION_IN_PROGRESS [class, ref, ...]: wait for that class. False: answer it. */
-static bool contend(struct job *j, const struct error *e, uint64_t seen)
+/* Waits until the class in the way is touched; an Async call also looks whether it was cancelled.
+ */
+static bool wait_contended(struct job *j, uint64_t seen)
 {
     bool of_interest[CLASS_MAX] = {false};
-    enum class_id class_id = e->n_params ? class_find(e->params[0]) : CLASS_NONE;
 
-    if (!error_is(e, ERR_OTHER_OPERATION_IN_PROGRESS) || j->call.no_wait || class_id == CLASS_NONE)
-        return false;
-    if (!j->contention_deadline_us)
-        j->contention_deadline_us = mono_us() + CONTENTION_WAIT_US;
     if (mono_us() >= j->contention_deadline_us)
         return false;
     if (atomic_fetch_add(&contenders, 1) >= CONTENTION_MAX) {
@@ -109,9 +105,32 @@ static bool contend(struct job *j, const struct error *e, uint64_t seen)
         return false;
     }
     j->contending = true;
-    of_interest[class_id] = true;
+    of_interest[j->contended] = true;
+    of_interest[CLASS_TASK] |= !str_empty(j->call.task);
     park(j, of_interest, NULL, j->contention_deadline_us, seen);
     return true;
+}
+
+/* OTHER_OPERATION_IN_PROGRESS [class, ref, ...]: wait for that class. False: answer it. */
+static bool contend(struct job *j, const struct error *e, uint64_t seen)
+{
+    enum class_id class_id = e->n_params ? class_find(e->params[0]) : CLASS_NONE;
+
+    if (!error_is(e, ERR_OTHER_OPERATION_IN_PROGRESS) || j->call.no_wait || class_id == CLASS_NONE)
+        return false;
+    if (!j->contention_deadline_us)
+        j->contention_deadline_us = mono_us() + CONTENTION_WAIT_US;
+    j->contended = class_id;
+    j->contended_seq = seen;
+    return wait_contended(j, seen);
+}
+
+/* Woken by other tasks only: what is in the way is still there. */
+static bool still_contended(struct job *j, uint64_t seen)
+{
+    return j->contended != CLASS_NONE && !j->call.timed_out &&
+           !waiting_touched(j->call.daemon->waiting, j->contended, j->contended_seq) &&
+           wait_contended(j, seen);
 }
 
 #ifdef XENOLITH_TEST_HOOKS
@@ -206,6 +225,10 @@ static bool run_once(struct job *j)
     c->txn = t;
     struct error *e = cancelled_meanwhile(j);
 
+    if (!e && still_contended(j, seen)) {
+        txn_free(TAKE_PTR(t));
+        return true;
+    }
     if (!e)
         e = run_body(j);
     if (!e && c->parked) {

@@ -25,6 +25,8 @@ struct job {
     struct waiter waiter;
     bool contending; /* parked because of OTHER_OPERATION_IN_PROGRESS */
     int64_t contention_deadline_us;
+    enum class_id contended; /* the class of what is in the way */
+    uint64_t contended_seq;  /* and what had been published when it was */
     int64_t start_us;
     int conflicts;
 };

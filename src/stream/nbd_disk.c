@@ -35,10 +35,11 @@ struct nbd_disk {
     bool can_zero;
     bool has_status;
     struct piece ring[RING];
-    size_t head;   /* oldest piece in use */
-    size_t in_use; /* pieces from head on */
-    int64_t next;  /* reading: first byte not yet asked for; holes go up to here */
-    bool holding;  /* the piece at head was handed out and ends with the next call */
+    size_t head;     /* oldest piece in use */
+    size_t in_use;   /* pieces from head on */
+    int64_t written; /* writing: end of the last byte sent, requests in flight lie below */
+    int64_t next;    /* reading: first byte not yet asked for; holes go up to here */
+    bool holding;    /* the piece at head was handed out and ends with the next call */
     struct VEC(struct extent) extents; /* of the span asked last, in order */
 };
 
@@ -232,6 +233,13 @@ static struct error *write_zeroes(struct nbd_disk *d, int64_t offset, size_t len
     return p->cookie < 0 ? nbd_failure("cannot clear part of the disk") : NULL;
 }
 
+static struct error *await_all(struct nbd_disk *d)
+{
+    for (size_t i = 0; i < RING; i++)
+        TRY(await(d, &d->ring[i]));
+    return NULL;
+}
+
 static bool all_zero(const char *p, size_t n)
 {
     return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
@@ -244,6 +252,10 @@ struct error *nbd_disk_write(struct nbd_disk *d, int64_t offset, const void *dat
     if (offset < 0 || (uint64_t)offset + len > (uint64_t)d->size)
         return error_errno(ENOSPC, "data beyond the end of the disk at byte %lld",
                            (long long)d->size);
+    /* Requests in flight have no order: a second write of the same place waits for the first. */
+    if (offset < d->written)
+        TRY(await_all(d));
+    d->written = MAX(d->written, offset + (int64_t)len);
     if (!d->can_zero)
         return write_data(d, offset, data, len);
     while (len) {
@@ -263,8 +275,7 @@ struct error *nbd_disk_write(struct nbd_disk *d, int64_t offset, const void *dat
 
 struct error *nbd_disk_finish(struct nbd_disk *d)
 {
-    for (size_t i = 0; i < RING; i++)
-        TRY(await(d, &d->ring[i]));
+    TRY(await_all(d));
     if (nbd_can_flush(d->nbd) == 1 && nbd_flush(d->nbd, 0) < 0)
         return nbd_failure("cannot flush the disk");
     return NULL;

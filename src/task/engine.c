@@ -351,6 +351,20 @@ static void engine_run(void *arg)
     }
 }
 
+void engine_expect(struct engine *e, struct plan *p)
+{
+    pthread_mutex_lock(&e->lock);
+    list_append(&e->plans, &p->link);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_unexpect(struct engine *e, struct plan *p)
+{
+    pthread_mutex_lock(&e->lock);
+    list_remove(&p->link);
+    pthread_mutex_unlock(&e->lock);
+}
+
 void engine_start(struct engine *e, struct plan *p,
                   void (*done)(void *ctx, const struct error *error, json_t *result), void *ctx)
 {
@@ -358,9 +372,9 @@ void engine_start(struct engine *e, struct plan *p,
     p->done = done;
     p->done_ctx = ctx;
     p->waiter.wake = plan_wake;
-    list_init(&p->waiter.link);
     pthread_mutex_lock(&e->lock);
-    list_append(&e->plans, &p->link);
+    if (list_empty(&p->link))
+        list_append(&e->plans, &p->link); /* found by engine_recover */
     e->running++;
     pthread_mutex_unlock(&e->lock);
     give_to_worker(e, p);

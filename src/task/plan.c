@@ -13,6 +13,7 @@ struct plan *plan_new(struct daemon *d, const struct plan_type *type)
 
     arena_init(&p->arena);
     list_init(&p->link);
+    list_init(&p->waiter.link);
     p->daemon = d;
     p->type = type;
     p->state = json_object();
@@ -35,6 +36,7 @@ void plan_free(struct plan *p)
 
 void plan_discard(struct plan *p)
 {
+    engine_unexpect(p->daemon->engine, p);
     plan_free(p);
 }
 
@@ -77,6 +79,7 @@ struct plan *plan_intend(struct daemon *d, struct txn *t, const struct plan_type
         p->transient = true;
     }
     p->row->session_user = arena_strdup(txn_arena(t), in->user);
+    engine_expect(d->engine, p);
     return p;
 }
 

@@ -46,6 +46,10 @@ struct intent {
 /* The task's row and the plan, in the transaction of the intent. */
 struct plan *plan_intend(struct daemon *d, struct txn *t, const struct plan_type *type,
                          const struct intent *in);
+/* The engine knows the plan from here on, so that a cancel between intent and start finds it. */
+void engine_expect(struct engine *e, struct plan *p);
+/* It will not start. */
+void engine_unexpect(struct engine *e, struct plan *p);
 struct plan *plan_new(struct daemon *d, const struct plan_type *type);
 void plan_free(struct plan *p);
 /* Writes state and step into the task's row. */

@@ -165,6 +165,15 @@ uint64_t waiting_seq(struct waiting *w)
     return atomic_load(&w->seq);
 }
 
+bool waiting_touched(struct waiting *w, enum class_id class_id, uint64_t seen_seq)
+{
+    pthread_mutex_lock(&w->lock);
+    bool touched = w->class_seq[class_id] > seen_seq;
+
+    pthread_mutex_unlock(&w->lock);
+    return touched;
+}
+
 void waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq)
 {
     bool missed = false;

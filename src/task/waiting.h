@@ -38,6 +38,8 @@ _must_check_ struct error *waiting_new(struct store *store, struct waiting **ret
 void waiting_free(struct waiting *w);
 
 uint64_t waiting_seq(struct waiting *w);
+/* Was that class touched since? */
+bool waiting_touched(struct waiting *w, enum class_id class_id, uint64_t seen_seq);
 void waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq);
 /* True: it was waiting and its wake will not run. */
 bool waiting_remove(struct waiting *w, struct waiter *waiter);

@@ -69,3 +69,41 @@ def test_destroy_while_pending(daemons, xen, fails):
     fails("HANDLE_INVALID", xen.task.get_record, task)
     xen.VM.hard_shutdown(vm)
     xen.VM.destroy(vm)
+
+
+def test_cancel_of_a_call_that_waits_for_another(daemons, xen, fails):
+    """It has no plan yet: nothing but the task's row tells it."""
+    template = xen.VM.get_by_name_label("Other install media")[0]
+    vm = xen.VM.clone(template, "stays")
+    xen.VM.set_is_a_template(vm, False)
+    xen.VM.start(vm, False, False)
+    daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
+    first = xen.call("Async.VM.clean_shutdown", vm)
+    token = ""
+    while not xen.VM.get_current_operations(vm):
+        token = xen.call("event.from", [f"vm/{vm}"], token, 5.0)["token"]
+    second = xen.call("Async.VM.clean_reboot", vm)
+    xen.task.cancel(second)
+    assert fails("TASK_CANCELLED", xen.wait, second, 10) == [second]
+    assert xen.task.get_status(first) == "pending"
+    xen.task.cancel(first)
+    fails("TASK_CANCELLED", xen.wait, first, 10)
+    assert xen.VM.get_current_operations(vm) == {}
+    xen.VM.hard_shutdown(vm)
+    xen.VM.destroy(vm)
+
+
+def test_cancel_at_any_moment(daemons, xen, fails):
+    """However early the cancel comes: before the body, between intent and plan, in the first step."""
+    template = xen.VM.get_by_name_label("Other install media")[0]
+    vm = xen.VM.clone(template, "stays")
+    xen.VM.set_is_a_template(vm, False)
+    xen.VM.start(vm, False, False)
+    daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
+    for _ in range(40):
+        task = xen.call("Async.VM.clean_shutdown", vm)
+        xen.task.cancel(task)
+        assert fails("TASK_CANCELLED", xen.wait, task, 10) == [task]
+    assert xen.VM.get_current_operations(vm) == {}
+    xen.VM.hard_shutdown(vm)
+    xen.VM.destroy(vm)

@@ -27,6 +27,14 @@ static struct error *name_disk(struct transfer *t, const char *ref, bool writabl
     return NULL;
 }
 
+struct error *disk_format(struct transfer *t, const char *format)
+{
+    if (!*format || streq(format, "raw"))
+        return NULL;
+    t->status = 404;
+    return err_internal_error(arena_printf(&t->arena, "Unknown format %s", format));
+}
+
 struct error *disk_open(struct transfer *t, const char *vdi, bool writable, struct open_disk *ret)
 {
     struct host_vdi_nbd_result result;
@@ -40,9 +48,10 @@ struct error *disk_open(struct transfer *t, const char *vdi, bool writable, stru
     if (e)
         return from_host(t->daemon->store, e);
     ret->handle = result.handle;
-    if (n != 1)
-        return error_text("hostd sent %zu descriptors instead of one", n);
-    e = nbd_disk_open(fds[0], result.export, &ret->nbd);
+    if (n == 1)
+        e = nbd_disk_open(fds[0], result.export, &ret->nbd);
+    else
+        e = error_text("hostd sent %zu descriptors instead of one", n);
     if (e)
         disk_close(t, ret);
     return e;

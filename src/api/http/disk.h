@@ -11,6 +11,8 @@ struct open_disk {
     const char *handle;
 };
 
+/* What is asked for must be raw, so far: 404 otherwise. */
+_must_check_ struct error *disk_format(struct transfer *t, const char *format);
 _must_check_ struct error *disk_open(struct transfer *t, const char *vdi, bool writable,
                                      struct open_disk *ret);
 void disk_close(struct transfer *t, struct open_disk *d);

@@ -45,8 +45,7 @@ static struct error *export_disk(struct transfer *t)
     struct open_disk disk = {0};
     const char *vdi = NULL;
 
-    if (*format && !streq(format, "raw"))
-        return err_invalid_value("format", format);
+    TRY(disk_format(t, format));
     TRY(transfer_object(t, CLASS_VDI, text, &vdi));
     _cleanup_version_ struct version *v = store_find(t->daemon->store, CLASS_VDI, vdi);
 

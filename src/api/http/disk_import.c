@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * PUT /import_raw_vdi: bytes into a disk. The answer goes out before the body is read, because
- * clients wait for it; what goes wrong later is told by the task. An empty or cut body changes
- * nothing beyond what it brought. With `chunked` the body is records of offset, length, data.
+ * clients wait for it; what goes wrong later is told by the task, a body shorter than announced
+ * too, unless what was announced is more than the disk holds. With `chunked` the body is records of
+ * offset, length, data.
  */
 #include "api/http/disk.h"
+#include "base/world.h"
 #include "gen/errors.h"
 #include "gen/roles.h"
+
+#include <errno.h>
 
 #define VM_ADMIN_ROLES                                                                             \
     (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
@@ -14,7 +18,23 @@
 #define READ_SIZE (1u << 20)
 /* Nothing for this long ends the transfer: the client is gone without a word. */
 #define READ_TIMEOUT_US  (300ll * 1000000)
+#define LOOK_EVERY_US    1000000ll
 #define WRITE_TIMEOUT_US (60ll * 1000000)
+
+/* Waits for bytes, and meanwhile looks whether the task was cancelled. *ret_n 0 = the end. */
+static struct error *read_some(struct transfer *t, void *buf, size_t want, size_t *ret_n)
+{
+    int64_t deadline = mono_us() + READ_TIMEOUT_US;
+
+    for (;;) {
+        struct error *e = stream_read(t->stream, buf, want, ret_n);
+
+        if (!e || e->errnum != ETIMEDOUT || mono_us() >= deadline)
+            return e;
+        error_free(e);
+        TRY(transfer_check(t));
+    }
+}
 
 static struct error *fill(struct transfer *t, char *buf, size_t want, size_t *ret_n)
 {
@@ -23,7 +43,7 @@ static struct error *fill(struct transfer *t, char *buf, size_t want, size_t *re
     while (n < want) {
         size_t got = 0;
 
-        TRY(stream_read(t->stream, buf + n, want - n, &got));
+        TRY(read_some(t, buf + n, want - n, &got));
         if (!got)
             break;
         n += got;
@@ -32,10 +52,25 @@ static struct error *fill(struct transfer *t, char *buf, size_t want, size_t *re
     return NULL;
 }
 
+static struct error *fill_all(struct transfer *t, void *buf, size_t want)
+{
+    size_t n = 0;
+
+    TRY(fill(t, buf, want, &n));
+    return n < want ? error_text("the body ends in the middle of a record") : NULL;
+}
+
+/* Clients that do not know the length announce more than the disk holds and close. */
+static struct error *check_length(int64_t length, int64_t at, int64_t size)
+{
+    if (length < 0 || at == length || length > size)
+        return NULL;
+    return error_text("the body ends after %lld of %lld bytes", (long long)at, (long long)length);
+}
+
 static struct error *copy_plain(struct transfer *t, struct nbd_disk *nbd, char *buf)
 {
     int64_t size = nbd_disk_size(nbd), length = t->rq->head.content_length, at = 0;
-    /* Clients that do not know the length announce an absurd one and close. */
     int64_t end = length >= 0 ? length : INT64_MAX;
 
     while (at < end) {
@@ -47,9 +82,9 @@ static struct error *copy_plain(struct transfer *t, struct nbd_disk *nbd, char *
         at += (int64_t)n;
         TRY(transfer_progress(t, (double)at / (double)MAX(size, 1)));
         if (n < want)
-            return NULL;
+            break;
     }
-    return NULL;
+    return check_length(length, at, size);
 }
 
 static uint64_t little(const unsigned char *p, int bytes)
@@ -67,7 +102,7 @@ static struct error *copy_chunked(struct transfer *t, struct nbd_disk *nbd, char
     unsigned char head[12];
 
     for (;;) {
-        TRY(stream_read_all(t->stream, head, sizeof(head)));
+        TRY(fill_all(t, head, sizeof(head)));
         uint64_t offset = little(head, 8), length = little(head + 8, 4);
 
         if (!offset && !length)
@@ -78,7 +113,7 @@ static struct error *copy_chunked(struct transfer *t, struct nbd_disk *nbd, char
         for (uint64_t done = 0; done < length;) {
             size_t n = (size_t)MIN(length - done, (uint64_t)READ_SIZE);
 
-            TRY(stream_read_all(t->stream, buf, n));
+            TRY(fill_all(t, buf, n));
             TRY(nbd_disk_write(nbd, (int64_t)(offset + done), buf, n));
             done += n;
         }
@@ -91,7 +126,7 @@ static struct error *receive(struct transfer *t, struct nbd_disk *nbd)
     _cleanup_free_ char *buf = xmalloc(READ_SIZE);
     bool chunked = http_query_find(&t->rq->head, "chunked") != NULL;
 
-    stream_set_timeouts(t->stream, READ_TIMEOUT_US, WRITE_TIMEOUT_US);
+    stream_set_timeouts(t->stream, LOOK_EVERY_US, WRITE_TIMEOUT_US);
     TRY(chunked ? copy_chunked(t, nbd, buf) : copy_plain(t, nbd, buf));
     return nbd_disk_finish(nbd);
 }
@@ -108,10 +143,11 @@ static struct error *import_disk(struct transfer *t)
     struct open_disk disk = {0};
     const char *vdi = NULL;
 
-    if (*format && !streq(format, "raw"))
-        return err_invalid_value("format", format);
-    if (t->rq->head.chunked)
-        return err_invalid_value("transfer-encoding", "chunked");
+    TRY(disk_format(t, format));
+    if (t->rq->head.chunked) {
+        t->status = 404;
+        return err_internal_error("Chunked encoding is not supported here");
+    }
     TRY(transfer_object(t, CLASS_VDI, text, &vdi));
     if (is_probe(t))
         return transfer_take(t, "application/octet-stream", NULL, 0);

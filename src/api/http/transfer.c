@@ -9,6 +9,7 @@
 #include "gen/host_proto.h"
 #include "gen/roles.h"
 #include "task/task_row.h"
+#include "value/xml.h"
 #include "wire/websocket.h"
 
 #include <pthread.h>
@@ -71,8 +72,14 @@ static void reply_error(struct transfer *t, int status, const char *text)
 {
     const struct http_field headers[] = {
         {"www-authenticate", arena_printf(&t->rq->arena, "Basic realm=\"%s\"", t->realm)}};
-    const char *page = arena_printf(&t->rq->arena, "<html><body>%s</body></html>", text);
-    const struct iovec body = {.iov_base = (void *)(uintptr_t)page, .iov_len = strlen(page)};
+    _cleanup_str_ struct str page = STR_INIT;
+
+    /* The text may repeat what the client sent. */
+    str_add(&page, "<html><body>");
+    xml_add_text(&page, text);
+    str_add(&page, "</body></html>");
+    const struct iovec body = {.iov_base = arena_memdup0(&t->rq->arena, page.s, page.len),
+                               .iov_len = page.len};
     const struct http_reply reply = {
         .status = status,
         .type = "text/html",
@@ -124,6 +131,18 @@ static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
     return NULL;
 }
 
+/* A task given by the client must be one it made itself, for this. */
+static struct error *check_task(struct transfer *t, const struct task_rec *row)
+{
+    if (!t->superuser && !streq(row->session_user, t->user))
+        return err_rbac_permission_denied("task.destroy/any",
+                                          "No permission in user session: the task belongs to "
+                                          "somebody else");
+    if (*row->plan || row->status != TASK_STATUS_TYPE_PENDING)
+        return err_invalid_value("task_id", row->self);
+    return NULL;
+}
+
 static struct error *begin_task(struct transfer *t)
 {
     const char *given = http_query_find(&t->rq->head, "task_id");
@@ -136,6 +155,7 @@ static struct error *begin_task(struct transfer *t)
 
     if (!v)
         return err_handle_invalid("task", given);
+    TRY(check_task(t, v->rec));
     t->task = arena_strdup(&t->arena, given);
     return NULL;
 }
@@ -169,6 +189,15 @@ struct error *transfer_progress(struct transfer *t, double done)
         return NULL;
     t->told_us = now;
     return commit_task(t, fill_progress, &done);
+}
+
+struct error *transfer_check(struct transfer *t)
+{
+    _cleanup_version_ struct version *v = NULL;
+
+    if (!str_empty(t->task))
+        v = store_find(t->daemon->store, CLASS_TASK, t->task);
+    return v && cancel_asked(v->rec) ? err_task_cancelled(t->task) : NULL;
 }
 
 struct outcome {
@@ -307,7 +336,7 @@ static void finish(struct transfer *t, struct error *e)
 
         log_warning("%s by %s failed: %s", t->realm, *t->user ? t->user : "nobody", text);
         if (t->rq && !t->stream)
-            reply_error(t, status_of(e), text);
+            reply_error(t, t->status ? t->status : status_of(e), text);
         error_free(e);
     }
     pthread_mutex_lock(&running_lock);

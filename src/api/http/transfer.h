@@ -31,6 +31,7 @@ struct transfer {
     const char *task;        /* reference */
     const char *result;      /* of the task, NULL = void */
     int64_t told_us;         /* when progress was last written */
+    int status;              /* answered instead of the error's own, 0 = none */
 };
 
 /* One handler: what it is called, who may use it, what it does. */
@@ -65,6 +66,8 @@ _must_check_ struct error *transfer_take(struct transfer *t, const char *type,
                                          const char *disposition, int64_t length);
 /* 0..1, written to the task at most every 200 ms. TASK_CANCELLED if someone asked for that. */
 _must_check_ struct error *transfer_progress(struct transfer *t, double done);
+/* TASK_CANCELLED if someone asked for that; for waits without progress. */
+_must_check_ struct error *transfer_check(struct transfer *t);
 /* Result of the task: a reference or other text. */
 void transfer_result(struct transfer *t, const char *value);
 

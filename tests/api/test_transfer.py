@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks in and out over HTTP: exact bytes, honest tasks, and clients that send nonsense or vanish."""
+
+import random
+
+import pytest
+
+from conftest import XenError
+from transfers import PIB, Reply, ask, connect, connect_tcp, get, head, put, records
+from vms import MIB, default_sr, new_disk, new_vm, remove, simulated_sr
+
+SIZE = 8 * MIB
+
+
+@pytest.fixture(params=["files", "simulated"])
+def vdi(request, xen):
+    sr = default_sr(xen) if request.param == "files" else simulated_sr(xen)
+    ref = xen.VDI.create({"name_label": "transfer", "name_description": "", "SR": sr, "virtual_size": str(SIZE),
+                          "type": "user", "sharable": False, "read_only": False, "other_config": {}})
+    yield ref
+    try:
+        xen.VDI.set_read_only(ref, False)
+        xen.VDI.destroy(ref)
+    except XenError as e:
+        if e.code != "HANDLE_INVALID":
+            raise
+
+
+def pattern(size=SIZE, seed=1):
+    """Random bytes with holes, none of it on a round border."""
+    r = random.Random(seed)
+    data = bytearray(size)
+    for _ in range(20):
+        n = r.randrange(1, size // 20)
+        at = r.randrange(size - n)
+        data[at:at + n] = r.randbytes(n)
+    return bytes(data)
+
+
+def wait_closed(sock):
+    """Until the server has let go of the connection."""
+    try:
+        while sock.recv(65536):
+            pass
+    except ConnectionError:
+        pass
+
+
+def test_roundtrip(daemons, xen, vdi):
+    data = pattern()
+    assert put(daemons, xen, vdi, data) == ""
+    assert get(daemons, xen, vdi) == data
+    reply = ask(daemons, "GET", "/export_raw_vdi", vdi=xen.VDI.get_uuid(vdi), session_id=xen.session, format="raw")
+    assert reply.headers["content-type"] == "application/octet-stream"
+    assert f'filename="{xen.VDI.get_uuid(vdi)}.raw"' in reply.headers["content-disposition"]
+    assert reply.body() == data
+
+
+def test_later_bytes_win(daemons, xen, vdi):
+    """Zeroes over data are zeroes, data over zeroes is data."""
+    put(daemons, xen, vdi, pattern(seed=1))
+    put(daemons, xen, vdi, pattern(seed=2))
+    assert get(daemons, xen, vdi) == pattern(seed=2)
+
+
+def test_short_body_of_a_small_image(daemons, xen, vdi):
+    """An image smaller than the disk: its length is what counts."""
+    put(daemons, xen, vdi, pattern())
+    put(daemons, xen, vdi, b"\xaa" * 100_000)
+    assert get(daemons, xen, vdi) == b"\xaa" * 100_000 + pattern()[100_000:]
+
+
+def test_sparse_import(daemons, xen, vdi):
+    data = pattern()
+    parts = [(at, data[at:at + 300_000]) for at in range(0, SIZE, 300_000)]
+    random.Random(3).shuffle(parts)
+    put(daemons, xen, vdi, records(*parts), chunked="1")
+    assert get(daemons, xen, vdi) == data
+
+
+def test_records_that_overlap_are_written_in_order(daemons, xen, vdi):
+    parts = [(i * 512, bytes([i % 255 + 1]) * 65536) for i in range(100)] * 2
+    expected = bytearray(SIZE)
+    for at, data in parts:
+        expected[at:at + len(data)] = data
+    put(daemons, xen, vdi, records(*parts), chunked="1")
+    assert get(daemons, xen, vdi) == bytes(expected)
+
+
+@pytest.mark.parametrize("body", [
+    records((SIZE - 100, b"x" * 101)), records((SIZE, b"x")), records(((1 << 64) - 1, b"x")), records((1 << 62, b"x")),
+    records((0, b"x" * 1000))[:500], records((0, b"abc"))[:-12], b"short",
+], ids=["over the end", "at the end", "offset wraps", "far out", "cut data", "no end", "cut head"])
+def test_bad_records(daemons, xen, vdi, fails, body):
+    fails("INTERNAL_ERROR", lambda: put(daemons, xen, vdi, body, chunked="1"))
+    put(daemons, xen, vdi, pattern())
+    assert get(daemons, xen, vdi) == pattern()
+
+
+def test_body_larger_than_the_disk(daemons, xen, vdi, fails):
+    fails("INTERNAL_ERROR", put, daemons, xen, vdi, b"\x55" * (SIZE + MIB))
+    assert len(get(daemons, xen, vdi)) == SIZE
+    assert xen.VDI.get_virtual_size(vdi) == str(SIZE)
+    put(daemons, xen, vdi, pattern())
+    assert get(daemons, xen, vdi) == pattern()
+
+
+def test_truncated_body(daemons, xen, vdi, fails):
+    fails("INTERNAL_ERROR", lambda: put(daemons, xen, vdi, b"\x55" * MIB, length=SIZE))
+    assert get(daemons, xen, vdi)[MIB:] == bytes(SIZE - MIB)
+
+
+@pytest.mark.parametrize("length", [0, PIB])
+def test_empty_probe_changes_nothing(daemons, xen, vdi, length):
+    put(daemons, xen, vdi, pattern())
+    reply = ask(daemons, "PUT", "/import_raw_vdi", length=length, vdi=vdi, session_id=xen.session)
+    assert reply.status == 200
+    assert xen.wait(reply.headers["task-id"]) == ""
+    assert get(daemons, xen, vdi) == pattern()
+
+
+def test_length_unknown_to_the_client(daemons, xen, vdi):
+    put(daemons, xen, vdi, pattern(), length=PIB)
+    assert get(daemons, xen, vdi) == pattern()
+
+
+@pytest.mark.parametrize("verb, path", [("PUT", "/import_raw_vdi"), ("GET", "/export_raw_vdi")])
+class TestRefused:
+    def ended(self, xen, task):
+        with pytest.raises(XenError) as caught:
+            xen.wait(task, 10)
+        return [caught.value.code, *caught.value.params]
+
+    def test_wrong_disk(self, daemons, xen, verb, path):
+        task = xen.task.create("t", "")
+        reply = ask(daemons, verb, path, vdi="OpaqueRef:none", session_id=xen.session, task_id=task)
+        assert reply.status == 400
+        assert self.ended(xen, task) == ["HANDLE_INVALID", "VDI", "OpaqueRef:none"]
+
+    def test_what_the_client_sent_is_no_markup(self, daemons, xen, verb, path):
+        reply = ask(daemons, verb, path, vdi="%3Cscript%3E", session_id=xen.session)
+        assert reply.status == 400
+        assert b"<script>" not in reply.body()
+
+    def test_unknown_format(self, daemons, xen, vdi, verb, path):
+        task = xen.task.create("t", "")
+        assert ask(daemons, verb, path, vdi=vdi, format="bmp", session_id=xen.session, task_id=task).status == 404
+        assert self.ended(xen, task) == ["INTERNAL_ERROR", "Unknown format bmp"]
+
+    def test_no_session(self, daemons, vdi, verb, path):
+        s = connect_tcp(daemons)
+        s.sendall(head(verb, path, 0, vdi=vdi))
+        reply = Reply(s)
+        assert (reply.status, reply.headers["www-authenticate"][:5]) == (401, "Basic")
+
+    def test_session_that_is_over(self, daemons, vdi, verb, path):
+        other = daemons.client()
+        other.call("session.logout")
+        assert ask(daemons, verb, path, vdi=vdi, session_id=other.session).status == 401
+
+    def test_task_that_is_not_there_or_over(self, daemons, xen, vdi, verb, path):
+        task = xen.task.create("t", "")
+        xen.task.set_status(task, "success")
+        assert ask(daemons, verb, path, vdi=vdi, session_id=xen.session, task_id=task).status == 400
+        assert xen.task.get_status(task) == "success"
+        xen.task.destroy(task)
+        assert ask(daemons, verb, path, vdi=vdi, session_id=xen.session, task_id=task).status == 400
+
+
+def test_chunked_encoding_is_refused(daemons, xen, vdi):
+    s = connect(daemons)
+    s.sendall((f"PUT /import_raw_vdi?vdi={vdi}&session_id={xen.session} HTTP/1.1\r\nHost: x\r\n"
+               "Transfer-Encoding: chunked\r\n\r\n").encode())
+    assert Reply(s).status == 404
+
+
+def test_read_only_disk(daemons, xen, vdi):
+    xen.VDI.set_read_only(vdi, True)
+    reply = ask(daemons, "PUT", "/import_raw_vdi", length=512, vdi=vdi, session_id=xen.session)
+    assert (reply.status, b"VDI_READONLY" in reply.body()) == (500, True)
+    assert get(daemons, xen, vdi) == bytes(SIZE)
+
+
+def test_disk_of_a_running_vm(daemons, xen):
+    vm = new_vm(xen, "owner")
+    vdi, _ = new_disk(xen, vm, size=SIZE, sr=simulated_sr(xen))
+    xen.VM.start(vm, False, False)
+    reply = ask(daemons, "PUT", "/import_raw_vdi", length=512, vdi=vdi, session_id=xen.session)
+    assert (reply.status, b"VDI_IN_USE" in reply.body()) == (500, True)
+    remove(xen, vm)
+
+
+def test_progress_and_cancel(daemons, xen, vdi, fails):
+    """A client that sends half and then nothing: the task says half; its cancel ends the connection."""
+    task = xen.task.create("slow", "")
+    s = connect(daemons)
+    s.sendall(head("PUT", "/import_raw_vdi", SIZE, vdi=vdi, session_id=xen.session, task_id=task))
+    assert Reply(s).status == 200
+    token, progress, sent = "", 0, 0
+    while not progress and sent < SIZE - MIB:
+        s.sendall(b"\x11" * MIB)
+        sent += MIB
+        got = xen.call("event.from", [f"task/{task}"], token, 0.5)
+        token = got["token"]
+        progress = max([e["snapshot"]["progress"] for e in got["events"]], default=progress)
+    assert 0 < progress < 1
+    xen.task.cancel(task)
+    wait_closed(s)
+    assert fails("TASK_CANCELLED", xen.wait, task, 10) == [task]
+    put(daemons, xen, vdi, pattern())
+    assert get(daemons, xen, vdi) == pattern()
+
+
+def test_writer_that_disappears(daemons, xen, vdi, fails):
+    task = xen.task.create("gone", "")
+    s = connect(daemons)
+    s.sendall(head("PUT", "/import_raw_vdi", SIZE, vdi=vdi, session_id=xen.session, task_id=task) + b"x" * 1000)
+    s.close()
+    fails("INTERNAL_ERROR", xen.wait, task, 20)
+    put(daemons, xen, vdi, pattern())
+    assert get(daemons, xen, vdi) == pattern()
+
+
+def test_reader_that_disappears(daemons, xen, vdi, fails):
+    put(daemons, xen, vdi, pattern())
+    task = xen.task.create("gone", "")
+    s = connect(daemons)
+    s.sendall(head("GET", "/export_raw_vdi", vdi=vdi, session_id=xen.session, task_id=task))
+    assert s.recv(100).startswith(b"HTTP/1.")
+    s.close()
+    fails("INTERNAL_ERROR", xen.wait, task, 20)
+    xen.VDI.destroy(vdi)  # nothing holds it
