@@ -13,6 +13,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #define MAGIC             0x514649fbu
 #define EXTENDED_L2       (1ull << 4) /* incompatible feature */
@@ -145,4 +146,22 @@ struct error *qcow2_create(int dir_fd, const char *name, int64_t size, const cha
         return error_prepend(e, "%s", name);
     }
     return NULL;
+}
+
+bool qcow2_is_untouched(int dir_fd, const char *name, int64_t size)
+{
+    _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t n = (size_t)l1_entries(size) * 8;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size != clusters_used(size) * CLUSTER)
+        return false;
+    _cleanup_free_ unsigned char *l1 = xmalloc(n);
+
+    if (pread(fd, l1, n, L1_AT) != (ssize_t)n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (l1[i])
+            return false;
+    return true;
 }

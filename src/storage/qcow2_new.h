@@ -15,3 +15,6 @@
  * for people (readers get the chain from records). Flushed when it returns. */
 _must_check_ struct error *qcow2_create(int dir_fd, const char *name, int64_t size,
                                         const char *backing, const char *backing_format);
+/* Was nothing ever written to an image that qcow2_create made? Only surely empty ones say yes: its
+ * length is what it was, and no table of data hangs in it. */
+bool qcow2_is_untouched(int dir_fd, const char *name, int64_t size);

@@ -72,6 +72,8 @@ struct sr_driver {
     struct error *(*image_remove)(struct place *p, const struct node *n);
     struct error *(*image_resize)(struct place *p, const struct node *n, int64_t size);
     struct error *(*image_stat)(struct place *p, const struct node *n, struct image_stat *ret);
+    /* Surely nothing was written since image_create; may be NULL (never sure). */
+    bool (*image_untouched)(struct place *p, const struct node *n);
     /* Notes for people that n now reads its parent; may be NULL. */
     void (*image_rebase)(struct place *p, const struct node *n);
     struct error *(*image_sweep)(struct place *p);

@@ -22,6 +22,7 @@ struct making {
     struct sr *sr;
     struct vdi *source;
     struct node *shared; /* the image that is frozen */
+    bool stays;          /* the source goes on in the image it has */
     struct node *next;   /* in which the source goes on, NULL if it does not write */
     struct node *own;    /* clone: the new disk's image */
     struct vdi *made;
@@ -94,7 +95,7 @@ static struct error *make(struct making *m, const char *to, const struct vdi *li
 {
     /* An owner that only reads (a guest's read-only disk, a reader of a copy) needs no new image
      * now: the one after the next opening for writing does (sr_make_writable). */
-    bool moves = !m->source->frozen;
+    bool moves = !m->source->frozen && !m->stays;
 
     TRY(sr_check_writable(m->sr));
     if (moves || clone)
@@ -107,6 +108,21 @@ static struct error *make(struct making *m, const char *to, const struct vdi *li
         TRY(make_overlay(m, to, 0, &m->own));
     TRY(sr_add_vdi(m->sr, to, clone ? m->own : m->shared, &m->made, like, props));
     return move_source(m);
+}
+
+/*
+ * A closed disk that was never written since it was last frozen has an empty image of its own:
+ * what is to be shared is the one below. Without this, each clone of a template would deepen the
+ * template's chain.
+ */
+static bool has_empty_leaf(struct sr *sr, const struct vdi *v)
+{
+    const struct node *n = v->node, *below = n->parent;
+
+    return !v->frozen && !v->owner && below && !below->busy && !below->broken &&
+           below->size == n->size && n->n_vdis == 1 && !n->n_children && !n->readers &&
+           !n->writer && !n->busy && sr->driver->image_untouched &&
+           sr->driver->image_untouched(sr->place, n);
 }
 
 static struct error *derive(struct storage *s, const char *sr_uuid, const char *vdi, const char *to,
@@ -123,6 +139,11 @@ static struct error *derive(struct storage *s, const char *sr_uuid, const char *
     if (v->node->broken)
         return sr_failure(SR_FAILURE_VDI_LOAD, "image %s is missing or damaged", v->node->id.s);
     struct making m = {.sr = sr, .source = v, .shared = v->node};
+
+    if (has_empty_leaf(sr, v)) {
+        m.shared = v->node->parent;
+        m.stays = true;
+    }
     struct error *e = make(&m, to, like, clone, props);
     if (e)
         undo(&m);

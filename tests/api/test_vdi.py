@@ -204,3 +204,16 @@ def test_introduce(xen, sr, fails):
     fails("INVALID_VALUE", xen.VDI.db_introduce, ident, *fixed)
     xen.VDI.db_forget(ref)
     fails("HANDLE_INVALID", xen.VDI.get_record, ref)
+
+
+def test_many_clones_of_one_disk(xen):
+    """A template is cloned more often than a chain may be long, and snapshots that went do not count."""
+    sr = xen.pool.get_default_SR(xen.pool.get_all()[0])
+    source = xen.VDI.create({"name_label": "template", "SR": sr, "virtual_size": str(4 << 20), "type": "user",
+                             "sharable": False, "read_only": False, "other_config": {}})
+    clones = [xen.VDI.clone(source, {}) for _ in range(45)]
+    for _ in range(45):
+        xen.VDI.destroy(xen.VDI.snapshot(source, {}))
+    assert len(set(clones)) == 45
+    for vdi in [*clones, source]:
+        xen.VDI.destroy(vdi)

@@ -383,6 +383,13 @@ static struct error *dir_image_stat(struct place *p, const struct node *n, struc
     return NULL;
 }
 
+static bool dir_image_untouched(struct place *p, const struct node *n)
+{
+    _cleanup_free_ char *name = image_name(n);
+
+    return n->format == IMAGE_QCOW2 && qcow2_is_untouched(p->dir_fd, name, n->size);
+}
+
 static void dir_image_rebase(struct place *p, const struct node *n)
 {
     _cleanup_free_ char *name = image_name(n);
@@ -468,6 +475,7 @@ const struct sr_driver sr_dir_driver = {
     .image_remove = dir_image_remove,
     .image_resize = dir_image_resize,
     .image_stat = dir_image_stat,
+    .image_untouched = dir_image_untouched,
     .image_rebase = dir_image_rebase,
     .image_sweep = dir_image_sweep,
     .link = dir_link,

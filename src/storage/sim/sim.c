@@ -389,6 +389,16 @@ static struct error *sim_image_stat(struct place *p, const struct node *n, struc
     return NULL;
 }
 
+static bool sim_image_untouched(struct place *p, const struct node *n)
+{
+    pthread_mutex_lock(&p->lock);
+    const struct sim_image *i = find(p, n->id.s);
+    bool untouched = i && i->fd < 0;
+
+    pthread_mutex_unlock(&p->lock);
+    return untouched;
+}
+
 static struct error *sim_image_copy(struct place *p, const struct node *n,
                                     const struct sr_driver *src_driver, struct place *src,
                                     const struct node *from, const struct image_progress *progress)
@@ -434,6 +444,7 @@ const struct sr_driver sr_sim_driver = {
     .image_remove = sim_image_remove,
     .image_resize = sim_image_resize,
     .image_stat = sim_image_stat,
+    .image_untouched = sim_image_untouched,
     .image_sweep = sim_image_sweep,
     .owner = &owner_sim_driver,
 };
