@@ -248,6 +248,9 @@ def test_usage_errors(xe):
     assert xe.fails("vm-param-get", "uuid=1") == "Required parameter not found: param-name" + usage
     assert xe.fails("vm-list", "-z", "x") == "Syntax error: " + usage
     assert xe.fails("uuid=1") == "Syntax error: " + usage
+    assert xe.fails("vm-list", "database:vdi-uuid=1", "database:filename=x") == \
+        "Error: xapi can query a DB vdi or a DB file, but not both."
+    assert xe.fails("vm-recover", "uuid=1").startswith("Error: A parameter of the form 'database:vdi-uuid=")
     assert xe.fails("vm-memory-set", "memory=big", "vm=x") == "Error: No matching VMs found"
 
 
