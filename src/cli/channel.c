@@ -53,7 +53,7 @@ static struct error *connect_any(const struct addrinfo *list, int *ret)
     return error_text("%s (calling connect )", strerror(failure));
 }
 
-static struct error *start_tls(struct channel *ch, const char *host)
+static struct error *start_tls(struct channel *ch, char *host)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 

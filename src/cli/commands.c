@@ -63,7 +63,7 @@ static struct error *run_class(struct xe *x, const struct xe_class *c, const cha
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         if (streq(verbs[i].verb, verb)) {
             TRY(need_words(x, verbs[i].required));
-            return verbs[i].run(x, c);
+            return with_database(x, verbs[i].run, c);
         }
     }
     return fail_usage("Unknown command", verb);

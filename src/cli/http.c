@@ -55,15 +55,16 @@ struct error *http_connect(const struct http_client *h, const char *host, struct
     const struct options *o = h->options;
 
     if (host) {
+        /* Another host of the pool: by the same port and manner as this one. */
         _cleanup_free_ char *name = xstrdup(host);
         char *colon = strrchr(name, ':');
-        int port = 443;
+        int port = o->port ? o->port : (o->tls ? 443 : 80);
 
         if (colon && !strchr(colon, ']')) {
             *colon = '\0';
             port = (int)strtol(colon + 1, NULL, 10);
         }
-        return channel_open_tcp(name, (uint16_t)port, true, ret);
+        return channel_open_tcp(name, (uint16_t)port, o->tls, ret);
     }
     if (!o->server)
         return connect_local(o, ret);

@@ -25,7 +25,7 @@ struct http_answer {
 void http_answer_fini(struct http_answer *a);
 void http_client_fini(struct http_client *h);
 
-/* A connection to the server, or to another host ("address" or "address:port", by TLS). */
+/* A connection to the server, or to another host of its pool ("address" or "address:port"). */
 _must_check_ struct error *http_connect(const struct http_client *h, const char *host,
                                         struct channel **ret);
 /* POSTs JSON and reads the whole answer into *ret_body (cleared first). */

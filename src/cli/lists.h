@@ -29,3 +29,9 @@ _must_check_ struct error *param_set(struct xe *x, const struct xe_class *c);
 _must_check_ struct error *param_add(struct xe *x, const struct xe_class *c);
 _must_check_ struct error *param_remove(struct xe *x, const struct xe_class *c);
 _must_check_ struct error *param_clear(struct xe *x, const struct xe_class *c);
+
+/* recover.c: runs a command of a class on the database named by database:..., if one is. */
+_must_check_ struct error *with_database(struct xe *x,
+                                         struct error *(*run)(struct xe *x,
+                                                              const struct xe_class *c),
+                                         const struct xe_class *c);

@@ -1,30 +1,65 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Objects out of a database on a disk, and plans for hosts that fail. */
 #include "cli/commands.h"
+#include "cli/lists.h"
 
-/* A session with the database on the disk named by database:vdi-uuid. */
+/* A session with the database on the disk named by database:vdi-uuid, or in the file of the host
+ * named by database:filename; NULL: neither was named. */
 static struct error *open_database(struct xe *x, char **ret)
 {
     const char *uuid = words_find(&x->words, "database:vdi-uuid");
+    const char *file = words_find(&x->words, "database:filename");
     _cleanup_free_ char *vdi = NULL;
 
+    *ret = NULL;
+    if (uuid && file)
+        return error_text("xapi can query a DB vdi or a DB file, but not both.");
+    if (file)
+        return call_string(&x->client, ret, "session.create_from_db_file", "s", file);
     if (!uuid)
-        return error_text("A parameter of the form 'database:vdi-uuid=<uuid>' must be specified "
-                          "to run this command.");
+        return NULL;
     TRY(ref_of(&x->client, "VDI", uuid, &vdi));
     return call_string(&x->client, ret, "VDI.open_database", "s", vdi);
+}
+
+/* Goes back to the session of before. */
+static void close_database(struct xe *x, char *own)
+{
+    IGNORE_ERROR(call(&x->client, NULL, "session.logout", ""));
+    free(x->client.session);
+    x->client.session = own;
+}
+
+struct error *with_database(struct xe *x,
+                            struct error *(*run)(struct xe *, const struct xe_class *),
+                            const struct xe_class *c)
+{
+    char *database, *own;
+
+    TRY(open_database(x, &database));
+    if (!database)
+        return run(x, c);
+    own = x->client.session;
+    x->client.session = database;
+    struct error *e = run(x, c);
+
+    close_database(x, own);
+    return e;
 }
 
 /* One call in the other session, on an object there; force is a third argument if wanted. */
 static struct error *in_database(struct xe *x, const char *cls, const char *message,
                                  bool with_force)
 {
-    _cleanup_free_ char *database = NULL, *ref = NULL;
-    char *own;
+    _cleanup_free_ char *ref = NULL;
+    char *database, *own;
     bool force;
 
     TRY(words_bool(&x->words, "force", false, &force));
     TRY(open_database(x, &database));
+    if (!database)
+        return error_text("A parameter of the form 'database:vdi-uuid=<uuid>' must be specified "
+                          "to run this command.");
     own = x->client.session;
     x->client.session = database;
     struct error *e = ref_of(&x->client, cls, word_or(x, "uuid", ""), &ref);
@@ -34,8 +69,7 @@ static struct error *in_database(struct xe *x, const char *cls, const char *mess
         json_array_append_new(args, json_boolean(force));
     if (!e)
         e = call_array(&x->client, NULL, message, args);
-    IGNORE_ERROR(call(&x->client, NULL, "session.logout", ""));
-    x->client.session = own;
+    close_database(x, own);
     return e;
 }
 

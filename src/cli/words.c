@@ -91,8 +91,9 @@ struct error *bool_parse(const char *name, const char *text, bool *ret)
     static const char *const no[] = {"false", "f", "no", "n", "0", NULL};
 
     if (!is_any(text, yes) && !is_any(text, no))
-        return error_text("Failed to parse parameter '%s': expecting a boolean (true or false)",
-                          name);
+        return error_text("Failed to parse parameter '%s': Expected 'true','t','yes','y','1',"
+                          "'false','f','no','n','0' got %s",
+                          name, text);
     *ret = is_any(text, yes);
     return NULL;
 }
@@ -142,7 +143,7 @@ struct error *size_parse(const char *name, const char *text, int64_t *ret)
             return NULL;
         }
     }
-    return error_text("Failed to parse parameter '%s': expecting an integer (possibly with "
+    return error_text("Failed to parse field '%s': expecting an integer (possibly with "
                       "suffix KiB, MiB, GiB, TiB), got '%s'",
                       name, text);
 }

@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import NULL, PROGRAMS
+from conftest import NULL, PROGRAMS, ROOT
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MIB = 1 << 20
@@ -248,6 +248,9 @@ def test_usage_errors(xe):
     assert xe.fails("vm-param-get", "uuid=1") == "Required parameter not found: param-name" + usage
     assert xe.fails("vm-list", "-z", "x") == "Syntax error: " + usage
     assert xe.fails("uuid=1") == "Syntax error: " + usage
+    assert xe.fails("vm-list", "database:vdi-uuid=1", "database:filename=x") == \
+        "Error: xapi can query a DB vdi or a DB file, but not both."
+    assert xe.fails("vm-recover", "uuid=1").startswith("Error: A parameter of the form 'database:vdi-uuid=")
     assert xe.fails("vm-memory-set", "memory=big", "vm=x") == "Error: No matching VMs found"
 
 
@@ -452,6 +455,25 @@ def test_plain_http_and_files(daemons, xe, tmp_path):
     assert xe.fails("-pwf", str(tmp_path / "short"), "host-list").startswith("Error: password file format")
 
 
+@pytest.mark.parametrize("way", ["unix", "tls"])
+def test_console(daemons, xe, vm, way):
+    xe("vm-start", f"uuid={vm}")
+    far = ["-s", "127.0.0.1", "-p", str(daemons.tls), "-u", "root", "-pw", daemons.password]
+    console = subprocess.Popen([PROGRAMS["xe"], *(far if way == "tls" else []), "console", f"uuid={vm}"], env=xe.env,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert console.stdout.readline() == b"Connecting to console on VM xe test. Press Ctrl + ']' to quit.\n"
+        assert vm.encode() in console.stdout.readline()
+        console.stdin.write(b"\x1d")
+        console.stdin.flush()
+        assert console.wait(30) == 0
+        assert console.stderr.read() == b""
+    finally:
+        console.kill()
+        console.wait()
+    assert xe.fails("console", "vm=there is none") == "No VM found"
+
+
 def test_null_reference_is_no_object(xe, xen, vm):
     ref = xen.VM.get_by_uuid(vm)
     sr = xe.line("sr-list", "name-label=Local storage", "--minimal")
@@ -466,7 +488,7 @@ def test_null_reference_is_no_object(xe, xen, vm):
 
 def complete(xe, line):
     """What bash offers behind a line."""
-    script = PROGRAMS["xe"].parents[3] / "packaging" / "completion" / "xe"
+    script = ROOT / "packaging" / "completion" / "xe"
     run = ('PATH=$1:$PATH; . "$2"; COMP_LINE=$3; COMP_POINT=${#COMP_LINE}; _xe; printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(["bash", "-c", run, "-", str(PROGRAMS["xe"].parent), str(script), line], env=xe.env,
                           capture_output=True, text=True, timeout=60)
