@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The same work on libvirt, over its own client library:
- *   define    defines domains as quickly as its threads can, one after the other each
- *   list      lists all domains and reads the description of each
- *   stats     libvirt's bulk call, GetAllDomainStats
- *   state     asks one domain for its state
+ *   define       defines domains without devices as quickly as its threads can
+ *   define-full  the same with a disk and a card
+ *   list         lists all domains and reads the description of each
+ *   stats        libvirt's bulk call, GetAllDomainStats
+ *   state        asks one domain for its state
  *
  *   libvirt_load [-c THREADS] [-t SECONDS | -n CALLS] MODE URI
  *
@@ -19,12 +20,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-static const char domain_xml[] =
-    "<domain type='qemu'><name>bench-%s</name><uuid>%s</uuid><memory unit='MiB'>512</memory>"
+#define HEAD_XML                                                                                   \
+    "<domain type='qemu'><name>bench-%s</name><uuid>%s</uuid><memory unit='MiB'>512</memory>"      \
     "<vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
-    "<devices><disk type='file' device='disk'><source file='/nowhere/%s.qcow2'/>"
-    "<target dev='vda' bus='virtio'/></disk>"
-    "<interface type='user'><model type='virtio'/></interface></devices></domain>";
+
+static const char bare_xml[] = HEAD_XML "</domain>";
+static const char full_xml[] =
+    HEAD_XML "<devices><disk type='file' device='disk'><source file='/nowhere/disk.qcow2'/>"
+             "<target dev='vda' bus='virtio'/></disk>"
+             "<interface type='user'><model type='virtio'/></interface></devices></domain>";
 
 struct load {
     const char *uri, *mode;
@@ -47,7 +51,9 @@ static void fail(void)
 static void define_one(struct load *l, virConnectPtr c)
 {
     struct uuid_text uuid = uuid_random();
-    _cleanup_free_ char *xml = xasprintf(domain_xml, uuid.s, uuid.s, uuid.s);
+    bool full = streq(l->mode, "define-full");
+    _cleanup_free_ char *xml =
+        full ? xasprintf(full_xml, uuid.s, uuid.s) : xasprintf(bare_xml, uuid.s, uuid.s);
     virDomainPtr d = virDomainDefineXML(c, xml);
 
     if (!d)
@@ -155,8 +161,8 @@ int main(int argc, char **argv)
     pthread_t threads[64];
 
     if (!parse(argc, argv, &l)) {
-        fputs("usage: libvirt_load [-c THREADS] [-t SECONDS | -n CALLS] define|list|stats|state"
-              " URI\n",
+        fputs("usage: libvirt_load [-c THREADS] [-t SECONDS | -n CALLS]"
+              " define|define-full|list|stats|state URI\n",
               stderr);
         return 2;
     }

@@ -91,7 +91,7 @@ class Libvirt:
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env, cwd="/",
                                         **self.user)
         wait_for(where / "run" / "libvirt" / "libvirt-sock", self.process, "libvirtd")
-        self.load("define", "-n", VMS, "-c", 8)
+        self.load("define-full", "-n", VMS, "-c", 8)
 
     def run(self, *command):
         done = subprocess.run([str(c) for c in command], env=self.env, cwd="/", stdin=subprocess.DEVNULL,

@@ -192,8 +192,13 @@ static void load_finish(struct load *l)
 static struct store *store_new(struct db *db, void (*warn)(const char *text))
 {
     struct store *s = xnew(struct store);
+    pthread_mutexattr_t attr;
 
-    pthread_mutex_init(&s->lock, NULL);
+    /* Held for microseconds and by many: spinning a little is cheaper than sleeping. */
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&s->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
     pthread_cond_init(&s->flushed, NULL);
     list_init(&s->queue);
     for (int i = 0; i < CLASS_MAX; i++)

@@ -107,6 +107,7 @@ static void finish(struct pending *p, struct error *e)
 {
     p->error = e;
     p->finished = true;
+    pthread_cond_signal(&p->wake);
 }
 
 static void fail_all(struct store *s, struct list *batch, struct error *why)
@@ -181,31 +182,47 @@ static void flush_queue_once(struct store *s)
     if (e) {
         fail_all(s, &batch, e);
     } else {
+        list_foreach (p, &batch, link)
+            publish_one(s, p);
+        /* Only now: whoever wakes wants the lock, which is free soon. */
         list_foreach (p, &batch, link) {
             list_remove(&p->link);
-            publish_one(s, p);
             finish(p, NULL);
         }
     }
     pthread_cond_broadcast(&s->flushed);
 }
 
+void publish_hand_over(struct store *s)
+{
+    if (list_empty(&s->queue) || s->database_wanted) {
+        s->flushing = false;
+        pthread_cond_broadcast(&s->flushed);
+        return;
+    }
+    struct pending *next = list_entry(s->queue.next, struct pending, link);
+
+    next->leads = true;
+    pthread_cond_signal(&next->wake);
+}
+
 struct error *publish_pending(struct store *s, struct pending *p)
 {
     list_init(&p->link);
     list_append(&s->queue, &p->link);
-    while (!p->finished) {
-        if (s->flushing) {
-            pthread_cond_wait(&s->flushed, &s->lock);
-            continue;
-        }
-        s->flushing = true;
-        flush_queue_once(s);
-        s->flushing = false;
-        pthread_cond_broadcast(&s->flushed);
+    pthread_cond_init(&p->wake, NULL);
+    p->leads = !s->flushing;
+    s->flushing = true;
+    while (!p->finished && !p->leads)
+        pthread_cond_wait(&p->wake, &s->lock);
+    if (p->leads) {
+        while (!p->finished)
+            flush_queue_once(s);
+        publish_hand_over(s);
     }
     struct error *e = p->error;
 
+    pthread_cond_destroy(&p->wake);
     pending_free(p);
     return e;
 }

@@ -153,8 +153,10 @@ void store_stats(struct store *s, struct store_stats *ret)
 static void database_take(struct store *s)
 {
     pthread_mutex_lock(&s->lock);
+    s->database_wanted++;
     while (s->flushing)
         pthread_cond_wait(&s->flushed, &s->lock);
+    s->database_wanted--;
     s->flushing = true;
     pthread_mutex_unlock(&s->lock);
 }
@@ -162,8 +164,7 @@ static void database_take(struct store *s)
 static void database_give(struct store *s)
 {
     pthread_mutex_lock(&s->lock);
-    s->flushing = false;
-    pthread_cond_broadcast(&s->flushed);
+    publish_hand_over(s);
     pthread_mutex_unlock(&s->lock);
 }
 

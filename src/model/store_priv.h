@@ -112,6 +112,8 @@ struct pending {
     struct arena arena; /* rows' text and commit info */
     struct db_commit commit;
     bool has_rows;
+    pthread_cond_t wake; /* of the thread that waits for this commit */
+    bool leads;          /* it is to flush next */
     bool finished;
     struct error *error;
     uint64_t prev_generation;
@@ -126,8 +128,9 @@ struct store {
     struct class_state classes[CLASS_MAX];
     struct dependents *dependents[CLASS_MAX]; /* per field of the class */
     struct list queue;                        /* pending commits, oldest first */
-    bool flushing;
-    uint64_t generation; /* of the newest staged commit */
+    bool flushing;                            /* the database is in use */
+    unsigned database_wanted;                 /* by how many that have no commit in the queue */
+    uint64_t generation;                      /* of the newest staged commit */
     uint64_t published_generation;
     uint64_t epoch;
     uint64_t stamp;
@@ -193,6 +196,9 @@ struct work *stage_find(struct commit_stage *st, const char *ref);
 void pending_free(struct pending *p);
 /* Lock held on entry and exit. Queues p and waits until it is published or failed. */
 struct error *publish_pending(struct store *s, struct pending *p);
+/* Lock held: whoever used the database gives it on. The oldest waiting commit flushes next, and no
+ * other is woken for it. */
+void publish_hand_over(struct store *s);
 
 /* feed.c */
 void feed_init(struct class_state *c);
