@@ -11,7 +11,8 @@
 
 #include <unistd.h>
 
-#define COMMIT_TRIES      200
+/* A step that was done must not lose its rows to others who write the same ones in a tight loop. */
+#define COMMIT_WAIT_US    (60 * SECOND_US)
 #define PROGRESS_EVERY_US 200000
 #define FULL_POOL_WAIT_US 10000
 
@@ -65,7 +66,9 @@ static struct error *commit_rows(struct plan *p, const char *point,
     const struct commit_info info = {.who = p->user, .task = p->task_ref, .call = p->label};
 
     at_point(p, point);
-    for (int i = 0;; i++) {
+    const int64_t end = mono_us() + COMMIT_WAIT_US;
+
+    for (;;) {
         _cleanup_arena_ struct arena a;
 
         arena_init(&a);
@@ -74,7 +77,7 @@ static struct error *commit_rows(struct plan *p, const char *point,
 
         if (!e)
             e = txn_commit(t, &info);
-        if (!error_is(e, DB_CONFLICT) || i == COMMIT_TRIES)
+        if (!error_is(e, DB_CONFLICT) || mono_us() >= end)
             return e;
         error_free(e);
     }

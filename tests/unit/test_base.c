@@ -44,6 +44,32 @@ static void arena_keeps_values_and_runs_hooks(void **state)
     assert_int_equal(ended, 1);
 }
 
+static void arena_goes_back_to_a_mark(void **state)
+{
+    struct arena a;
+    int before = 0, after = 0;
+
+    arena_init(&a);
+    const char *kept = arena_strdup(&a, "kept");
+    arena_on_end(&a, count_hook, &before);
+    for (int i = 0; i < 3; i++) {
+        struct arena_mark m = arena_mark(&a);
+
+        for (int k = 0; k < 1000; k++)
+            arena_printf(&a, "%0*d", 1 + k, k);
+        arena_on_end(&a, count_hook, &after);
+        arena_rewind(&a, &m);
+        assert_int_equal(after, i + 1);
+        assert_int_equal(a.used, m.used);
+        assert_ptr_equal(a.block, m.block);
+    }
+    assert_string_equal(kept, "kept");
+    assert_int_equal(before, 0);
+    arena_fini(&a);
+    assert_int_equal(before, 1);
+    assert_int_equal(after, 3);
+}
+
 static void str_grows_and_prints(void **state)
 {
     _cleanup_str_ struct str b = STR_INIT;
@@ -197,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_keeps_values_and_runs_hooks),
+        cmocka_unit_test(arena_goes_back_to_a_mark),
         cmocka_unit_test(str_grows_and_prints),
         cmocka_unit_test(map_finds_what_was_set),
         cmocka_unit_test(list_can_lose_the_current_node),
