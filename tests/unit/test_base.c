@@ -56,7 +56,7 @@ static void arena_goes_back_to_a_mark(void **state)
         struct arena_mark m = arena_mark(&a);
 
         for (int k = 0; k < 1000; k++)
-            arena_printf(&a, "%0*d", 1 + k, k);
+            assert_non_null(arena_printf(&a, "%0*d", 1 + k, k));
         arena_on_end(&a, count_hook, &after);
         arena_rewind(&a, &m);
         assert_int_equal(after, i + 1);
