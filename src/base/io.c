@@ -79,7 +79,8 @@ struct error *io_fsync_dir(const char *dir)
     return NULL;
 }
 
-static struct error *write_temporary(const char *path, const void *p, size_t n, mode_t mode)
+static struct error *write_temporary(const char *path, const void *p, size_t n, mode_t mode,
+                                     bool flush)
 {
     _cleanup_close_ int fd =
         open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -90,22 +91,32 @@ static struct error *write_temporary(const char *path, const void *p, size_t n, 
 
     if (e)
         return error_prepend(e, "%s", path);
-    if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+    if (fchmod(fd, mode) < 0 || (flush && fsync(fd) < 0))
         return error_errno(errno, "cannot flush %s", path);
     return NULL;
 }
 
-struct error *io_write_file(const char *path, const void *p, size_t n, mode_t mode)
+static struct error *replace_file(const char *path, const void *p, size_t n, mode_t mode,
+                                  bool flush)
 {
     _cleanup_free_ char *tmp = xasprintf("%s.tmp", path);
-    struct error *e = write_temporary(tmp, p, n, mode);
+    struct error *e = write_temporary(tmp, p, n, mode, flush);
 
     if (!e && rename(tmp, path) < 0)
         e = error_errno(errno, "cannot rename %s to %s", tmp, path);
-    if (e) {
+    if (e)
         unlink(tmp);
-        return e;
-    }
+    return e;
+}
+
+struct error *io_replace_file(const char *path, const void *p, size_t n, mode_t mode)
+{
+    return replace_file(path, p, n, mode, false);
+}
+
+struct error *io_write_file(const char *path, const void *p, size_t n, mode_t mode)
+{
+    TRY(replace_file(path, p, n, mode, true));
     _cleanup_free_ char *copy = xstrdup(path);
 
     return io_fsync_dir(dirname(copy));

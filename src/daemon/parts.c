@@ -50,7 +50,7 @@ static struct error *start_state(struct parts *p)
         return error_errno(errno, "cannot open %s", lock);
     if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return error_errno(errno, "another xenolithd uses %s; stop it first", p->d.state_dir);
-    return io_write_file(pid, text, strlen(text), 0644);
+    return io_replace_file(pid, text, strlen(text), 0644);
 }
 
 static void stop_state(struct parts *p)
@@ -167,7 +167,7 @@ static struct error *note_port(struct parts *p, const char *name, uint16_t port)
     _cleanup_free_ char *file = xasprintf("%s/run/%s.port", p->d.state_dir, name);
     _cleanup_free_ char *text = xasprintf("%u\n", port);
 
-    return io_write_file(file, text, strlen(text), 0644);
+    return io_replace_file(file, text, strlen(text), 0644);
 }
 
 static struct error *listen_on(struct parts *p, const char *where, const char *name,

@@ -93,7 +93,7 @@ static struct error *write_record(struct machine *m, const struct guest *g)
                                              d->sr, "vdi", d->vdi));
     _cleanup_free_ char *text = json_dumps(all, JSON_INDENT(1));
 
-    return io_write_file(path, text, strlen(text), 0600);
+    return io_replace_file(path, text, strlen(text), 0600);
 }
 
 static const char *text_of(const json_t *j, const char *key)

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Which disks the domains of this host have open. Kept in <state>/run/guests/<uuid>.json, flushed
+ * Which disks the domains of this host have open. Kept in <state>/run/guests/<uuid>.json, written
  * before a chain is opened, so that a restarted hostd can open the chains of living domains again
  * (storage/guest.h, adopt) and close those of dead ones. The directory empties when the machine
- * boots, as the domains do.
+ * boots, as the domains do, so that nothing there need be flushed.
  *
  * All functions but guests_restore are called with the VM's turn held (machine.vms).
  */

@@ -54,7 +54,7 @@ static struct error *write_pid(struct machine *m)
     _cleanup_free_ char *path = xasprintf("%s/run/hostd.pid", m->state_dir);
     _cleanup_free_ char *text = xasprintf("%d\n", (int)getpid());
 
-    return io_write_file(path, text, strlen(text), 0644);
+    return io_replace_file(path, text, strlen(text), 0644);
 }
 
 static struct error *read_boot_id(struct machine *m)

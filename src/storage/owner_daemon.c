@@ -100,7 +100,7 @@ static struct error *note_process(const struct daemon_owner *d)
     _cleanup_free_ char *path = in_dir(d->dir, "pid");
     _cleanup_free_ char *text = xasprintf("%d %llu\n", (int)d->pid, process_start_time(d->pid));
 
-    return io_write_file(path, text, strlen(text), 0600);
+    return io_replace_file(path, text, strlen(text), 0600);
 }
 
 static void add_options(struct spawn *s)

@@ -4,7 +4,7 @@
 /*
  * The qemu driver's own parts. A domain is one QEMU process with a directory
  * <state>/run/vm/<uuid>/:
- *   launch.json   what was started, flushed before anything else relies on it (record.h)
+ *   launch.json   what was started, written before anything else relies on it (record.h)
  *   qmp, serial, agent   sockets; the listening ends were made by us and passed to QEMU
  *   pid           written by QEMU itself
  *   console, console.log   kept console text and all of it since the last cut (hv/console.h)

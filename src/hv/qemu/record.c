@@ -92,7 +92,7 @@ struct error *record_write(const struct domain *d)
              "disks", disks_json(d), "nics", nics);
     _cleanup_free_ char *text = json_dumps(j, JSON_INDENT(1));
 
-    return io_write_file(path, text, strlen(text), 0600);
+    return io_replace_file(path, text, strlen(text), 0600);
 }
 
 static int64_t number(const json_t *j, const char *key)

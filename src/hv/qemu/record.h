@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The launch record: launch.json in a domain's directory, flushed before the process it speaks of
+ * The launch record: launch.json in a domain's directory, written before the process it speaks of
  * starts, and after every change of what is attached. All an adopting hostd knows of a domain that
  * QMP does not tell. The `machine` part also travels with suspend images as opaque text, comes back
- * from outside and is checked again.
+ * from outside and is checked again. It is not flushed: a power cut ends the domain too.
  */
 
 #include "hv/qemu/domain.h"
