@@ -175,11 +175,12 @@ static const char *row_text(struct arena *a, const struct work *w, size_t *ret_l
     _cleanup_str_ struct str text = STR_INIT;
     const char *unknown = w->old ? w->old->unknown : NULL;
 
-    json_add_record(&text, classes[w->obj->class_id].info, w->rec, FIELD_STORED, 0);
+    json_add_stored(&text, classes[w->obj->class_id].info, w->rec);
     if (unknown) {
-        /* Both are objects with at least one member: join "{a}" and "{b}" to "{a,b}". */
+        /* The second has at least one member: join "{a}" and "{b}" to "{a,b}". */
         text.len--;
-        str_add_char(&text, ',');
+        if (text.len > 1)
+            str_add_char(&text, ',');
         str_add(&text, unknown + 1);
     }
     *ret_len = text.len;

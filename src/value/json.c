@@ -188,6 +188,22 @@ void json_add_value(struct str *out, const struct type *t, const void *p)
     }
 }
 
+static void add_member(struct str *out, char before, const struct field *f, const void *p)
+{
+    str_add_char(out, before);
+    str_add_char(out, '"');
+    str_add(out, f->name); /* an identifier: nothing to escape */
+    str_lit(out, "\":");
+    json_add_value(out, f->type, p);
+}
+
+static void end_record(struct str *out, char before)
+{
+    if (before == '{')
+        str_add_char(out, '{');
+    str_add_char(out, '}');
+}
+
 static bool left_out(const struct field *f, const void *p, uint32_t with, uint32_t without)
 {
     if ((with && !(f->flags & with)) || (f->flags & without))
@@ -206,14 +222,30 @@ void json_add_record(struct str *out, const struct struct_info *si, const void *
 
         if (left_out(f, p, with, without))
             continue;
-        str_add_char(out, before);
-        str_add_char(out, '"');
-        str_add(out, f->name); /* an identifier: nothing to escape */
-        str_lit(out, "\":");
-        json_add_value(out, f->type, p);
+        add_member(out, before, f, p);
         before = ',';
     }
-    if (before == '{')
-        str_add_char(out, '{');
-    str_add_char(out, '}');
+    end_record(out, before);
+}
+
+static bool is_implied(const struct struct_info *si, const struct field *f, const void *p)
+{
+    return value_is_zero(f->type, p) &&
+           (!si->defaults || value_is_zero(f->type, field_at(f, si->defaults)));
+}
+
+void json_add_stored(struct str *out, const struct struct_info *si, const void *rec)
+{
+    char before = '{';
+
+    for (int i = 0; i < si->n; i++) {
+        const struct field *f = &si->fields[i];
+        const void *p = field_at(f, rec);
+
+        if (!(f->flags & FIELD_STORED) || is_implied(si, f, p))
+            continue;
+        add_member(out, before, f, p);
+        before = ',';
+    }
+    end_record(out, before);
 }

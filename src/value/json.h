@@ -38,6 +38,14 @@ void json_add_value(struct str *out, const struct type *t, const void *p);
 void json_add_record(struct str *out, const struct struct_info *si, const void *rec, uint32_t with,
                      uint32_t without);
 
+/*
+ * The stored fields of a record, as a row of the database keeps them. A field that is empty (zero,
+ * false, the null reference) and has an empty default is left out: record_from_json over record_new
+ * gives it back, and rows are a few times smaller. So a stored field's default must never change
+ * from empty to something else.
+ */
+void json_add_stored(struct str *out, const struct struct_info *si, const void *rec);
+
 /* Text for a map key or a filter: strings as they are, integers decimal, enums by name. */
 void value_add_key(struct str *out, const struct type *t, const void *p);
 

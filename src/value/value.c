@@ -72,6 +72,30 @@ void value_zero(const struct type *t, void *p)
     }
 }
 
+bool value_is_zero(const struct type *t, const void *p)
+{
+    switch (t->kind) {
+    case K_STRING:
+    case K_SECRET:
+        return !**(const char *const *)p;
+    case K_REF:
+        return streq(*(const char *const *)p, REF_NULL);
+    case K_BOOL:
+        return !*(const bool *)p;
+    case K_INT:
+    case K_DATETIME:
+        return !*(const int64_t *)p;
+    case K_SET:
+        return !((const struct set *)p)->n;
+    case K_MAP:
+        return !((const struct map *)p)->n;
+    case K_OPTION:
+        return !*(const void *const *)p;
+    default:
+        return false;
+    }
+}
+
 /* ---- equality ---- */
 
 static bool text_equal(const void *a, const void *b)
