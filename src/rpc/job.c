@@ -245,7 +245,7 @@ static bool run_once(struct job *j)
         return true;
     }
     if (e && c->plan)
-        plan_discard(c->plan);
+        plan_discard(TAKE_PTR(c->plan));
     if (error_is(e, DB_CONFLICT) && j->conflicts++ < CONFLICTS_MAX) {
         error_free(e);
         txn_free(TAKE_PTR(t));
