@@ -151,8 +151,8 @@ static void strange_machines_are_refused(void **state)
         "{\"version\":1,\"type\":\"microvm\",\"cpu\":\"max\",\"accel\":\"tcg\"}",
         "{\"version\":1,\"type\":\"pc-q35-7.2\",\"cpu\":\"max,+x\",\"accel\":\"tcg\"}",
         "{\"version\":1,\"type\":\"pc-q35-7.2\",\"cpu\":\"max\",\"accel\":\"tcg,thread=single\"}",
-        "{\"version\":1,\"type\":\"pc-q35-7.2\",\"cpu\":\"max\",\"accel\":\"tcg\",\"nic_ports\":"
-        "99}",
+        ("{\"version\":1,\"type\":\"pc-q35-7.2\",\"cpu\":\"max\",\"accel\":\"tcg\",\"nic_ports\":"
+         "99}"),
     };
     struct machine m;
 
