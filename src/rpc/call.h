@@ -49,6 +49,7 @@ struct call {
     int64_t park_deadline_us;
     bool park_classes[CLASS_MAX];
     const struct interest *park_only;
+    const char *cancels; /* task whose plan hears of it once this call is committed, or NULL */
 };
 
 /*

@@ -211,6 +211,19 @@ static void forget_run(struct job *j, const struct arena_mark *before, const voi
         arena_rewind(j->call.arena, before);
 }
 
+/* Both after a commit: whichever of a cancel and an intent is committed last sees the other. */
+static void tell_cancelled(struct job *j)
+{
+    struct call *c = &j->call;
+    struct error *e = c->plan ? cancelled_meanwhile(j) : NULL;
+
+    if (c->cancels)
+        engine_cancel(c->daemon->engine, c->cancels);
+    if (e)
+        engine_cancel(c->daemon->engine, c->task);
+    error_free(e);
+}
+
 /* One run. True: the job is over, parked or handed on; false: run again. */
 static bool run_once(struct job *j)
 {
@@ -239,6 +252,8 @@ static bool run_once(struct job *j)
     }
     if (!e)
         e = commit(j);
+    if (!e)
+        tell_cancelled(j);
     if (!e && c->plan) {
         txn_free(TAKE_PTR(t));
         engine_start(c->daemon->engine, c->plan, on_plan_done, j);

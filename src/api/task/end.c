@@ -3,7 +3,6 @@
 #include "api/task/task.h"
 #include "base/uuid.h"
 #include "gen/msg/task.h"
-#include "task/engine.h"
 
 /* Who asks what, for the map of current operations: the call's task, or a name made up for a call
  * that has none (XenAPI wire rules, DummyRef). */
@@ -55,7 +54,7 @@ struct error *api_task_cancel(struct call *c, const struct task_cancel_args *a)
     if (task_is_over(t))
         return NULL;
     mark(c, t, TASK_ALLOWED_OPERATIONS_CANCEL);
-    engine_cancel(c->daemon->engine, a->task);
+    c->cancels = a->task;
     return NULL;
 }
 
