@@ -10,7 +10,7 @@ from measure import Row, in_turns, stopwatch
 from rig import RawClient, need
 
 MIB = 1 << 20
-CHUNK = 4 * MIB
+CHUNK = MIB // 4
 
 
 class DiskRig:

@@ -11,10 +11,17 @@ static const char *const op_names[] = {
 /* A member of a struct, up to its value / after it. */
 static void member_begin(struct str *out, enum wire_form form, const char *name, bool first)
 {
-    if (form == FORM_XML)
-        str_printf(out, "<member><name>%s</name>", name);
-    else
-        str_printf(out, "%s\"%s\":", first ? "" : ",", name);
+    if (form == FORM_XML) {
+        str_lit(out, "<member><name>");
+        str_add(out, name);
+        str_lit(out, "</name>");
+        return;
+    }
+    if (!first)
+        str_add_char(out, ',');
+    str_add_char(out, '"');
+    str_add(out, name);
+    str_lit(out, "\":");
 }
 
 static void member_end(struct str *out, enum wire_form form)

@@ -27,7 +27,7 @@ int64_t nbd_disk_size(const struct nbd_disk *d);
  * (a hole, perhaps longer than a piece). *ret_len 0 = the end. The data is valid until the next
  * call.
  */
-#define NBD_PIECE (1u << 20)
+#define NBD_PIECE (1u << 18)
 _must_check_ struct error *nbd_disk_next(struct nbd_disk *d, const void **ret_data,
                                          size_t *ret_len);
 

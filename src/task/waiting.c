@@ -98,10 +98,13 @@ static void *waiting_main(void *arg)
 {
     struct waiting *w = arg;
 
+    int64_t next = 0;
+
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
-        int64_t next = expire(w);
-
+        /* Not once per waiter that is due: the walk is over all of them. */
+        if (list_empty(&w->due) || mono_us() >= next)
+            next = expire(w);
         if (list_empty(&w->due)) {
             sleep_until(w, next);
             continue;
