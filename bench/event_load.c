@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Time from a change to each waiting client. Every listener has a connection and a session of its
- * own and waits in event.from; one writer changes VMs at a steady rate. The time runs from the
- * moment the writer sends its call, so it holds the call itself and its flush to disk too; these
- * are printed beside it.
+ * own and waits in event.from; one writer changes VMs at a steady rate. Two times are taken: from
+ * the moment the writer sends its call, which holds the call itself and its flush to disk, and from
+ * the moment it has its answer (`after`; 0 for a listener that was quicker).
  *
  *   event_load [-l LISTENERS] [-r CHANGES_PER_SECOND] [-t SECONDS] [-a] SOCKET FILE
  *
@@ -40,7 +40,8 @@ struct load {
     char *session;
     double sent[CHANGES_MAX];
     unsigned changes, answered;
-    struct times seen, calls;
+    double answered_at[CHANGES_MAX]; /* 0 = not yet */
+    struct times seen, calls, after;
     struct str request;
 };
 
@@ -139,6 +140,7 @@ static void listener_heard(struct load *l, struct listener *s)
         if (k >= l->changes)
             bench_die("an event of a change that was never made");
         vec_add(&l->seen, (float)(now - l->sent[k]));
+        vec_add(&l->after, (float)(l->answered_at[k] > 0 ? now - l->answered_at[k] : 0));
     }
     take_token(s);
     from_start(l, s, 60);
@@ -169,7 +171,8 @@ static void change(struct load *l)
 static void on_answer(struct load *l)
 {
     l->writer_busy = false;
-    vec_add(&l->calls, (float)(bench_now() - l->sent[l->answered]));
+    l->answered_at[l->answered] = bench_now();
+    vec_add(&l->calls, (float)(l->answered_at[l->answered] - l->sent[l->answered]));
     l->answered++;
 }
 
@@ -253,9 +256,10 @@ static double at_us(struct times *t, double part)
 static void print(struct load *l)
 {
     printf("changes=%u expected=%u seen=%zu p50_us=%.1f p99_us=%.1f max_us=%.1f call_p50_us=%.1f "
-           "call_p99_us=%.1f\n",
+           "call_p99_us=%.1f after_p50_us=%.1f after_p99_us=%.1f\n",
            l->changes, expected(l), l->seen.n, at_us(&l->seen, 0.5), at_us(&l->seen, 0.99),
-           at_us(&l->seen, 1), at_us(&l->calls, 0.5), at_us(&l->calls, 0.99));
+           at_us(&l->seen, 1), at_us(&l->calls, 0.5), at_us(&l->calls, 0.99), at_us(&l->after, 0.5),
+           at_us(&l->after, 0.99));
 }
 
 static void read_vms(struct load *l, const char *file)

@@ -108,8 +108,11 @@ static void one_state(struct load *l, virConnectPtr c)
 static const struct {
     const char *name;
     void (*run)(struct load *l, virConnectPtr c);
-} modes[] = {
-    {"define", define_one}, {"list", list_all}, {"stats", all_stats}, {"state", one_state}};
+} modes[] = {{"define", define_one},
+             {"define-full", define_one},
+             {"list", list_all},
+             {"stats", all_stats},
+             {"state", one_state}};
 
 static void *run(void *arg)
 {
@@ -180,5 +183,5 @@ int main(int argc, char **argv)
     printf("calls=%lu objects=%llu bytes=%llu seconds=%.6f rate=%.1f\n", atomic_load(&l.done),
            atomic_load(&l.objects), atomic_load(&l.bytes), seconds,
            (double)atomic_load(&l.done) / seconds);
-    return 0;
+    return atomic_load(&l.objects) ? 0 : 1;
 }

@@ -36,6 +36,8 @@ class Row:
         self.ours, self.theirs = [], []
 
     def add(self, ours, theirs):
+        if theirs <= 0:
+            raise RuntimeError(f"{self.peer} did nothing")
         self.ours.append(ours)
         self.theirs.append(theirs)
 

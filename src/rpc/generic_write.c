@@ -149,13 +149,7 @@ static struct error *create_row(struct job *j)
     const void *given = field_at(&m->args->fields[0], j->args);
     const char **rec = txn_insert(j->call.txn, m->class_id);
 
-    for (int i = 0; i < ctor->n; i++) {
-        int k = field_find(si, ctor->fields[i].name);
-
-        if (k >= 0)
-            memcpy(field_at_mut(&si->fields[k], rec), field_at(&ctor->fields[i], given),
-                   si->fields[k].type->size);
-    }
+    record_take(si, rec, ctor, given);
     *(const char **)j->ret = rec[0];
     return NULL;
 }

@@ -409,6 +409,26 @@ int field_find(const struct struct_info *si, const char *name)
     return -1;
 }
 
+void record_take(const struct struct_info *si, void *rec, const struct struct_info *from_si,
+                 const void *from)
+{
+    int at = 0; /* both tables have the same order, one with gaps */
+
+    for (int i = 0; i < from_si->n; i++) {
+        const struct field *f = &from_si->fields[i];
+        int k = at;
+
+        while (k < si->n && !streq(si->fields[k].name, f->name))
+            k++;
+        if (k == si->n)
+            k = field_find(si, f->name);
+        if (k < 0)
+            continue;
+        memcpy(field_at_mut(&si->fields[k], rec), field_at(f, from), f->type->size);
+        at = k + 1;
+    }
+}
+
 int field_find_column(const struct struct_info *si, const char *column)
 {
     for (int i = 0; i < si->n; i++) {

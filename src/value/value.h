@@ -64,6 +64,9 @@ static inline void *field_at_mut(const struct field *f, void *record)
 
 /* Index of a field by wire name / by column name, -1 = none. */
 int field_find(const struct struct_info *si, const char *name);
+/* Shallow copy of the fields that both have, by wire name (a constructor's into its class). */
+void record_take(const struct struct_info *si, void *rec, const struct struct_info *from_si,
+                 const void *from);
 int field_find_column(const struct struct_info *si, const char *column);
 
 /* Convenience for maps and sets of strings. */

@@ -49,16 +49,6 @@ static struct error *check(struct call *c, const struct vm_ctor *n)
     return check_count(c, "order", n->order);
 }
 
-static void fill(struct vm_rec *vm, const struct vm_ctor *n)
-{
-    for (int i = 0; i < vm_ctor_info.n; i++) {
-        const struct field *from = &vm_ctor_info.fields[i];
-        int k = field_find(&vm_rec_info, from->name);
-
-        memcpy(field_at_mut(&vm_rec_info.fields[k], vm), field_at(from, n), from->type->size);
-    }
-}
-
 /* What a client may send, because records have it, but only the server decides. */
 static void ignore_members(struct vm_rec *vm)
 {
@@ -91,7 +81,7 @@ struct error *api_vm_create(struct call *c, const struct vm_create_args *a, cons
     TRY(check(c, &a->args));
     struct vm_rec *vm = txn_new_vm(c->txn);
 
-    fill(vm, &a->args);
+    record_take(&vm_rec_info, vm, &vm_ctor_info, &a->args);
     ignore_members(vm);
     complete(c->txn, vm);
     *ret = vm->self;
