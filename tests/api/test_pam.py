@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Accounts of the host itself: hostd asks PAM.
+
+hostd runs in a mount namespace of its own in which the files of accounts are ours, so that no
+account of the machine is touched; without root the namespace belongs to a user namespace.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import xmlrpc.client
+from pathlib import Path
+
+import pytest
+
+from conftest import PROGRAMS, ROOT, Client, Daemons, XenError
+
+ACCOUNTS = {"root": (0, "a password of the host"), "operator": (1000, "something else")}
+UNSHARE = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+
+
+def hashed(password):
+    return subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password, check=True, capture_output=True,
+                          text=True).stdout.strip()
+
+
+def make_accounts(folder):
+    """passwd, shadow and pam.d as a small host has them, with the service file that we ship."""
+    with open(folder / "passwd", "w") as passwd, open(folder / "shadow", "w") as shadow:
+        for name, (uid, password) in ACCOUNTS.items():
+            passwd.write(f"{name}:x:{uid}:{uid}::/:/bin/sh\n")
+            shadow.write(f"{name}:{hashed(password)}:19000:0:99999:7:::\n")
+    services = folder / "pam.d"
+    services.mkdir()
+    shutil.copy(ROOT / "packaging/pam/xenolith", services)
+    for kind in ("auth", "account"):
+        (services / f"common-{kind}").write_text(f"{kind} required pam_unix.so\n")
+
+
+class OnPam(Daemons):
+    def __init__(self, state):
+        super().__init__(state)
+        self.etc = Path(state) / "etc"
+        self.etc.mkdir()
+        make_accounts(self.etc)
+
+    def start_hostd(self):
+        script = 'for f in passwd shadow pam.d; do mount --bind "$0/$f" "/etc/$f" || exit 77; done; exec "$@"'
+        with open(self.logs / "xenolith-hostd.log", "ab") as log:
+            self.hostd = subprocess.Popen(
+                [*UNSHARE, "sh", "-c", script, self.etc, PROGRAMS["xenolith-hostd"], "--state", self.state, "--hv", "sim",
+                 "--auth", "pam"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+@pytest.fixture(scope="module")
+def host():
+    if subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody make a mount namespace")
+    state = tempfile.mkdtemp(prefix="xenolith-api-")
+    d = OnPam(state)
+    try:
+        d.start()
+        yield d
+        d.stop()
+    finally:
+        d.sweep()
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def login(host, user, password):
+    return Client(xmlrpc.client.ServerProxy(f"http://127.0.0.1:{host.http}/")).login(user, password)
+
+
+def test_root_of_the_host_is_superuser(host):
+    client = login(host, "root", ACCOUNTS["root"][1])
+    assert client.call("session.get_is_local_superuser", client.session)
+    assert client.call("pool.get_all")
+    client.call("session.logout")
+
+
+def test_wrong_password_or_user(host, fails):
+    for user, password in (("root", "wrong"), ("root", ""), ("operator", ACCOUNTS["root"][1]), ("nobody", ""),
+                           ("r" * 300, "x"), ("root", "x" * 2000)):
+        fails("SESSION_AUTHENTICATION_FAILED", login, host, user, password)
+
+
+def test_another_account_has_no_role(host, fails):
+    """Whoever may log in to the host is not its master for that."""
+    client = login(host, "operator", ACCOUNTS["operator"][1])
+    assert fails("RBAC_PERMISSION_DENIED", client.call, "VM.get_all")[0].lower() == "vm.get_all"
+
+
+def test_passwords_are_changed_on_the_host(host, fails):
+    client = login(host, "root", ACCOUNTS["root"][1])
+    fails("CHANGE_PASSWORD_REJECTED", client.call, "session.change_password", ACCOUNTS["root"][1], "new")
+    assert not (host.state / "password").exists() and not (host.state / "accounts").exists()
