@@ -92,6 +92,18 @@ def test_a_daemon_ends_while_a_caller_waits(fresh_daemons):
     caller.join()
 
 
+@pytest.mark.parametrize("delay_ms", [0, 0.2, 0.5, 0.8, 1, 1.5, 2, 3])
+def test_a_stop_finds_a_plan_at_any_moment(fresh_daemons, delay_ms):
+    xen = fresh_daemons.client()
+    vm = running_vm(xen)
+    fresh_daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
+    xen.Async.VM.clean_shutdown(vm)
+    time.sleep(delay_ms / 1000)
+    process = fresh_daemons.xapi
+    fresh_daemons.stop(("xapi",))
+    assert process.returncode == 0, fresh_daemons.log("xenolithd")[-1500:]
+
+
 def test_an_open_console_does_not_hold_up_the_stop(fresh_daemons):
     xen = fresh_daemons.client()
     template = xen.VM.get_by_name_label("Other install media")[0]
