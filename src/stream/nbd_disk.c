@@ -252,7 +252,7 @@ struct error *nbd_disk_write(struct nbd_disk *d, int64_t offset, const void *dat
     const char *at = data;
 
     if (offset < 0 || (uint64_t)offset + len > (uint64_t)d->size)
-        return error_errno(ENOSPC, "data beyond the end of the disk at byte %lld",
+        return error_errno(EFBIG, "data beyond the end of the disk at byte %lld",
                            (long long)d->size);
     /* Requests in flight have no order: a second write of the same place waits for the first. */
     if (offset < d->written)

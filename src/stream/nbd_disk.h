@@ -33,7 +33,7 @@ _must_check_ struct error *nbd_disk_next(struct nbd_disk *d, const void **ret_da
 
 /*
  * Writing at any offset: the data is copied and on its way when this returns; runs of zeroes become
- * holes. Beyond the end of the disk is an error (ENOSPC).
+ * holes. Beyond the end of the disk is an error (EFBIG); ENOSPC is a full repository.
  */
 _must_check_ struct error *nbd_disk_write(struct nbd_disk *d, int64_t offset, const void *data,
                                           size_t len);

@@ -172,8 +172,9 @@ def test_disk_that_is_full():
         xen = d.start()
         sr = default_sr(xen)
         vdi = xen.VDI.create(disk_fields(sr, virtual_size=str(16 * MIB)))
-        with pytest.raises(XenError):
+        with pytest.raises(XenError) as caught:
             put(d, xen, vdi, os.urandom(16 * MIB))
+        assert caught.value.code == "SR_BACKEND_FAILURE_44" and "No space left" in caught.value.params[1]
         put(d, xen, vdi, b"small")
         assert get(d, xen, vdi)[:5] == b"small"
         xen.VDI.destroy(vdi)

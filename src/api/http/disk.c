@@ -8,6 +8,8 @@
 #include "gen/errors.h"
 #include "gen/host_proto.h"
 
+#include <errno.h>
+
 static struct error *name_disk(struct transfer *t, const char *ref, bool writable,
                                struct host_vdi_nbd_args *ret)
 {
@@ -55,6 +57,17 @@ struct error *disk_open(struct transfer *t, const char *vdi, bool writable, stru
     if (e)
         disk_close(t, ret);
     return e;
+}
+
+struct error *disk_failure(struct error *e)
+{
+    if (!e || e->code || (e->errnum != ENOSPC && e->errnum != EDQUOT && e->errnum != EIO))
+        return e;
+    _cleanup_error_ struct error *system = e;
+    _cleanup_free_ char *text = error_string(system);
+
+    return e->errnum == EIO ? err_vdi_io_error(text)
+                            : error_api("SR_BACKEND_FAILURE_44", 3, "", text, "");
 }
 
 void disk_close(struct transfer *t, struct open_disk *d)

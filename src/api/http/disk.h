@@ -15,4 +15,6 @@ struct open_disk {
 _must_check_ struct error *disk_format(struct transfer *t, const char *format);
 _must_check_ struct error *disk_open(struct transfer *t, const char *vdi, bool writable,
                                      struct open_disk *ret);
+/* What reading or writing it gave, as the API tells it: a full repository, a broken disk. */
+_must_check_ struct error *disk_failure(struct error *e);
 void disk_close(struct transfer *t, struct open_disk *d);

@@ -55,7 +55,7 @@ static struct error *export_disk(struct transfer *t)
     struct error *e = transfer_take(t, "application/octet-stream", file, nbd_disk_size(disk.nbd));
 
     if (!e)
-        e = send_all(t, disk.nbd);
+        e = disk_failure(send_all(t, disk.nbd));
     disk_close(t, &disk);
     return e;
 }

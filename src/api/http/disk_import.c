@@ -155,7 +155,7 @@ static struct error *import_disk(struct transfer *t)
     struct error *e = transfer_take(t, "application/octet-stream", NULL, -1);
 
     if (!e)
-        e = receive(t, disk.nbd);
+        e = disk_failure(receive(t, disk.nbd));
     disk_close(t, &disk);
     return e;
 }
