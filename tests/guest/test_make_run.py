@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import time
+import xmlrpc.client
 
 import pytest
 
@@ -52,6 +53,12 @@ def host(tmp_path):
     host.run("stop")
 
 
+def change_password(host, old, new):
+    server = xmlrpc.client.ServerProxy(f"http://{host.http}/")
+    session = server.session.login_with_password("root", old, "1.0", "tests")["Value"]
+    assert server.session.change_password(session, old, new)["Status"] == "Success"
+
+
 def test_a_first_run_ends_at_the_login_and_a_second_changes_nothing(host):
     status, text = host.run("start")
     assert status == 0, text
@@ -64,7 +71,8 @@ def test_a_first_run_ends_at_the_login_and_a_second_changes_nothing(host):
     password = os.path.join(host.state, "password")
     assert stat.S_IMODE(os.stat(password).st_mode) == 0o600
     with open(password) as secret:
-        assert secret.read().strip() in closing
+        first = secret.read().strip()
+    assert first in closing
 
     before, begin = host.processes(), time.monotonic()
     status, again = host.run("start")
@@ -72,6 +80,7 @@ def test_a_first_run_ends_at_the_login_and_a_second_changes_nothing(host):
     assert "making the first guest" not in again
     assert host.processes() == before
 
+    change_password(host, first, "chosen by its owner")
     status, text = host.run("status")
     assert status == 0
     assert re.search(r"guest debian +running", text)
@@ -86,3 +95,4 @@ def test_a_first_run_ends_at_the_login_and_a_second_changes_nothing(host):
     assert status == 0
     assert "starting debian again" in text
     assert 'Guest "debian" is running.' in text
+    assert "with the password that was set" in text

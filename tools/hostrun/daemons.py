@@ -37,6 +37,7 @@ class Settings:
         self.tls = os.environ.get("XENOLITH_TLS") or "127.0.0.1:8443"
         self.hv = os.environ.get("XENOLITH_HV") or "auto"
         self.run = os.path.join(self.state, "run")
+        self.socket = os.path.join(self.run, "xapi")
         self.password_file = os.path.join(self.state, "password")
 
     def program(self, name):
@@ -94,11 +95,9 @@ def can_connect(path):
 
 
 def login(settings):
-    """A session, or None while the API does not answer or has no password yet."""
+    """A session, or None while the API does not answer."""
     try:
-        with open(settings.password_file) as text:
-            password = text.read().strip()
-        return Session(parse_address(settings.http), "root", password)
+        return Session(settings.socket)
     except (OSError, ApiError, http.client.HTTPException, xmlrpc.client.Error):
         return None
 
@@ -132,7 +131,7 @@ def start(settings, say):
     child, log = None, os.path.join(settings.state, "log", "xenolithd.log")
     if running(settings, "xenolithd") is None:
         for address in (settings.http, settings.tls):
-            if port_taken(address):
+            if address != "off" and port_taken(address):
                 raise RunError(f"{address} is taken by another program; set XENOLITH_HTTP and XENOLITH_TLS to free addresses")
         say("starting xenolithd")
         child, log = spawn(settings, "xenolithd", "--http", settings.http, "--tls", settings.tls)
