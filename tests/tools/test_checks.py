@@ -20,7 +20,8 @@ def tree(tmp_path):
     os.makedirs(tmp_path / "tools")
     for path in glob.glob(f"{ROOT}/tools/check*.py"):
         shutil.copy(path, tmp_path / "tools")
-    shutil.copy(f"{ROOT}/.clang-format", tmp_path)
+    for name in (".clang-format", ".gitignore"):
+        shutil.copy(f"{ROOT}/{name}", tmp_path)
     write(tmp_path, "tools/size-allow.txt", "")
     write(tmp_path, "src/base/rock.h", SOUND_HEADER)
     write(tmp_path, "src/base/rock.c", SOUND_SOURCE)
