@@ -314,6 +314,7 @@ static struct error *commit_locked(struct txn *t, const struct commit_info *info
 struct error *txn_commit(struct txn *t, const struct commit_info *info)
 {
     pthread_mutex_lock(&t->store->lock);
+    turn_await(t->store);
     struct error *e = commit_locked(t, info);
 
     pthread_mutex_unlock(&t->store->lock);

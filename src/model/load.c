@@ -200,6 +200,7 @@ static struct store *store_new(struct db *db, void (*warn)(const char *text))
     pthread_mutex_init(&s->lock, &attr);
     pthread_mutexattr_destroy(&attr);
     pthread_cond_init(&s->flushed, NULL);
+    pthread_cond_init(&s->turn_given, NULL);
     list_init(&s->queue);
     for (int i = 0; i < CLASS_MAX; i++)
         feed_init(&s->classes[i]);

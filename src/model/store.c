@@ -214,5 +214,6 @@ void store_close(struct store *s)
     db_close(s->db);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->flushed);
+    pthread_cond_destroy(&s->turn_given);
     free(s);
 }

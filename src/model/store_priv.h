@@ -6,6 +6,7 @@
  *   store.c     look-ups, counters, close
  *   load.c      open: rows of the database to objects
  *   txn.c       what bodies do before they commit
+ *   attempt.c   a body run until it is committed; turns, so that conflicts have an end
  *   commit.c    checks and stages a transaction on top of the pending state
  *   relation.c  edges (who refers to whom), inverse sets, consequences of deletion
  *   derive.c    which derived fields a commit touches, and their values
@@ -122,6 +123,9 @@ struct pending {
 struct store {
     pthread_mutex_t lock;
     pthread_cond_t flushed;
+    pthread_cond_t turn_given; /* whose_turn became free */
+    unsigned turn_depth;       /* 0 = nobody's */
+    pthread_t whose_turn;
     struct db *db;
     struct strmap by_ref;
     struct strmap by_uuid;
@@ -191,6 +195,10 @@ const void *txn_view_search(struct txn *t, enum class_id class_id,
 struct work *stage_add(struct commit_stage *st, struct object *o);  /* an empty one at the end */
 struct work *stage_work(struct commit_stage *st, struct object *o); /* finds or makes an edit */
 struct work *stage_find(struct commit_stage *st, const char *ref);
+
+/* attempt.c */
+/* Lock held: waits while another thread has the turn. */
+void turn_await(struct store *s);
 
 /* publish.c */
 void pending_free(struct pending *p);

@@ -76,6 +76,23 @@ struct commit_info {
  */
 _must_check_ struct error *txn_commit(struct txn *t, const struct commit_info *info);
 
+/*
+ * fill and commit in a fresh transaction, again after each conflict until it succeeds or fails for
+ * another reason. fill may run many times and has no effect but on t. Nothing written: no commit.
+ */
+_must_check_ struct error *txn_run(struct store *s, const struct commit_info *info,
+                                   struct error *(*fill)(void *ctx, struct txn *t), void *ctx);
+
+/*
+ * Conflicts have an end: a thread that met this many takes the turn, and until it gives it back
+ * commits of other threads wait. What is on its way to the disk at that time may cause one more
+ * conflict. Not for code that waits for anything but the store. txn_run does this by itself. Taking
+ * nests.
+ */
+#define CONFLICTS_BEFORE_TURN 16
+void store_take_turn(struct store *s);
+void store_give_turn(struct store *s);
+
 static inline void cleanup_txn(struct txn **t)
 {
     if (*t)

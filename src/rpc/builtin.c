@@ -105,35 +105,35 @@ static json_t *result_json(const struct job *j)
     return json_loadb(text.s, text.len, JSON_DECODE_ANY, NULL);
 }
 
-static struct error *try_end(struct job *j, const struct error *e, const json_t *result)
+struct ending {
+    const struct job *j;
+    const struct error *why;
+    json_t *result;
+};
+
+static struct error *fill_end(void *ctx, struct txn *t)
 {
-    const struct commit_info info = {
-        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name};
-    _cleanup_arena_ struct arena a;
+    const struct ending *end = ctx;
+    const char *ref = end->j->call.task;
+    const struct task_rec *old = txn_find_task(t, ref);
     struct task_rec *row;
-
-    arena_init(&a);
-    _cleanup_txn_ struct txn *t = txn_new(j->call.daemon->store, &a);
-
-    const struct task_rec *old = txn_find_task(t, j->call.task);
 
     if (!old)
         return NULL;
-    if (task_row_is_unwanted(old)) {
-        TRY(txn_delete_task(t, j->call.task));
-        return txn_commit(t, &info);
-    }
-    TRY(txn_edit_task(t, j->call.task, &row));
-    task_row_end(row, &a, e, result);
-    return txn_commit(t, &info);
+    if (task_row_is_unwanted(old))
+        return txn_delete_task(t, ref);
+    TRY(txn_edit_task(t, ref, &row));
+    task_row_end(row, txn_arena(t), end->why, end->result);
+    return NULL;
 }
 
 void async_end(struct job *j, const struct error *e)
 {
+    const struct commit_info info = {
+        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name};
     _cleanup_json_ json_t *result = e ? NULL : result_json(j);
-    struct error *failed;
+    struct ending end = {j, e, result};
 
-    while (error_is(failed = try_end(j, e, result), DB_CONFLICT))
-        error_free(failed);
-    log_and_free(LOG_ERROR, failed, "cannot end task %s", j->call.task);
+    log_and_free(LOG_ERROR, txn_run(j->call.daemon->store, &info, fill_end, &end),
+                 "cannot end task %s", j->call.task);
 }

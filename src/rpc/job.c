@@ -14,7 +14,6 @@
 #include "value/json.h"
 #include "value/xml.h"
 
-#define CONFLICTS_MAX      1000
 #define CONTENTION_MAX     100 /* calls that wait for others at the same time */
 #define CONTENTION_WAIT_US (2 * 3600 * SECOND_US)
 
@@ -261,7 +260,7 @@ static bool run_once(struct job *j)
     }
     if (e && c->plan)
         plan_discard(TAKE_PTR(c->plan));
-    if (error_is(e, DB_CONFLICT) && j->conflicts++ < CONFLICTS_MAX) {
+    if (error_is(e, DB_CONFLICT)) {
         error_free(e);
         txn_free(TAKE_PTR(t));
         forget_run(j, &before, memo);
@@ -297,8 +296,15 @@ void job_run(struct job *j)
         job_finish(j, e, v, n);
         return;
     }
-    while (!run_once(j))
-        ;
+    struct store *s = j->call.daemon->store; /* the job may be gone after its last run */
+    int conflicts = 0;
+
+    while (!run_once(j)) {
+        if (++conflicts == CONFLICTS_BEFORE_TURN)
+            store_take_turn(s);
+    }
+    if (conflicts >= CONFLICTS_BEFORE_TURN)
+        store_give_turn(s);
 }
 
 void one_piece(struct arena *a, struct str *text, struct iovec **ret, size_t *ret_n)

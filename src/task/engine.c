@@ -11,8 +11,6 @@
 
 #include <unistd.h>
 
-/* A step that was done must not lose its rows to others who write the same ones in a tight loop. */
-#define COMMIT_WAIT_US    (60 * SECOND_US)
 #define PROGRESS_EVERY_US 200000
 #define FULL_POOL_WAIT_US 10000
 
@@ -59,28 +57,27 @@ static void leave(struct plan *p)
     plan_free(p);
 }
 
-/* One commit about this plan, run again on conflicts. */
+struct rows {
+    struct plan *p;
+    struct error *(*fill)(struct plan *p, struct txn *t);
+};
+
+static struct error *fill_rows(void *ctx, struct txn *t)
+{
+    const struct rows *r = ctx;
+
+    return r->fill(r->p, t);
+}
+
+/* One commit about this plan. */
 static struct error *commit_rows(struct plan *p, const char *point,
                                  struct error *(*fill)(struct plan *p, struct txn *t))
 {
     const struct commit_info info = {.who = p->user, .task = p->task_ref, .call = p->label};
+    struct rows r = {p, fill};
 
     at_point(p, point);
-    const int64_t end = mono_us() + COMMIT_WAIT_US;
-
-    for (;;) {
-        _cleanup_arena_ struct arena a;
-
-        arena_init(&a);
-        _cleanup_txn_ struct txn *t = txn_new(p->daemon->store, &a);
-        struct error *e = fill(p, t);
-
-        if (!e)
-            e = txn_commit(t, &info);
-        if (!error_is(e, DB_CONFLICT) || mono_us() >= end)
-            return e;
-        error_free(e);
-    }
+    return txn_run(p->daemon->store, &info, fill_rows, &r);
 }
 
 static struct error *store_position(struct plan *p, struct txn *t)

@@ -24,6 +24,8 @@
 #include "model/view.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
 
 static const struct commit_info info = {.who = "tester", .task = "", .call = "test"};
 static int vm_derivations;
@@ -581,6 +583,63 @@ static void no_increment_is_lost(void **state)
     assert_int_equal(vm_now(b, ref)->memory_overhead, WRITERS * ROUNDS);
 }
 
+struct race {
+    struct counting shared;
+    atomic_bool over;
+    atomic_uint rounds; /* of the writer in a tight loop */
+    int attempts;       /* of the one that is always too late */
+};
+
+static void *write_tightly(void *arg)
+{
+    struct race *r = arg;
+
+    while (!atomic_load(&r->over)) {
+        _cleanup_arena_ struct arena a;
+        struct vm_rec *vm;
+
+        arena_init(&a);
+        _cleanup_txn_ struct txn *t = txn_new(r->shared.store, &a);
+
+        assert_null(txn_edit_vm(t, r->shared.ref, &vm));
+        vm->memory_overhead++;
+        error_free(txn_commit(t, &info));
+        atomic_fetch_add(&r->rounds, 1);
+    }
+    return NULL;
+}
+
+/* Sees to it that the other was quicker, as long as it can be. */
+static struct error *dawdle(void *ctx, struct txn *t)
+{
+    struct race *r = ctx;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct vm_rec *vm;
+
+    TRY(txn_edit_vm(t, r->shared.ref, &vm));
+    vm->name_label = "at last";
+    unsigned before = atomic_load(&r->rounds);
+
+    for (int i = 0; i < 50 && atomic_load(&r->rounds) < before + 2; i++)
+        nanosleep(&pause, NULL);
+    return ++r->attempts < 5 * CONFLICTS_BEFORE_TURN ? NULL : error_text("starved");
+}
+
+static void a_tight_writer_starves_nobody(void **state)
+{
+    struct bed *b = *state;
+    struct race r = {.shared = {.store = b->store, .ref = make_vm(b, "wanted")}};
+    pthread_t thread;
+
+    commit_ok(b);
+    assert_int_equal(pthread_create(&thread, NULL, write_tightly, &r), 0);
+    assert_null(txn_run(b->store, &info, dawdle, &r));
+    atomic_store(&r.over, true);
+    pthread_join(thread, NULL);
+    assert_string_equal(vm_now(b, r.shared.ref)->name_label, "at last");
+    assert_in_range(r.attempts, CONFLICTS_BEFORE_TURN, CONFLICTS_BEFORE_TURN + 2);
+}
+
 int main(void)
 {
 #define WITH_BED(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -601,6 +660,7 @@ int main(void)
         cmocka_unit_test(a_restart_keeps_hard_rows_and_forgets_soft_ones),
         cmocka_unit_test(a_refusing_disk_undoes_everything),
         WITH_BED(no_increment_is_lost),
+        WITH_BED(a_tight_writer_starves_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

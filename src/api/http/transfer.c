@@ -15,7 +15,6 @@
 #include <pthread.h>
 
 #define PROGRESS_EVERY_US 200000
-#define COMMIT_TRIES      50
 
 /* Transfers under way, so that the daemon can end them when it stops. */
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -94,26 +93,28 @@ static void reply_error(struct transfer *t, int status, const char *text)
     t->rq = NULL;
 }
 
+struct rows {
+    struct transfer *t;
+    struct error *(*fill)(struct transfer *t, struct txn *x, void *arg);
+    void *arg;
+};
+
+static struct error *fill_rows(void *ctx, struct txn *x)
+{
+    const struct rows *r = ctx;
+
+    return r->fill(r->t, x, r->arg);
+}
+
 static struct error *commit_task(struct transfer *t,
                                  struct error *(*fill)(struct transfer *t, struct txn *x,
                                                        void *arg),
                                  void *arg)
 {
     const struct commit_info info = {.who = t->user, .task = t->task, .call = t->realm};
+    struct rows r = {t, fill, arg};
 
-    for (int i = 0;; i++) {
-        _cleanup_arena_ struct arena a;
-
-        arena_init(&a);
-        _cleanup_txn_ struct txn *x = txn_new(t->daemon->store, &a);
-        struct error *e = fill(t, x, arg);
-
-        if (!e)
-            e = txn_commit(x, &info);
-        if (!error_is(e, DB_CONFLICT) || i == COMMIT_TRIES)
-            return e;
-        error_free(e);
-    }
+    return txn_run(t->daemon->store, &info, fill_rows, &r);
 }
 
 static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
