@@ -99,7 +99,7 @@ bool workers_run(struct workers *w, void (*fn)(void *arg), void *arg)
     return done;
 }
 
-void workers_stop(struct workers *w)
+void workers_free(struct workers *w)
 {
     if (!w)
         return;
@@ -107,15 +107,8 @@ void workers_stop(struct workers *w)
     w->ending = true;
     pthread_cond_broadcast(&w->work);
     pthread_mutex_unlock(&w->lock);
-    for (; w->n_threads; w->n_threads--)
-        pthread_join(w->threads[w->n_threads - 1], NULL);
-}
-
-void workers_free(struct workers *w)
-{
-    if (!w)
-        return;
-    workers_stop(w);
+    for (unsigned i = 0; i < w->n_threads; i++)
+        pthread_join(w->threads[i], NULL);
     pthread_cond_destroy(&w->work);
     pthread_mutex_destroy(&w->lock);
     free(w->ring);

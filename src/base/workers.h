@@ -6,7 +6,7 @@
  * none is idle, up to the maximum, and stay. The queue is bounded too: a full pool says so at
  * once, so that the caller can refuse (503) instead of piling up.
  *
- * Threads: workers_run from any thread, the end from one that is not a worker.
+ * Threads: workers_run from any thread, workers_free from one that is not a worker.
  */
 
 #include "base/error.h"
@@ -16,10 +16,7 @@ struct workers;
 /* name: prefix of the threads' names, at most 10 characters. */
 _must_check_ struct error *workers_new(const char *name, unsigned max_threads, unsigned max_queue,
                                        struct workers **ret);
-/* Runs what is queued, then ends the threads; from its beginning workers_run answers false. For
- * owners whose work uses other things that end in between. NULL is accepted. */
-void workers_stop(struct workers *w);
-/* Also stops it. NULL is accepted. */
+/* Runs what is queued, then ends the threads. */
 void workers_free(struct workers *w);
 
 /* Queues fn(arg). False (nothing happens) when the queue is full or the pool is ending. */

@@ -92,14 +92,10 @@ static struct error *start_threads(struct parts *p)
 
 static void stop_threads(struct parts *p)
 {
-    /* Calls and steps under way end first: they use all that follows. */
-    workers_stop(p->d.workers);
-    workers_stop(p->d.transfers);
     engine_free(p->d.engine);
     waiting_free(p->d.waiting);
     workers_free(p->d.workers);
     workers_free(p->d.transfers);
-    hostd_close(p->d.hostd); /* the last that could ask has ended */
     sessions_free(p->d.sessions);
 }
 
@@ -148,7 +144,7 @@ static struct error *start_hostd(struct parts *p)
 
 static void stop_hostd(struct parts *p)
 {
-    hostd_stop(p->d.hostd); /* workers may still be about to ask; stop_threads ends it */
+    hostd_close(p->d.hostd);
 }
 
 static struct error *start_model(struct parts *p)

@@ -346,31 +346,19 @@ struct error *hostd_open(const struct hostd_config *config, struct hostd **ret)
     return NULL;
 }
 
-void hostd_stop(struct hostd *h)
-{
-    if (!h)
-        return;
-    pthread_mutex_lock(&h->lock);
-    bool stopped = h->stopping;
-
-    h->stopping = true;
-    if (h->fd >= 0)
-        shutdown(h->fd, SHUT_RDWR);
-    pthread_cond_broadcast(&h->connected);
-    pthread_cond_broadcast(&h->retry);
-    pthread_cond_broadcast(&h->notify);
-    pthread_mutex_unlock(&h->lock);
-    if (stopped)
-        return;
-    pthread_join(h->reader, NULL);
-    pthread_join(h->notifier, NULL);
-}
-
 void hostd_close(struct hostd *h)
 {
     if (!h)
         return;
-    hostd_stop(h);
+    pthread_mutex_lock(&h->lock);
+    h->stopping = true;
+    if (h->fd >= 0)
+        shutdown(h->fd, SHUT_RDWR);
+    pthread_cond_broadcast(&h->retry);
+    pthread_cond_broadcast(&h->notify);
+    pthread_mutex_unlock(&h->lock);
+    pthread_join(h->reader, NULL);
+    pthread_join(h->notifier, NULL);
     assert(list_empty(&h->pending));
     drop_events(h);
     arena_fini(&h->hello_arena);
@@ -389,11 +377,11 @@ static struct error *await_locked(struct hostd *h, int64_t timeout_us)
 {
     struct timespec ts = timespec_of(mono_us() + timeout_us);
 
-    while (h->fd < 0 && !h->stopping) {
+    while (h->fd < 0) {
         if (pthread_cond_timedwait(&h->connected, &h->lock, &ts) == ETIMEDOUT && h->fd < 0)
             return error_errno(ECONNREFUSED, "xenolith-hostd does not answer");
     }
-    return h->stopping ? error_errno(ECONNREFUSED, "xenolith-hostd was let go") : NULL;
+    return NULL;
 }
 
 struct error *hostd_await(struct hostd *h, int64_t timeout_us)

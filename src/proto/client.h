@@ -36,10 +36,7 @@ struct hostd_config {
 
 /* Returns at once; fails only if threads cannot be started. Strings are copied. */
 _must_check_ struct error *hostd_open(const struct hostd_config *config, struct hostd **ret);
-/* Ends the connection: calls in flight and later ones fail at once. No callback runs after it
- * returns. One thread. NULL is accepted. */
-void hostd_stop(struct hostd *h);
-/* Also stops it. No call may be in flight, nor come. NULL is accepted. */
+/* No call may be in flight. No callback runs after it returns. NULL is accepted. */
 void hostd_close(struct hostd *h);
 /* Waits until hostd has answered hello; ECONNREFUSED when the time is up. For start-up. */
 _must_check_ struct error *hostd_await(struct hostd *h, int64_t timeout_us);
