@@ -57,6 +57,7 @@ struct hostd {
     pthread_t reader, notifier;
     int fd; /* -1 = none; closed by the reader only, with both locks */
     bool stopping;
+    bool cut; /* the threads have ended */
     uint64_t next_id;
     struct list pending;
     struct list events;
@@ -346,19 +347,28 @@ struct error *hostd_open(const struct hostd_config *config, struct hostd **ret)
     return NULL;
 }
 
-void hostd_close(struct hostd *h)
+void hostd_cut(struct hostd *h)
 {
-    if (!h)
+    if (!h || h->cut)
         return;
     pthread_mutex_lock(&h->lock);
     h->stopping = true;
     if (h->fd >= 0)
         shutdown(h->fd, SHUT_RDWR);
+    pthread_cond_broadcast(&h->connected);
     pthread_cond_broadcast(&h->retry);
     pthread_cond_broadcast(&h->notify);
     pthread_mutex_unlock(&h->lock);
     pthread_join(h->reader, NULL);
     pthread_join(h->notifier, NULL);
+    h->cut = true;
+}
+
+void hostd_close(struct hostd *h)
+{
+    if (!h)
+        return;
+    hostd_cut(h);
     assert(list_empty(&h->pending));
     drop_events(h);
     arena_fini(&h->hello_arena);
@@ -378,6 +388,8 @@ static struct error *await_locked(struct hostd *h, int64_t timeout_us)
     struct timespec ts = timespec_of(mono_us() + timeout_us);
 
     while (h->fd < 0) {
+        if (h->stopping)
+            return error_errno(ECONNRESET, "xenolith-hostd was let go");
         if (pthread_cond_timedwait(&h->connected, &h->lock, &ts) == ETIMEDOUT && h->fd < 0)
             return error_errno(ECONNREFUSED, "xenolith-hostd does not answer");
     }
@@ -472,8 +484,9 @@ static struct error *exchange(struct hostd *h, struct pending *p, const struct h
     return TAKE_PTR(p->failed);
 }
 
-struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct arena *arena,
-                         void *ret, int *fds, size_t *n_fds)
+/* One attempt. */
+static struct error *call_once(struct hostd *h, int call_id, const void *args, struct arena *arena,
+                               void *ret, int *fds, size_t *n_fds, bool *ret_lost)
 {
     const struct host_call_info *call = &host_calls[call_id];
     struct pending p = {.answer = FRAME_INIT};
@@ -494,10 +507,39 @@ struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct 
     e = exchange(h, &p, call, &text, fds, n_fds && call->fds_in ? *n_fds : 0);
     if (call->secret)
         explicit_bzero(text.s, text.len);
+    *ret_lost = e && (e->errnum == ECONNRESET || e->errnum == EPIPE);
     if (!e)
         e = take_answer(&p, call, arena, ret, fds, n_fds);
     frame_fini(&p.answer);
     json_decref(p.json);
     pthread_cond_destroy(&p.wake);
     return e;
+}
+
+static bool is_stopping(struct hostd *h)
+{
+    pthread_mutex_lock(&h->lock);
+    bool stopping = h->stopping;
+
+    pthread_mutex_unlock(&h->lock);
+    return stopping;
+}
+
+struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct arena *arena,
+                         void *ret, int *fds, size_t *n_fds)
+{
+    int64_t patience = 0;
+
+    for (;;) {
+        bool lost = false;
+        struct error *e = call_once(h, call_id, args, arena, ret, fds, n_fds, &lost);
+        int64_t now = mono_us();
+
+        if (!lost || is_stopping(h) || (patience && now >= patience))
+            return e;
+        /* hostd was restarted under the call; the next one knows nothing of it. */
+        if (!patience)
+            patience = now + HOSTD_PATIENCE_US;
+        log_and_free(LOG_INFO, e, "%s is asked again", host_calls[call_id].name);
+    }
 }

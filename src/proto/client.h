@@ -8,7 +8,8 @@
  * Any number of threads call at once; each blocks until its own answer, its call's time limit, or
  * the loss of the connection. The connection is made in the background and made again whenever it
  * is lost; a call made while there is none waits for one, at most HOSTD_PATIENCE_US. A call in
- * flight when hostd goes away fails with ECONNRESET ("hostd went away"): all calls can be repeated.
+ * flight when hostd goes away is made again, since all calls can be repeated, and fails with
+ * ECONNRESET ("hostd went away") once HOSTD_PATIENCE_US have passed since the first loss.
  *
  * The result may be NULL where nobody wants it.
  *
@@ -36,7 +37,10 @@ struct hostd_config {
 
 /* Returns at once; fails only if threads cannot be started. Strings are copied. */
 _must_check_ struct error *hostd_open(const struct hostd_config *config, struct hostd **ret);
-/* No call may be in flight. No callback runs after it returns. NULL is accepted. */
+/* Lets go: calls in flight and later ones fail with ECONNRESET, no callback runs after it returns.
+ * NULL is accepted. */
+void hostd_cut(struct hostd *h);
+/* Cuts and frees: no call may be in flight any more. NULL is accepted. */
 void hostd_close(struct hostd *h);
 /* Waits until hostd has answered hello; ECONNREFUSED when the time is up. For start-up. */
 _must_check_ struct error *hostd_await(struct hostd *h, int64_t timeout_us);

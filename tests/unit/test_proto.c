@@ -290,13 +290,10 @@ static void events_come_in_order(void **state)
     assert_int_equal(bed->last_device, 999);
 }
 
-/* The peer dies in the middle of a call: an error that says so, and then all is well again. */
-static void a_lost_hostd_is_found_again(void **state)
+/* A hostd that takes a call and never answers it. Gives back its end of the connection. */
+static int take_a_call(pthread_t *caller, struct error **e)
 {
-    struct host_vm_start_result r;
-    struct error *e;
     int listener, fd;
-    pthread_t t;
 
     host_server_stop(bed->server);
     bed->server = NULL;
@@ -312,18 +309,45 @@ static void a_lost_hostd_is_found_again(void **state)
     message_add_result(&text, 0, &host_calls[HOST_CALL_HELLO], &h);
     assert_null(frame_send(fd, text.s, text.len, NULL, 0));
     await(&bed->connects, 1);
-    pthread_create(&t, NULL, pause_vm, &e);
+    pthread_create(caller, NULL, pause_vm, e);
     frame_fini(&f);
-    assert_null(frame_recv(fd, FRAME_MAX_CALL, &f)); /* the call has arrived; no answer */
-    close(fd);
+    assert_null(frame_recv(fd, FRAME_MAX_CALL, &f));
     close(listener);
-    pthread_join(t, NULL);
-    assert_non_null(e);
-    assert_int_equal(e->errnum, ECONNRESET);
-    error_free(e);
+    return fd;
+}
+
+/* The peer dies in the middle of a call: the call is made again, and its caller notices nothing. */
+static void a_lost_hostd_is_found_again(void **state)
+{
+    struct host_vm_start_result r;
+    struct error *e;
+    pthread_t t;
+    int fd = take_a_call(&t, &e);
+
+    bed->release = true;
+    close(fd);
     start_server();
-    assert_null(call_start("u", &r)); /* waits for the connection */
+    pthread_join(t, NULL);
+    assert_null(e);
+    assert_null(call_start("u", &r));
     await(&bed->connects, 2);
+}
+
+static void letting_go_fails_the_calls_under_way(void **state)
+{
+    struct host_vm_start_result r;
+    struct error *e, *later;
+    pthread_t t;
+    int fd = take_a_call(&t, &e);
+
+    hostd_cut(bed->client);
+    pthread_join(t, NULL);
+    later = call_start("u", &r);
+    assert_int_equal(e->errnum, ECONNRESET);
+    assert_int_equal(later->errnum, ECONNRESET);
+    error_free(e);
+    error_free(later);
+    close(fd);
 }
 
 static int raw_connection(void)
@@ -416,6 +440,7 @@ int main(void)
         T(a_slow_call_holds_nobody_up),
         T(events_come_in_order),
         T(a_lost_hostd_is_found_again),
+        T(letting_go_fails_the_calls_under_way),
         T(bad_callers_are_told_or_cut_off),
         T(unasked_descriptors_are_refused),
         T(a_call_learns_that_nobody_waits),
