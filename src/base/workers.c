@@ -2,6 +2,7 @@
 #include "base/workers.h"
 
 #include "base/mem.h"
+#include "base/world.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -18,8 +19,9 @@ struct workers {
 
     pthread_mutex_t lock; /* rank: leaf */
     pthread_cond_t work;
-    struct job *ring; /* max_queue slots */
-    unsigned head;    /* oldest job */
+    pthread_cond_t settled; /* nothing is queued, nobody works */
+    struct job *ring;       /* max_queue slots */
+    unsigned head;          /* oldest job */
     unsigned queued;
     unsigned idle; /* threads that wait */
     unsigned n_threads;
@@ -32,6 +34,7 @@ struct error *workers_new(const char *name, unsigned max_threads, unsigned max_q
 {
     assert(max_threads && max_queue);
     struct workers *w = xnew(struct workers);
+    pthread_condattr_t attr;
 
     snprintf(w->name, sizeof(w->name), "%s", name);
     w->max_threads = max_threads;
@@ -40,6 +43,10 @@ struct error *workers_new(const char *name, unsigned max_threads, unsigned max_q
     w->threads = xnew_array(pthread_t, max_threads);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->settled, &attr);
+    pthread_condattr_destroy(&attr);
     *ret = w;
     return NULL;
 }
@@ -52,6 +59,8 @@ static void *worker_main(void *arg)
     for (;;) {
         while (!w->queued && !w->ending) {
             w->idle++;
+            if (w->idle == w->n_threads)
+                pthread_cond_broadcast(&w->settled);
             pthread_cond_wait(&w->work, &w->lock);
             w->idle--;
         }
@@ -99,6 +108,21 @@ bool workers_run(struct workers *w, void (*fn)(void *arg), void *arg)
     return done;
 }
 
+bool workers_settle(struct workers *w, int64_t timeout_us)
+{
+    const int64_t end = mono_us() + timeout_us;
+    const struct timespec ts = {.tv_sec = end / SECOND_US, .tv_nsec = end % SECOND_US * 1000};
+    int r = 0;
+
+    pthread_mutex_lock(&w->lock);
+    while ((w->queued || w->idle < w->n_threads) && r == 0)
+        r = pthread_cond_timedwait(&w->settled, &w->lock, &ts);
+    bool settled = !w->queued && w->idle == w->n_threads;
+
+    pthread_mutex_unlock(&w->lock);
+    return settled;
+}
+
 void workers_free(struct workers *w)
 {
     if (!w)
@@ -110,6 +134,7 @@ void workers_free(struct workers *w)
     for (unsigned i = 0; i < w->n_threads; i++)
         pthread_join(w->threads[i], NULL);
     pthread_cond_destroy(&w->work);
+    pthread_cond_destroy(&w->settled);
     pthread_mutex_destroy(&w->lock);
     free(w->ring);
     free(w->threads);

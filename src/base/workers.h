@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 
+#include <stdint.h>
+
 struct workers;
 
 /* name: prefix of the threads' names, at most 10 characters. */
@@ -18,6 +20,9 @@ _must_check_ struct error *workers_new(const char *name, unsigned max_threads, u
                                        struct workers **ret);
 /* Runs what is queued, then ends the threads. */
 void workers_free(struct workers *w);
+
+/* Waits until nothing is queued and no thread works, at most timeout_us; false = time is up. */
+bool workers_settle(struct workers *w, int64_t timeout_us);
 
 /* Queues fn(arg). False (nothing happens) when the queue is full or the pool is ending. */
 _must_check_ bool workers_run(struct workers *w, void (*fn)(void *arg), void *arg);

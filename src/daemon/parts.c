@@ -20,6 +20,7 @@
 #include "task/waiting.h"
 #include "wire/static_files.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -90,12 +91,14 @@ static struct error *start_threads(struct parts *p)
     return NULL;
 }
 
+/* Nobody asks hostd or wakes anybody any more, so whoever still runs ends soon. */
 static void stop_threads(struct parts *p)
 {
-    engine_free(p->d.engine);
-    waiting_free(p->d.waiting);
+    waiting_stop(p->d.waiting);
     workers_free(p->d.workers);
     workers_free(p->d.transfers);
+    engine_free(p->d.engine);
+    waiting_free(p->d.waiting);
     sessions_free(p->d.sessions);
 }
 
@@ -160,6 +163,9 @@ static void stop_model(struct parts *p)
 {
     chores_stop(p->chores);
     engine_stop(p->d.engine);
+    workers_settle(p->d.workers, DRAIN_US);
+    atomic_store(&p->d.leaving, true);
+    hostd_cut(p->d.hostd);
 }
 
 static struct error *note_port(struct parts *p, const char *name, uint16_t port)
@@ -217,7 +223,7 @@ static void stop_server(struct parts *p)
 {
     http_handlers_stop();
     if (p->d.server)
-        p->drained = server_stop(p->d.server, DRAIN_US);
+        server_pause(p->d.server);
 }
 
 static const struct part {
@@ -225,14 +231,14 @@ static const struct part {
     struct error *(*start)(struct parts *p);
     void (*stop)(struct parts *p);
 } table[] = {
-    {"state directory", start_state, stop_state}, {"store", start_store, stop_store},
-    {"threads", start_threads, stop_threads},     {"host", start_hostd, stop_hostd},
+    {"state directory", start_state, stop_state}, {"host", start_hostd, stop_hostd},
+    {"store", start_store, stop_store},           {"threads", start_threads, stop_threads},
     {"model", start_model, stop_model},           {"server", start_server, stop_server},
 };
 
 struct error *parts_start(struct parts *p, const struct options *o)
 {
-    *p = (struct parts){.options = o, .lock_fd = -1, .drained = true};
+    *p = (struct parts){.options = o, .lock_fd = -1};
     p->d.state_dir = o->state_dir;
     p->d.version = XENOLITH_VERSION;
     for (; p->started < ARRAY_SIZE(table); p->started++) {
@@ -250,11 +256,14 @@ void parts_stop(struct parts *p)
 {
     while (p->started > 0)
         table[--p->started].stop(p);
-    /* The server's memory outlives the workers, which may still answer requests while they end. */
-    if (!p->drained)
-        return; /* calls whose plans go on with the next daemon were never answered */
-    if (p->d.server)
+    /* The server outlives the workers, which answer requests while they end. Those left are none.
+     */
+    if (p->d.server) {
+        bool all = server_stop(p->d.server, DRAIN_US);
+
+        assert(all);
         server_free(p->d.server);
+    }
     tls_free(p->tls);
     static_files_free(p->files);
     setup_end(&p->d);

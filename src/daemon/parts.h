@@ -22,7 +22,6 @@ struct parts {
     int lock_fd; /* <state>/run/xenolithd.lock: one daemon per state directory */
     unsigned started;
     bool reconciled;
-    bool drained; /* every request was answered */
 };
 
 _must_check_ struct error *parts_start(struct parts *p, const struct options *o);

@@ -68,20 +68,23 @@ static void job_wake(struct waiter *w, bool timed_out)
     job_queue(j);
 }
 
+static void leave_parked(struct waiter *w)
+{
+    job_leave(container_of(w, struct job, waiter));
+}
+
 static void park(struct job *j, const bool of_interest[CLASS_MAX], const struct interest *only,
                  int64_t deadline, uint64_t seen)
 {
-    struct waiting *w = j->call.daemon->waiting;
 
     memcpy(j->waiter.classes, of_interest, sizeof(j->waiter.classes));
     j->waiter.only = only;
     j->waiter.deadline_us = deadline;
     j->waiter.wake = job_wake;
+    j->waiter.leave = leave_parked;
     j->call.timed_out = false;
-    waiting_add(w, &j->waiter, seen);
-    /* The peer may have left before the waiter was there to be removed. */
-    if (j->rq && http_is_gone(j->rq))
-        waiting_kick(w, &j->waiter);
+    if (!waiting_add(j->call.daemon->waiting, &j->waiter, seen))
+        job_leave(j);
 }
 
 void job_gone(void *ctx, struct http_request *rq)
@@ -183,6 +186,10 @@ static void on_plan_done(void *ctx, const struct error *error, json_t *result)
     size_t n = 0;
     struct error *e = NULL;
 
+    if (engine_is_left(error)) {
+        job_leave(j);
+        return;
+    }
     if (error)
         e = error_api_v(error->code, (const char *const *)error->params, error->n_params);
     else if (t && t->kind != K_VOID && result)
@@ -260,6 +267,12 @@ static bool run_once(struct job *j)
     }
     if (e && c->plan)
         plan_discard(TAKE_PTR(c->plan));
+    if (e && atomic_load(&c->daemon->leaving)) {
+        error_free(e); /* most likely hostd was let go */
+        txn_free(TAKE_PTR(t));
+        job_leave(j);
+        return true;
+    }
     if (error_is(e, DB_CONFLICT)) {
         error_free(e);
         txn_free(TAKE_PTR(t));
@@ -284,6 +297,10 @@ static bool run_once(struct job *j)
 
 void job_run(struct job *j)
 {
+    if (atomic_load(&j->call.daemon->leaving)) {
+        job_leave(j);
+        return;
+    }
     if (j->rq && http_is_gone(j->rq) && (j->call.msg->flags & MSG_PARK)) {
         job_finish(j, err_internal_error("the client is gone"), NULL, 0);
         return;
@@ -373,6 +390,26 @@ static void release(struct job *j)
     j->call.raw = NULL;
 }
 
+static void free_async(struct job *j)
+{
+    release(j);
+    arena_fini(&j->own);
+    free(j);
+}
+
+void job_leave(struct job *j)
+{
+    struct http_request *rq = j->rq;
+
+    stop_contending(j);
+    if (!rq) {
+        free_async(j);
+        return;
+    }
+    release(j);
+    http_drop(rq);
+}
+
 void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n)
 {
     stop_contending(j);
@@ -384,9 +421,7 @@ void job_finish(struct job *j, struct error *e, const struct iovec *value, size_
         if (e)
             async_end(j, e);
         error_free(e);
-        release(j);
-        arena_fini(&j->own);
-        free(j);
+        free_async(j);
         return;
     }
     struct rpc_answer answer;

@@ -44,6 +44,8 @@ void job_run(struct job *j);
 void job_queue(struct job *j);
 /* Answers (or writes the task row) and frees. e is freed; result pieces are encoded values. */
 void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n);
+/* The daemon ends before this call did: frees it, nobody is answered. */
+void job_leave(struct job *j);
 /* For a peer that went away: ends a parked job. */
 void job_gone(void *ctx, struct http_request *rq);
 

@@ -3,10 +3,11 @@
 
 /*
  * What one xenolithd is made of, handed to everything that acts: no globals. Set up once by
- * src/daemon before threads start and constant afterwards; each part has its own header and its
- * own locking.
+ * src/daemon before threads start and constant afterwards, but for `leaving`; each part has its own
+ * header and its own locking.
  */
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 struct engine;
@@ -30,4 +31,7 @@ struct daemon {
     const char *host_ref; /* the row of the host this daemon runs on */
     const char *pool_ref;
     const char *version; /* of the product */
+    /* The daemon ends: a call that has committed nothing yet is given up, what it would have
+     * done is for the next daemon. */
+    atomic_bool leaving;
 };

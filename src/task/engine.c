@@ -9,6 +9,7 @@
 #include "task/plan_priv.h"
 #include "task/task_row.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #define PROGRESS_EVERY_US 200000
@@ -48,11 +49,20 @@ static bool is_ending(struct engine *e)
 
 static void forget(struct plan *p);
 
-/* The daemon ends: the plan stays in its row, from which the next one takes it up. Nobody is told,
- * since nothing has ended. */
+/* Plans fail with errors of the API only. */
+bool engine_is_left(const struct error *error)
+{
+    return error && !error->code && error->errnum == ESHUTDOWN;
+}
+
+/* The daemon ends: the plan stays in its row, from which the next one takes it up. */
 static void leave(struct plan *p)
 {
+    _cleanup_error_ struct error *left = error_errno(ESHUTDOWN, "the daemon ends");
+
     log_info("%s is left at step %d of %d", p->label, p->step + 1, p->type->n_steps);
+    if (p->done)
+        p->done(p->done_ctx, left, NULL);
     forget(p);
     plan_free(p);
 }
@@ -229,12 +239,15 @@ static void finish_failure(struct plan *p)
     error_free(why);
 }
 
-/* Lock held, so that engine_free and engine_cancel find either a running plan or a waiter. */
-static void wait_locked(struct engine *e, struct plan *p, uint64_t seen_seq)
+/* Lock held, so that engine_free and engine_cancel find either a running plan or a waiter. False:
+ * the daemon ends. */
+static bool wait_locked(struct engine *e, struct plan *p, uint64_t seen_seq)
 {
+    if (!waiting_add(e->daemon->waiting, &p->waiter, seen_seq))
+        return false;
     e->running--;
     e->waiting++;
-    waiting_add(e->daemon->waiting, &p->waiter, seen_seq);
+    return true;
 }
 
 /* Hands a running plan to a worker; if none will take it, it looks again soon. */
@@ -244,8 +257,11 @@ static void give_to_worker(struct engine *e, struct plan *p)
         return;
     pthread_mutex_lock(&e->lock);
     p->waiter.deadline_us = mono_us() + FULL_POOL_WAIT_US;
-    wait_locked(e, p, UINT64_MAX);
+    bool waits = wait_locked(e, p, UINT64_MAX);
+
     pthread_mutex_unlock(&e->lock);
+    if (!waits)
+        leave(p);
 }
 
 /* True: the plan waits and is not this thread's any more. */
@@ -257,36 +273,44 @@ static bool go_to_sleep(struct plan *p)
         return false;
     p->wait_asked = false;
     pthread_mutex_lock(&e->lock);
-    bool ending = e->ending;
+    bool waits = !e->ending && wait_locked(e, p, p->seen_seq);
 
-    if (!ending) {
-        wait_locked(e, p, p->seen_seq);
-        /* Cancelled during the act, when there was no waiter to be woken. */
-        if (plan_is_cancelled(p) && !p->type->no_cancel)
-            waiting_kick(p->daemon->waiting, &p->waiter);
-    }
     pthread_mutex_unlock(&e->lock);
-    if (ending)
+    if (!waits)
         leave(p);
     return true;
 }
 
-static void plan_wake(struct waiter *w, bool timed_out)
+/* True: the plan is to go on. */
+static bool stop_waiting(struct plan *p)
 {
-    struct plan *p = container_of(w, struct plan, waiter);
     struct engine *e = p->daemon->engine;
 
     pthread_mutex_lock(&e->lock);
     e->waiting--;
     e->running++;
-    bool ending = e->ending;
+    bool go_on = !e->ending;
 
     pthread_mutex_unlock(&e->lock);
-    if (ending) {
+    return go_on;
+}
+
+static void plan_wake(struct waiter *w, bool timed_out)
+{
+    struct plan *p = container_of(w, struct plan, waiter);
+
+    if (stop_waiting(p))
+        give_to_worker(p->daemon->engine, p);
+    else
         leave(p);
-        return;
-    }
-    give_to_worker(e, p);
+}
+
+static void plan_leave(struct waiter *w)
+{
+    struct plan *p = container_of(w, struct plan, waiter);
+
+    stop_waiting(p);
+    leave(p);
 }
 
 /* One step forward. False: the plan sleeps, or has ended. */
@@ -372,6 +396,7 @@ void engine_start(struct engine *e, struct plan *p,
     p->done = done;
     p->done_ctx = ctx;
     p->waiter.wake = plan_wake;
+    p->waiter.leave = plan_leave;
     pthread_mutex_lock(&e->lock);
     if (list_empty(&p->link))
         list_append(&e->plans, &p->link); /* found by engine_recover */
@@ -405,7 +430,8 @@ bool engine_cancel(struct engine *e, const char *task_ref)
         if (!streq(p->task_ref, task_ref))
             continue;
         atomic_store(&p->cancelled, true);
-        waiting_kick(e->daemon->waiting, &p->waiter);
+        if (!p->type->no_cancel)
+            waiting_kick(e->daemon->waiting, &p->waiter);
         found = true;
     }
     pthread_mutex_unlock(&e->lock);
@@ -470,6 +496,17 @@ void engine_stop(struct engine *e)
     pthread_mutex_unlock(&e->lock);
 }
 
+/* The lock is not held while a plan's caller is told. */
+static struct plan *take_waiting(struct engine *e)
+{
+    struct plan *p;
+
+    list_foreach (p, &e->plans, link)
+        if (waiting_remove(e->daemon->waiting, &p->waiter))
+            return p;
+    return NULL;
+}
+
 void engine_free(struct engine *e)
 {
     struct plan *p;
@@ -478,12 +515,10 @@ void engine_free(struct engine *e)
         return;
     pthread_mutex_lock(&e->lock);
     e->ending = true;
-    list_foreach (p, &e->plans, link) {
-        if (!waiting_remove(e->daemon->waiting, &p->waiter))
-            continue;
-        list_remove(&p->link);
-        e->waiting--;
-        plan_free(p);
+    while ((p = take_waiting(e))) {
+        pthread_mutex_unlock(&e->lock);
+        plan_leave(&p->waiter);
+        pthread_mutex_lock(&e->lock);
     }
     /* A waiter that could not be removed is on its way into plan_wake. */
     while (e->running || e->waiting)

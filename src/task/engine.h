@@ -14,15 +14,18 @@ struct engine *engine_new(struct daemon *d, const struct plan_type *const *types
 /* From now on no step begins, and one that fails is not undone: plans stay in their rows for the
  * next daemon. To be called before hostd is let go. NULL is accepted. */
 void engine_stop(struct engine *e);
-void engine_free(struct engine *e); /* also waits for running steps */
+/* Waits for running steps, leaves the plans that wait. */
+void engine_free(struct engine *e);
 
 /* After the store is open and hostd answers: takes up the plans found in task rows. */
 _must_check_ struct error *engine_recover(struct engine *e);
 
 /* After the intent was committed. done(ctx, error, result) is called once from any thread; error
- * and result are borrowed; result is a JSON value or NULL (void). done may be NULL. */
+ * and result are borrowed; result is a JSON value or NULL (void). done may be NULL. A plan that was
+ * left for the next daemon has ended neither way: the error is one that engine_is_left() knows. */
 void engine_start(struct engine *e, struct plan *p,
                   void (*done)(void *ctx, const struct error *error, json_t *result), void *ctx);
+bool engine_is_left(const struct error *error);
 /* The transaction of the intent was not committed. */
 void plan_discard(struct plan *p);
 /* For plan_begin_internal: commits t and starts p; discards p on failure. */

@@ -148,9 +148,23 @@ struct error *waiting_new(struct store *store, struct waiting **ret)
     return NULL;
 }
 
-void waiting_free(struct waiting *w)
+static void leave_all(struct waiting *w, struct list *waiters)
 {
-    if (!w)
+    while (!list_empty(waiters)) {
+        struct waiter *it = list_entry(waiters->next, struct waiter, link);
+
+        list_remove(&it->link);
+        it->due = false;
+        pthread_mutex_unlock(&w->lock);
+        if (it->leave)
+            it->leave(it);
+        pthread_mutex_lock(&w->lock);
+    }
+}
+
+void waiting_stop(struct waiting *w)
+{
+    if (!w || w->ending) /* by this thread: nobody else ends it */
         return;
     store_unwatch(w->store, &w->watch);
     pthread_mutex_lock(&w->lock);
@@ -158,6 +172,17 @@ void waiting_free(struct waiting *w)
     pthread_cond_signal(&w->changed);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
+    pthread_mutex_lock(&w->lock);
+    leave_all(w, &w->due);
+    leave_all(w, &w->waiters);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void waiting_free(struct waiting *w)
+{
+    if (!w)
+        return;
+    waiting_stop(w);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->changed);
     free(w);
@@ -177,21 +202,27 @@ bool waiting_touched(struct waiting *w, enum class_id class_id, uint64_t seen_se
     return touched;
 }
 
-void waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq)
+bool waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq)
 {
     bool missed = false;
 
     pthread_mutex_lock(&w->lock);
+    if (w->ending) {
+        pthread_mutex_unlock(&w->lock);
+        return false;
+    }
     for (int i = 1; i < CLASS_MAX; i++)
         missed |= waiter->classes[i] && w->class_seq[i] > seen_seq;
     list_init(&waiter->link);
     waiter->due = waiter->timed_out = false;
     list_append(&w->waiters, &waiter->link);
-    if (missed)
+    if (missed || waiter->kicked)
         make_due(w, waiter, false);
+    waiter->kicked = false;
     /* The thread sleeps until the deadline that was next before this one came. */
     pthread_cond_signal(&w->changed);
     pthread_mutex_unlock(&w->lock);
+    return true;
 }
 
 bool waiting_remove(struct waiting *w, struct waiter *waiter)
@@ -208,7 +239,9 @@ bool waiting_remove(struct waiting *w, struct waiter *waiter)
 void waiting_kick(struct waiting *w, struct waiter *waiter)
 {
     pthread_mutex_lock(&w->lock);
-    if (waiter->link.next && !list_empty(&waiter->link) && !waiter->due) {
+    if (!waiter->link.next || list_empty(&waiter->link)) {
+        waiter->kicked = true;
+    } else if (!waiter->due) {
         make_due(w, waiter, false);
         pthread_cond_signal(&w->changed);
     }

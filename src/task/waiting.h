@@ -29,19 +29,25 @@ struct waiter {
     /* Runs once on the waiting thread, which it must not block; the waiter may be freed or added
      * again in it. */
     void (*wake)(struct waiter *w, bool timed_out);
+    /* Instead, on the thread of waiting_stop: nothing will be published any more. */
+    void (*leave)(struct waiter *w);
     struct list link;
-    bool due, timed_out; /* the module's */
+    bool due, timed_out, kicked; /* the module's; all zero at first */
 };
 
 _must_check_ struct error *waiting_new(struct store *store, struct waiting **ret);
-/* Waiters still there are forgotten, not woken. Before store_close. */
+/* Ends the thread and lets every waiter leave, also those that were due. NULL is accepted. */
+void waiting_stop(struct waiting *w);
+/* Stops; before store_close. */
 void waiting_free(struct waiting *w);
 
 uint64_t waiting_seq(struct waiting *w);
 /* Was that class touched since? */
 bool waiting_touched(struct waiting *w, enum class_id class_id, uint64_t seen_seq);
-void waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq);
+/* False: stopped, the waiter stays the caller's. Else it may be woken, and freed, at once. */
+_must_check_ bool waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq);
 /* True: it was waiting and its wake will not run. */
 bool waiting_remove(struct waiting *w, struct waiter *waiter);
-/* Wakes it now, as if something of interest had happened. */
+/* Wakes it now, as if something of interest had happened; one that does not wait yet, as soon as it
+ * does. */
 void waiting_kick(struct waiting *w, struct waiter *waiter);

@@ -314,9 +314,16 @@ static void notice_gone(struct conn *c)
         fn(c->gone_ctx, c->rq);
 }
 
+/* What comes in is not looked at: no handler may be called. */
+static bool is_held(const struct conn *c)
+{
+    return c->shard->paused && (c->state == CONN_HEAD || c->state == CONN_BODY);
+}
+
 void conn_drain(struct conn *c)
 {
-    bool idle = c->state == CONN_HANDSHAKE || (c->state == CONN_HEAD && !conn_buffered(c));
+    bool idle =
+        c->state == CONN_HANDSHAKE || (c->state == CONN_HEAD && !conn_buffered(c)) || is_held(c);
 
     if (idle)
         conn_close(c);
@@ -326,6 +333,10 @@ void conn_drain(struct conn *c)
 
 static bool step(struct conn *c)
 {
+    if (is_held(c)) {
+        c->deadline_us = TIMER_NEVER;
+        return false;
+    }
     switch (c->state) {
     case CONN_HANDSHAKE:
         return conn_step_handshake(c);

@@ -44,8 +44,10 @@ struct shard {
     atomic_uint load; /* those assigned: for the choice at accept */
     atomic_uint_fast64_t requests;
     atomic_bool draining;      /* no further requests */
+    bool paused;               /* no handler is called: connections wait where they are */
     bool drained;              /* has told the server that no connection is left */
     struct poller_work drain;  /* starts the draining */
+    struct poller_work pause;  /* sets paused */
     struct poller_work resume; /* runs the ready ones */
 };
 
@@ -61,9 +63,10 @@ struct server {
     atomic_uint_fast64_t accepted;
     atomic_uint_fast64_t refused;
 
-    pthread_mutex_t lock; /* rank: leaf; guards n_undrained */
-    pthread_cond_t drained;
+    pthread_mutex_t lock;   /* rank: leaf; guards what follows */
+    pthread_cond_t drained; /* a shard has got that far */
     unsigned n_undrained;
+    unsigned n_unpaused;
 };
 
 enum conn_state {

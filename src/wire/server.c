@@ -75,6 +75,20 @@ void shard_conn_gone(struct shard *sh)
     tell_drained(sh);
 }
 
+static void pause_shard(struct poller_work *work)
+{
+    struct shard *sh = container_of(work, struct shard, pause);
+    struct server *s = sh->server;
+
+    if (sh == s->shards)
+        listeners_close(s);
+    sh->paused = true;
+    pthread_mutex_lock(&s->lock);
+    s->n_unpaused--;
+    pthread_cond_signal(&s->drained);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void drain(struct poller_work *work)
 {
     struct shard *sh = container_of(work, struct shard, drain);
@@ -93,6 +107,7 @@ static struct error *shard_init(struct shard *sh, struct server *s)
     list_init(&sh->conns);
     list_init(&sh->ready);
     sh->drain.fn = drain;
+    sh->pause.fn = pause_shard;
     sh->resume.fn = resume;
     return poller_new(&sh->poller);
 }
@@ -204,6 +219,19 @@ static void run_leftovers(struct server *s)
         poller_stop(s->shards[i].poller);
         poller_run(s->shards[i].poller);
     }
+}
+
+void server_pause(struct server *s)
+{
+    if (!s->started)
+        return;
+    s->n_unpaused = s->n_shards;
+    for (unsigned i = 0; i < s->n_shards; i++)
+        poller_post(s->shards[i].poller, &s->shards[i].pause);
+    pthread_mutex_lock(&s->lock);
+    while (s->n_unpaused)
+        pthread_cond_wait(&s->drained, &s->lock);
+    pthread_mutex_unlock(&s->lock);
 }
 
 bool server_stop(struct server *s, int64_t drain_us)

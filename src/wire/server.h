@@ -142,6 +142,9 @@ _must_check_ struct error *server_listen_unix(struct server *s, const char *path
 _must_check_ struct error *server_listen_tcp(struct server *s, const char *address, uint16_t port,
                                              enum http_peer_kind kind, uint16_t *ret_port);
 _must_check_ struct error *server_start(struct server *s);
+/* Listeners are closed and no handler runs any more when this returns; requests under way go on.
+ * Before a server_stop, where what requests need goes before the server does. Not on a poller. */
+void server_pause(struct server *s);
 /* Closes listeners and idle connections at once, lets running requests end (their on_gone is
  * called) for at most drain_us, then ends the pollers. Streams that were taken live on. True: every
  * request has been ended; else the server must not be freed. */

@@ -244,6 +244,11 @@ class Daemons:
             setattr(self, name, None)
 
 
+    def check_sanitizers(self):
+        for name in ("xenolithd", "xenolith-hostd"):
+            assert "Sanitizer" not in self.log(name), self.log(name)[-8000:]
+
+
 @pytest.fixture(scope="session")
 def daemons():
     state = tempfile.mkdtemp(prefix="xenolith-api-")
@@ -252,8 +257,7 @@ def daemons():
         d.start()
         yield d
         d.stop()
-        for name in ("xenolithd", "xenolith-hostd"):
-            assert "Sanitizer" not in d.log(name), d.log(name)[-8000:]
+        d.check_sanitizers()
     finally:
         d.sweep()
         keep = os.environ.get("XENOLITH_KEEP")
@@ -270,6 +274,8 @@ def fresh_daemons(tmp_path_factory):
     try:
         d.start()
         yield d
+        d.stop()
+        d.check_sanitizers()
     finally:
         d.sweep()
         shutil.rmtree(state, ignore_errors=True)
