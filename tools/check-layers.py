@@ -9,6 +9,7 @@ from checklib import Findings, files, read
 # folder -> project folders it may include, besides itself. "gen" is what the generator writes.
 XENOLITHD = {
     "base": "",
+    "sandbox": "base",
     "value": "base",
     "db": "base value",
     "model": "base value gen db",
@@ -21,7 +22,7 @@ XENOLITHD = {
     "stream": "base value gen db model wire event auth task rpc proto",
     "metrics": "base value gen db model wire event task rpc",
     "api": "base value gen db model rules wire event auth task rpc stream metrics proto",
-    "daemon": "base value gen db model rules wire event auth task rpc stream metrics api proto",
+    "daemon": "base value gen db model rules wire event auth task rpc stream metrics api proto sandbox",
 }
 HOSTD = {
     "proto": "base value gen",

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xenolithd: starts the parts, waits for a signal, stops them. */
 #include "base/log.h"
+#include "base/mem.h"
 #include "daemon/parts.h"
+#include "daemon/sandbox.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +12,24 @@ static int fail(struct error *e)
 {
     log_and_free(LOG_ERROR, e, "cannot start");
     return 1;
+}
+
+/* Before the first thread: the kernel keeps to each thread what it was when it started. */
+static struct error *enter_sandbox(const struct options *o)
+{
+    struct sandbox_options box = {
+        .user = o->user, .state_dir = o->state_dir, .web_dir = o->web_dir, .tell = o->debug};
+    const char *const where[] = {o->http, o->tls};
+    uint16_t ports[ARRAY_SIZE(where)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
+        _cleanup_free_ char *address = NULL;
+
+        if (!streq(where[i], "off"))
+            TRY(options_address(where[i], &address, &ports[box.n_ports++]));
+    }
+    box.ports = ports;
+    return sandbox_enter(&box);
 }
 
 int main(int argc, char **argv)
@@ -30,6 +50,9 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
+    e = enter_sandbox(&o);
+    if (e)
+        return fail(e);
     e = parts_start(&p, &o);
     if (e) {
         parts_stop(&p);

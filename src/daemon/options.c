@@ -15,6 +15,8 @@ static const char help[] =
     "  --http ADDRESS:PORT   plain HTTP, default 127.0.0.1:8080; `off` for none\n"
     "  --tls ADDRESS:PORT    HTTPS, default 127.0.0.1:8443; `off` for none\n"
     "  --web DIR             files served to GET requests\n"
+    "  --hostd SOCKET        where xenolith-hostd listens, default DIR/run/hostd\n"
+    "  --user NAME           started by root: become this user first\n"
     "  --login-delay SECONDS how long a refused login waits for its answer, default 5\n"
     "  --debug               more log lines\n"
     "  --version             print the version and exit\n"
@@ -22,13 +24,26 @@ static const char help[] =
     "\n"
     "The local socket is DIR/run/xapi: its owner and root need no password there.\n";
 
-enum { OPT_STATE = 256, OPT_HTTP, OPT_TLS, OPT_WEB, OPT_DELAY, OPT_DEBUG, OPT_VERSION, OPT_HELP };
+enum {
+    OPT_STATE = 256,
+    OPT_HTTP,
+    OPT_TLS,
+    OPT_WEB,
+    OPT_HOSTD,
+    OPT_USER,
+    OPT_DELAY,
+    OPT_DEBUG,
+    OPT_VERSION,
+    OPT_HELP
+};
 
 static const struct option long_options[] = {
     {"state", required_argument, NULL, OPT_STATE},
     {"http", required_argument, NULL, OPT_HTTP},
     {"tls", required_argument, NULL, OPT_TLS},
     {"web", required_argument, NULL, OPT_WEB},
+    {"hostd", required_argument, NULL, OPT_HOSTD},
+    {"user", required_argument, NULL, OPT_USER},
     {"login-delay", required_argument, NULL, OPT_DELAY},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -61,6 +76,12 @@ static struct error *take(int c, struct options *o)
         return NULL;
     case OPT_WEB:
         o->web_dir = optarg;
+        return NULL;
+    case OPT_HOSTD:
+        o->hostd = optarg;
+        return NULL;
+    case OPT_USER:
+        o->user = optarg;
         return NULL;
     case OPT_DELAY:
         return parse_delay(optarg, &o->login_delay_us);

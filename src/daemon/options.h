@@ -12,6 +12,8 @@ struct options {
     const char *http; /* "ADDRESS:PORT", "off" */
     const char *tls;
     const char *web_dir; /* NULL = no pages */
+    const char *hostd;   /* socket of xenolith-hostd, NULL = <state>/run/hostd */
+    const char *user;    /* to become when started as root, NULL = stay */
     int64_t login_delay_us;
     bool debug;
 };

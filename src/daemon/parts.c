@@ -128,7 +128,8 @@ static void on_connect(void *ctx, const struct host_hello_result *hello)
 
 static struct error *start_hostd(struct parts *p)
 {
-    _cleanup_free_ char *socket = state_path(p, "run/hostd");
+    const char *given = p->options->hostd;
+    _cleanup_free_ char *socket = given ? xstrdup(given) : state_path(p, "run/hostd");
     const struct hostd_config config = {
         .socket_path = socket,
         .version = p->d.version,

@@ -119,14 +119,17 @@ class Daemons:
 
     def _spawn(self, program, *args):
         log = open(self.logs / f"{program}.log", "ab")
+        # A system call that the sandbox refuses ends xenolithd, so that no test can miss it.
         return subprocess.Popen([PROGRAMS[program], "--state", self.state, *args], stdin=subprocess.DEVNULL,
-                                stdout=log, stderr=log, start_new_session=True)
+                                stdout=log, stderr=log, start_new_session=True,
+                                env={"XENOLITH_SANDBOX": "die", **os.environ})
 
-    def start_hostd(self):
-        self.hostd = self._spawn("xenolith-hostd", "--hv", self.hv)
+    def start_hostd(self, extra=()):
+        self.hostd = self._spawn("xenolith-hostd", "--hv", self.hv, *extra)
 
-    def start_xapi(self):
-        self.xapi = self._spawn("xenolithd", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--login-delay", "0")
+    def start_xapi(self, extra=()):
+        self.xapi = self._spawn("xenolithd", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--login-delay", "0",
+                                *extra)
 
     def start(self):
         self.start_hostd()
