@@ -57,3 +57,8 @@ bool uuid_is_valid(const char *s)
     }
     return s[UUID_LEN] == 0;
 }
+
+bool uuid_is_plain(const char *s)
+{
+    return uuid_is_valid(s) && !strpbrk(s, "ABCDEF");
+}

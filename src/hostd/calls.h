@@ -10,6 +10,8 @@
 
 /* INVALID_VALUE [what, uuid] unless it is a UUID in lower case. */
 _must_check_ struct error *check_uuid(const char *what, const char *uuid);
+/* A count for the checks of hv.h; -1, which they refuse, for what is out of all reason. */
+int small_number(int64_t n);
 /* -1 = none of them */
 int name_index(const char *const *names, int n, const char *name);
 /* A drive as the record keeps it, checked. Strings are d's. */

@@ -8,6 +8,7 @@
 #include "base/uuid.h"
 #include "base/world.h"
 #include "gen/errors.h"
+#include "hostd/calls.h"
 #include "hostd/machine.h"
 #include "proto/server.h"
 #include "storage/sr_driver.h"
@@ -16,7 +17,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define VIRTUAL_SIZE_MAX (64ll << 40)
+#define VIRTUAL_SIZE_MAX  (64ll << 40)
+#define DEVICE_CONFIG_MAX (8u << 10)
 
 static struct storage *storage_of(struct host_call *c)
 {
@@ -25,25 +27,29 @@ static struct storage *storage_of(struct host_call *c)
     return m->storage;
 }
 
-static struct error *check_id(const char *what, const char *id)
-{
-    return uuid_is_valid(id) ? NULL : err_invalid_value(what, id);
-}
-
 static struct error *check_ids(const char *sr, const char *vdi)
 {
-    TRY(check_id("sr", sr));
-    return check_id("vdi", vdi);
+    TRY(check_uuid("sr", sr));
+    return check_uuid("vdi", vdi);
 }
 
-static struct sr_spec spec_of(const char *uuid, const char *type,
-                              const struct map_string_string *config)
+/* It is kept in a small file, which must be readable again. */
+static struct error *spec_of(const char *uuid, const char *type,
+                             const struct map_string_string *config, struct sr_spec *ret)
 {
-    return (struct sr_spec){
+    size_t total = 0;
+
+    TRY(check_uuid("sr", uuid));
+    for (size_t i = 0; i < config->n; i++)
+        total += strlen(config->k[i]) + strlen(config->v[i]) + 8;
+    if (total > DEVICE_CONFIG_MAX)
+        return err_invalid_value("device_config", "too long");
+    *ret = (struct sr_spec){
         .uuid = uuid,
         .type = type,
         .device_config = {.n = config->n, .k = config->k, .v = config->v},
     };
+    return NULL;
 }
 
 static struct map map_of(const struct map_string_string *m)
@@ -54,34 +60,34 @@ static struct map map_of(const struct map_string_string *m)
 struct error *host_sr_create(struct host_call *c, const struct host_sr_create_args *a,
                              struct host_sr_create_result *ret)
 {
-    struct sr_spec spec = spec_of(a->uuid, a->type, &a->device_config);
+    struct sr_spec spec;
 
-    TRY(check_id("sr", a->uuid));
+    TRY(spec_of(a->uuid, a->type, &a->device_config, &spec));
     return sr_create(storage_of(c), &spec);
 }
 
 struct error *host_sr_attach(struct host_call *c, const struct host_sr_attach_args *a,
                              struct host_sr_attach_result *ret)
 {
-    struct sr_spec spec = spec_of(a->uuid, a->type, &a->device_config);
+    struct sr_spec spec;
 
-    TRY(check_id("sr", a->uuid));
+    TRY(spec_of(a->uuid, a->type, &a->device_config, &spec));
     return sr_attach(storage_of(c), &spec);
 }
 
 struct error *host_sr_detach(struct host_call *c, const struct host_sr_detach_args *a,
                              struct host_sr_detach_result *ret)
 {
-    TRY(check_id("sr", a->uuid));
+    TRY(check_uuid("sr", a->uuid));
     return sr_detach(storage_of(c), a->uuid);
 }
 
 struct error *host_sr_destroy(struct host_call *c, const struct host_sr_destroy_args *a,
                               struct host_sr_destroy_result *ret)
 {
-    struct sr_spec spec = spec_of(a->uuid, a->type, &a->device_config);
+    struct sr_spec spec;
 
-    TRY(check_id("sr", a->uuid));
+    TRY(spec_of(a->uuid, a->type, &a->device_config, &spec));
     return sr_destroy(storage_of(c), &spec);
 }
 
@@ -90,7 +96,7 @@ struct error *host_sr_stat(struct host_call *c, const struct host_sr_stat_args *
 {
     struct sr_stat stat;
 
-    TRY(check_id("sr", a->uuid));
+    TRY(check_uuid("sr", a->uuid));
     TRY(sr_stat(storage_of(c), a->uuid, &stat));
     *ret = (struct host_sr_stat_result){
         .size = stat.size, .used = stat.used, .virtual_allocation = stat.virtual_allocation};
@@ -147,7 +153,7 @@ struct error *host_sr_scan(struct host_call *c, const struct host_sr_scan_args *
     struct arena *arena = host_call_arena(c);
     struct vdi_list_info list;
 
-    TRY(check_id("sr", a->uuid));
+    TRY(check_uuid("sr", a->uuid));
     TRY(sr_scan(storage_of(c), a->uuid, &list));
     struct host_vdi_rec *vdis = arena_array(arena, struct host_vdi_rec, list.n);
 
@@ -233,7 +239,7 @@ struct error *host_vdi_snapshot(struct host_call *c, const struct host_vdi_snaps
     struct map props;
 
     TRY(check_ids(a->sr, a->uuid));
-    TRY(check_id("snapshot", a->snapshot));
+    TRY(check_uuid("snapshot", a->snapshot));
     TRY(props_like(c, a->sr, a->uuid, &props));
     TRY(vdi_snapshot(storage_of(c), a->sr, a->uuid, a->snapshot, now_s(), &props));
     TRY(stat_vdi(c, a->sr, a->uuid, &ret->vdi));
@@ -246,7 +252,7 @@ struct error *host_vdi_clone(struct host_call *c, const struct host_vdi_clone_ar
     struct map props;
 
     TRY(check_ids(a->sr, a->uuid));
-    TRY(check_id("clone", a->clone));
+    TRY(check_uuid("clone", a->clone));
     TRY(props_like(c, a->sr, a->uuid, &props));
     TRY(vdi_clone(storage_of(c), a->sr, a->uuid, a->clone, &props));
     TRY(stat_vdi(c, a->sr, a->uuid, &ret->vdi));
@@ -257,7 +263,7 @@ struct error *host_vdi_revert(struct host_call *c, const struct host_vdi_revert_
                               struct host_vdi_revert_result *ret)
 {
     TRY(check_ids(a->sr, a->uuid));
-    TRY(check_id("snapshot", a->snapshot));
+    TRY(check_uuid("snapshot", a->snapshot));
     TRY(vdi_revert(storage_of(c), a->sr, a->uuid, a->snapshot));
     return stat_vdi(c, a->sr, a->uuid, &ret->vdi);
 }
@@ -331,6 +337,7 @@ struct error *host_vdi_copy_progress(struct host_call *c,
 {
     struct copy *copy;
 
+    TRY(check_uuid("copy", a->copy));
     *ret = (struct host_vdi_copy_progress_result){0};
     pthread_mutex_lock(&copies_lock);
     list_foreach (copy, &copies, link) {
@@ -392,9 +399,11 @@ static struct error *parse_handle(struct arena *a, const char *text, struct hand
         const char *at = text + i * (UUID_LEN + 1);
 
         ids[i] = arena_memdup0(a, at, UUID_LEN);
-        if (!uuid_is_valid(ids[i]) || at[UUID_LEN] != '/')
+        if (!uuid_is_plain(ids[i]) || at[UUID_LEN] != '/')
             return err_invalid_value("handle", text);
     }
+    if (!strchr("rw", text[HANDLE_LEN - 1]))
+        return err_invalid_value("handle", text);
     *ret = (struct handle){
         .sr = ids[0], .vdi = ids[1], .use = ids[2], .writable = text[HANDLE_LEN - 1] == 'w'};
     return NULL;

@@ -15,11 +15,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct error *check_uuid(const char *what, const char *uuid)
 {
-    /* One thing, one name: upper case would be another. */
-    return uuid_is_valid(uuid) && !strpbrk(uuid, "ABCDEF") ? NULL : err_invalid_value(what, uuid);
+    return uuid_is_plain(uuid) ? NULL : err_invalid_value(what, uuid);
+}
+
+int small_number(int64_t n)
+{
+    return n < 0 || n > 100000 ? -1 : (int)n;
 }
 
 int name_index(const char *const *names, int n, const char *name)
@@ -41,13 +46,15 @@ static struct error *find_boot_file(struct host_call *c, const char *name, const
     const struct machine *m = host_call_ctx(c);
     const char *own = arena_printf(host_call_arena(c), "%s/boot", m->state_dir);
     const char *const dirs[] = {own, "/boot"};
+    struct stat st;
 
     if (!*name || name[0] == '.' || strchr(name, '/'))
         return err_invalid_value("kernel", name);
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         const char *path = arena_printf(host_call_arena(c), "%s/%s", dirs[i], name);
 
-        if (access(path, R_OK) == 0) {
+        /* A link could lead out of the directory. */
+        if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0) {
             *ret = path;
             return NULL;
         }
@@ -112,6 +119,8 @@ struct error *hv_nic_of(struct machine *m, const char *vm, const struct host_nic
 
     if (n->device < 0 || n->device >= HV_MAX_NICS)
         return err_invalid_device("out of range");
+    if (*n->locking && !spec.disabled)
+        return err_invalid_value("nic.locking", n->locking);
     TRY(net_port(m->net, &spec, &port));
     *ret = (struct hv_nic){
         .device = (int)n->device,
@@ -227,8 +236,8 @@ struct error *host_vm_start(struct host_call *c, const struct host_vm_start_args
         .name = a->name,
         .memory_max = a->memory_max,
         .memory_target = a->memory_target,
-        .vcpus_max = (int)MIN(a->vcpus_max, 100000),
-        .vcpus = (int)MIN(a->vcpus, 100000),
+        .vcpus_max = small_number(a->vcpus_max),
+        .vcpus = small_number(a->vcpus),
         .boot_order = a->boot_order,
         .cmdline = a->cmdline,
         .on_reboot = a->restart_on_reboot ? HV_ACTION_RESTART : HV_ACTION_STOP,

@@ -22,7 +22,7 @@ struct error *host_vm_set_vcpus(struct host_call *c, const struct host_vm_set_vc
     struct machine *m = host_call_ctx(c);
 
     TRY(check_uuid("uuid", a->uuid));
-    return hv_set_vcpus(m->hv, a->uuid, (int)MIN(a->vcpus, 100000));
+    return hv_set_vcpus(m->hv, a->uuid, small_number(a->vcpus));
 }
 
 struct error *host_vm_set_on_reboot(struct host_call *c, const struct host_vm_set_on_reboot_args *a,

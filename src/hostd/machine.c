@@ -36,6 +36,29 @@ static struct error *make_directories(struct machine *m)
     return NULL;
 }
 
+/* Who may write to the state of a program that runs as root could lead it anywhere: by a link in
+ * place of a directory, or by words in a record. */
+static struct error *check_state_owner(const struct machine *m)
+{
+    struct stat st;
+
+    if (stat(m->state_dir, &st) < 0)
+        return error_errno(errno, "cannot look at %s", m->state_dir);
+    if (geteuid() == 0 && (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)))
+        return error_text("%s must belong to root, and nobody else may write to it", m->state_dir);
+    return NULL;
+}
+
+/* The user who may connect must come as far as the socket. */
+static struct error *let_pass(const struct machine *m, const struct options *o)
+{
+    _cleanup_free_ char *run = xasprintf("%s/run", m->state_dir);
+
+    if (o->user && (chmod(m->state_dir, 0711) < 0 || chmod(run, 0711) < 0))
+        return error_errno(errno, "cannot let %s pass through %s", o->user, m->state_dir);
+    return NULL;
+}
+
 /* A second hostd on the same state would adopt the same guests. */
 static struct error *lock_state(struct machine *m)
 {
@@ -168,7 +191,9 @@ struct error *machine_start(struct machine *m, const struct options *o)
     m->state_dir = m->own_state_dir = realpath(o->state_dir, NULL);
     if (!m->state_dir)
         return error_errno(errno, "cannot find %s", o->state_dir);
+    TRY(check_state_owner(m));
     TRY(make_directories(m));
+    TRY(let_pass(m, o));
     TRY(lock_state(m));
     TRY(read_boot_id(m));
     TRY(accounts_open(m->state_dir, o->auth, &m->accounts));

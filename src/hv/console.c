@@ -388,6 +388,12 @@ struct error *console_view(struct console *c, int *ret_fd)
         return error_errno(errno, "cannot make a socket pair");
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     pthread_mutex_lock(&c->hub->lock);
+    if (c->viewers.n >= CONSOLE_VIEWERS) {
+        pthread_mutex_unlock(&c->hub->lock);
+        cleanup_close(&pair[0]);
+        cleanup_close(&pair[1]);
+        return error_errno(EBUSY, "too many people look at this console");
+    }
     send_kept(c->ring, pair[0]);
     if (c->line == NO_SLOT && !c->echo)
         cleanup_close(&pair[0]); /* the guest has ended: only what it said */

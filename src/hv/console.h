@@ -19,8 +19,9 @@
 
 #include "base/error.h"
 
-#define CONSOLE_RING (64u << 10)
-#define CONSOLE_LOG  (256u << 10)
+#define CONSOLE_RING    (64u << 10)
+#define CONSOLE_LOG     (256u << 10)
+#define CONSOLE_VIEWERS 32 /* of one console */
 
 struct console_hub;
 struct console;
@@ -36,7 +37,8 @@ _must_check_ struct error *console_open(struct console_hub *hub, int fd, const c
                                         const char *log_path, struct console **ret);
 /* Ends all its viewers. NULL is accepted. */
 void console_close(struct console *c);
-/* A new viewer: the caller owns the connected socket, which begins with the kept text. */
+/* A new viewer (EBUSY if there are too many): the caller owns the connected socket, which begins
+ * with the kept text. */
 _must_check_ struct error *console_view(struct console *c, int *ret_fd);
 /* Text as if the guest had written it (simulated guests, notes). */
 void console_say(struct console *c, const char *text);

@@ -61,10 +61,9 @@ static struct error *bad_number(const char *what, int64_t value)
     return bad_value(what, text);
 }
 
-/* Upper case is refused too: one domain must not have two names. */
 static struct error *check_uuid(const char *uuid)
 {
-    if (!uuid || !uuid_is_valid(uuid) || strpbrk(uuid, "ABCDEF"))
+    if (!uuid || !uuid_is_plain(uuid))
         return bad_value("uuid", uuid ? uuid : "");
     return NULL;
 }
@@ -144,7 +143,7 @@ static struct error *check_start(struct hv *hv, const struct hv_start *p)
     TRY(check_uuid(p->uuid));
     if (p->memory_max < HV_MIN_MEMORY || p->memory_max > HV_MAX_MEMORY)
         return bad_number("memory_max", p->memory_max);
-    if (p->memory_target <= 0 || p->memory_target > p->memory_max)
+    if (p->memory_target < HV_MIN_MEMORY || p->memory_target > p->memory_max)
         return bad_number("memory_target", p->memory_target);
     if (p->vcpus_max < 1 || p->vcpus_max > MIN(caps->max_vcpus, HV_MAX_VCPUS))
         return bad_number("vcpus_max", p->vcpus_max);

@@ -100,7 +100,7 @@ static struct error *recv_exactly(int fd, void *p, size_t n, struct frame *f)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return error_errno(errno, "cannot receive a message");
+            return error_errno(errno == EAGAIN ? ETIMEDOUT : errno, "cannot receive a message");
         take_fds(&m, f);
         if (got == 0)
             return error_errno(ECONNRESET, "the other side went away");

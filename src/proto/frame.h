@@ -37,5 +37,6 @@ void frame_fini(struct frame *f);
 /* The descriptors stay the caller's. ETIMEDOUT if the peer does not read (SO_SNDTIMEO). */
 _must_check_ struct error *frame_send(int fd, const char *text, size_t len, const int *fds,
                                       size_t n_fds);
-/* ECONNRESET at the end of the stream; EMSGSIZE, EPROTO for a peer that breaks the rules. */
+/* ECONNRESET at the end of the stream; ETIMEDOUT if nothing comes (SO_RCVTIMEO); EMSGSIZE, EPROTO
+ * for a peer that breaks the rules. */
 _must_check_ struct error *frame_recv(int fd, size_t max, struct frame *ret);

@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -22,13 +23,16 @@
 #define MAX_CONNECTIONS 16
 #define MAX_CALLS       512 /* queued or running, all connections */
 #define MAX_EVENTS      10000
-#define SEND_TIMEOUT_S  10
+#define MAX_TEXT        (64u << 20) /* bytes of messages whose calls are queued or running */
+#define PEER_TIMEOUT_S  10          /* no progress within a message, either way */
+#define ACCEPT_REST_MS  100         /* without descriptors: before trying again */
 
 struct connection {
     struct list link;
     struct host_server *server;
     int fd;
-    int refs; /* with server->lock */
+    int refs;     /* with server->lock */
+    bool greeted; /* the reader's: hello came, with our digest */
     pthread_mutex_t write_lock;
     struct list calls; /* running or queued, with server->lock */
 };
@@ -39,6 +43,7 @@ struct host_call {
     const struct host_call_info *info;
     int call_id;
     uint64_t id;
+    size_t text_len; /* of its message */
     struct arena arena;
     void *args;
     int in[FRAME_MAX_FDS], out[FRAME_MAX_FDS];
@@ -62,6 +67,7 @@ struct host_server {
     size_t n_connections;
     struct list events;
     size_t n_events;
+    size_t text_len; /* of all calls */
     bool stopping;
 };
 
@@ -133,6 +139,7 @@ static void call_free(struct host_call *c)
         cleanup_close(&c->out[i]);
     arena_fini(&c->arena);
     pthread_mutex_lock(&s->lock);
+    s->text_len -= c->text_len;
     list_remove(&c->link);
     connection_unref(c->connection);
     pthread_mutex_unlock(&s->lock);
@@ -180,6 +187,18 @@ static void refuse(struct connection *c, uint64_t id, struct error *e)
     error_free(e);
 }
 
+/* Who was built from another description of the protocol means other things by the same words. */
+static struct error *check_greeting(struct connection *c, const struct host_call *call)
+{
+    const struct host_hello_args *hello = call->args;
+
+    if (call->call_id == HOST_CALL_HELLO)
+        c->greeted = streq(hello->schema, HOST_PROTO_DIGEST);
+    return c->greeted
+               ? NULL
+               : error_errno(EPROTO, "xenolith-hostd speaks another protocol, or was not greeted");
+}
+
 static struct error *decode_call(struct host_call *call, const json_t *j, struct frame *f)
 {
     const char *name = json_string_value(json_object_get(j, "call"));
@@ -200,7 +219,8 @@ static struct error *decode_call(struct host_call *call, const json_t *j, struct
     return NULL;
 }
 
-static void start_call(struct connection *c, const json_t *j, struct frame *f)
+/* False = the conversation is over. */
+static bool start_call(struct connection *c, const json_t *j, struct frame *f)
 {
     struct host_server *s = c->server;
     struct host_call *call = xnew(struct host_call);
@@ -208,18 +228,26 @@ static void start_call(struct connection *c, const json_t *j, struct frame *f)
     arena_init(&call->arena);
     call->connection = c;
     call->id = (uint64_t)json_integer_value(json_object_get(j, "id"));
+    call->text_len = f->text.len;
     pthread_mutex_lock(&s->lock);
     c->refs++;
     list_append(&c->calls, &call->link);
-    pthread_mutex_unlock(&s->lock);
-    struct error *e = decode_call(call, j, f);
+    s->text_len += call->text_len;
+    bool too_much = s->text_len > MAX_TEXT;
 
+    pthread_mutex_unlock(&s->lock);
+    struct error *e =
+        too_much ? error_errno(EBUSY, "too many large calls") : decode_call(call, j, f);
+
+    if (!e)
+        e = check_greeting(c, call);
     if (!e && !workers_run(s->workers, call_run, call))
         e = error_errno(EBUSY, "too many calls");
     if (e) {
         refuse(c, call->id, e);
         call_free(call);
     }
+    return c->greeted;
 }
 
 static void cancel_call(struct connection *c, uint64_t id)
@@ -238,7 +266,11 @@ static struct error *read_one(struct connection *c)
 {
     _cleanup_frame_ struct frame f = FRAME_INIT;
     _cleanup_json_ json_t *j = NULL;
+    struct pollfd idle = {.fd = c->fd, .events = POLLIN};
 
+    /* Between messages a peer may be silent, within one it may not. */
+    while (poll(&idle, 1, -1) < 0 && errno == EINTR)
+        ;
     TRY(frame_recv(c->fd, FRAME_MAX_CALL, &f));
     struct error *e = json_parse(str_cstr(&f.text), f.text.len, &j);
 
@@ -248,10 +280,10 @@ static struct error *read_one(struct connection *c)
         return e;
     if (json_is_integer(json_object_get(j, "cancel")))
         cancel_call(c, (uint64_t)json_integer_value(json_object_get(j, "cancel")));
-    else if (json_is_integer(json_object_get(j, "id")))
-        start_call(c, j, &f);
-    else
+    else if (!json_is_integer(json_object_get(j, "id")))
         return error_errno(EPROTO, "neither call nor cancel");
+    else if (!start_call(c, j, &f))
+        return error_errno(EPROTO, "no greeting");
     return NULL;
 }
 
@@ -297,11 +329,13 @@ static bool may_connect(const struct host_server *s, int fd)
 
 static void accept_one(struct host_server *s, int fd)
 {
-    struct timeval limit = {.tv_sec = SEND_TIMEOUT_S};
+    unsigned given = s->config.peer_timeout_s;
+    struct timeval limit = {.tv_sec = given ? given : PEER_TIMEOUT_S};
     struct connection *c = xnew(struct connection);
     pthread_t thread;
 
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     c->server = s;
     c->fd = fd;
     c->refs = 1;
@@ -329,6 +363,13 @@ static void *accept_all(void *arg)
 
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            /* Somebody else's descriptors may come free; shutting down wakes us as well. */
+            struct pollfd rest = {.fd = s->fd, .events = 0};
+
+            poll(&rest, 1, ACCEPT_REST_MS);
+            continue;
+        }
         if (fd < 0)
             return NULL; /* shut down */
         if (may_connect(s, fd))

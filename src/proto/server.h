@@ -23,7 +23,8 @@ struct host_server_config {
     const char *socket_path;
     uid_t user; /* allowed beside root and ourselves, (uid_t)-1 = nobody */
     unsigned max_threads;
-    void *ctx; /* what host_call_ctx gives */
+    unsigned peer_timeout_s; /* no progress within a message; 0 = 10 */
+    void *ctx;               /* what host_call_ctx gives */
 };
 
 _must_check_ struct error *host_server_start(const struct host_server_config *config,

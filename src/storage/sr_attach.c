@@ -54,6 +54,10 @@ static struct error *find_location(const struct storage *s, const struct sr_spec
     _cleanup_free_ char *path =
         given ? xstrdup(given) : xasprintf("%s/%s", s->config.roots[0], spec->uuid);
 
+    for (const char *c = path; *c; c++) {
+        if ((unsigned char)*c < ' ')
+            return sr_failure(SR_FAILURE_DEVICE_INVALID, "location holds a control character");
+    }
     if (path[0] != '/' || strlen(path) > PATH_MAX - 256)
         return sr_failure(SR_FAILURE_DEVICE_INVALID, "location must be an absolute path");
     if (!given)

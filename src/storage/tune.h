@@ -24,6 +24,9 @@
 #define SR_NODES_MAX    200000
 #define SR_RECORD_BYTES (256u << 10)
 
+/* Exports of disks of one SR at a time; each may mean a process. */
+#define SR_EXPORTS_MAX 512
+
 #define QMP_TIMEOUT_US    (30ll * 1000000)
 #define IMAGE_TIMEOUT_US  (60ll * 1000000)        /* qemu-img create, resize */
 #define COPY_TIMEOUT_US   (24ll * 3600 * 1000000) /* one whole disk */

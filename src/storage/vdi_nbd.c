@@ -74,6 +74,8 @@ static struct error *add_use(struct sr *sr, struct vdi *v, const char *id, bool 
     struct owner *o = NULL;
     _cleanup_close_ int fd = -1;
 
+    if (sr->exports.n >= SR_EXPORTS_MAX)
+        return sr_failure(SR_FAILURE_VDI_UNAVAILABLE, "too many connections to disks of this SR");
     TRY(find_owner(sr, v, writable, &o));
     struct error *e = o->driver->export_add(o, id, writable);
     if (!e) {

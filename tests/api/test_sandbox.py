@@ -5,10 +5,11 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
-from conftest import PROGRAMS
+from conftest import PROGRAMS, Daemons
 
 
 @pytest.fixture(autouse=True)
@@ -50,18 +51,39 @@ def test_it_says_what_the_kernel_gave(daemons):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_root_becomes_the_user_it_is_told(fresh_daemons):
-    d = fresh_daemons
-    d.stop()
+def test_two_users_with_a_directory_each(tmp_path_factory):
+    """As a host is set up for real: hostd is root, xenolithd is not and cannot write where hostd works."""
+    root, state = Daemons(tempfile.mkdtemp(prefix="xenolith-root-")), Daemons(tempfile.mkdtemp(prefix="xenolith-user-"))
     nobody = pwd.getpwnam("nobody")
-    for where, dirs, files in os.walk(d.state):
-        for name in [where, *(os.path.join(where, n) for n in dirs + files)]:
-            os.chown(name, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
-    d.start_hostd(extra=["--user", "nobody"])
-    d.start_xapi(extra=["--user", "nobody"])
-    d.ready()
-    assert status(d.xapi.pid)["Uid"].split() == [str(nobody.pw_uid)] * 4
-    assert status(d.xapi.pid)["Groups"].split() == [str(nobody.pw_gid)]
+    os.chown(state.state, nobody.pw_uid, nobody.pw_gid)
+    try:
+        root.start_hostd(extra=["--user", "nobody"])
+        state.start_xapi(extra=["--user", "nobody", "--hostd", root.state / "run/hostd"])
+        state.hostd = root.hostd
+        xen = state.ready()
+        assert status(state.xapi.pid)["Uid"].split() == [str(nobody.pw_uid)] * 4
+        assert status(state.xapi.pid)["Groups"].split() == [str(nobody.pw_gid)]
+        assert xen.VM.get_all() and xen.SR.get_all()
+        for name in ("sr", "iso", "boot", "accounts", "run/storage", "run/guests"):
+            mode = os.stat(root.state / name).st_mode
+            assert mode & 0o077 == 0, f"{name}: {mode:o}"
+    finally:
+        root.sweep()
+        state.sweep()
+        shutil.rmtree(root.state, ignore_errors=True)
+        shutil.rmtree(state.state, ignore_errors=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.parametrize("how", ["owner", "group"])
+def test_root_does_not_work_where_others_write(tmp_path, how):
+    if how == "owner":
+        os.chown(tmp_path, 65534, 65534)
+    else:
+        os.chmod(tmp_path, 0o770)
+    done = subprocess.run([PROGRAMS["xenolith-hostd"], "--state", tmp_path, "--hv", "sim"], capture_output=True,
+                          text=True, timeout=30, check=False)
+    assert done.returncode == 1 and "must belong to root" in done.stderr
 
 
 def test_unknown_user_is_refused(tmp_path):

@@ -16,8 +16,14 @@
 #include "proto/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 
 struct bed {
@@ -144,8 +150,11 @@ static void await(const int *counter, int least)
 
 static void start_server(void)
 {
-    struct host_server_config config = {
-        .socket_path = bed->path, .user = (uid_t)-1, .max_threads = 8, .ctx = bed};
+    struct host_server_config config = {.socket_path = bed->path,
+                                        .user = (uid_t)-1,
+                                        .max_threads = 8,
+                                        .peer_timeout_s = 1,
+                                        .ctx = bed};
 
     assert_null(host_server_start(&config, &bed->server));
 }
@@ -360,9 +369,43 @@ static int raw_connection(void)
     return fd;
 }
 
+static void greet(int fd, const char *schema)
+{
+    struct host_hello_args args = {.version = "raw", .schema = schema};
+    _cleanup_str_ struct str text = STR_INIT;
+
+    message_add_call(&text, 77, &host_calls[HOST_CALL_HELLO], &args);
+    assert_null(frame_send(fd, text.s, text.len, NULL, 0));
+}
+
+static int greeted_connection(void)
+{
+    _cleanup_frame_ struct frame f = FRAME_INIT;
+    int fd = raw_connection();
+
+    greet(fd, HOST_PROTO_DIGEST);
+    assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
+    assert_non_null(strstr(str_cstr(&f.text), "\"result\""));
+    return fd;
+}
+
+/* Whatever comes first; then the end. */
+static void await_end(int fd)
+{
+    char buf[4096];
+    ssize_t n;
+
+    do
+        n = recv(fd, buf, sizeof(buf), 0);
+    while (n > 0);
+    /* ECONNRESET: it was cut off before it read all we sent. */
+    if (n < 0 && errno != ECONNRESET)
+        fail_msg("not cut off: %s", strerror(errno));
+}
+
 static void expect_answer(const char *call, const char *part)
 {
-    _cleanup_close_ int fd = raw_connection();
+    _cleanup_close_ int fd = greeted_connection();
     _cleanup_frame_ struct frame f = FRAME_INIT;
 
     assert_null(frame_send(fd, call, strlen(call), NULL, 0));
@@ -373,14 +416,10 @@ static void expect_answer(const char *call, const char *part)
 
 static void expect_end(const char *bytes, size_t len)
 {
-    _cleanup_close_ int fd = raw_connection();
-    char c;
+    _cleanup_close_ int fd = greeted_connection();
 
     assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
-    ssize_t n = recv(fd, &c, 1, 0);
-
-    /* ECONNRESET: it was cut off before it read all we sent. */
-    assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
+    await_end(fd);
 }
 
 static void bad_callers_are_told_or_cut_off(void **state)
@@ -404,7 +443,7 @@ static void bad_callers_are_told_or_cut_off(void **state)
 static void unasked_descriptors_are_refused(void **state)
 {
     static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
-    _cleanup_close_ int fd = raw_connection();
+    _cleanup_close_ int fd = greeted_connection();
     _cleanup_frame_ struct frame f = FRAME_INIT;
     int fds[2] = {0, 0};
 
@@ -417,7 +456,7 @@ static void a_call_learns_that_nobody_waits(void **state)
 {
     static const char call[] = "{\"id\":9,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
     static const char cancel[] = "{\"cancel\":9}";
-    int fd = raw_connection();
+    int fd = greeted_connection();
 
     assert_null(frame_send(fd, call, sizeof(call) - 1, NULL, 0));
     await(&bed->slow, 1);
@@ -427,6 +466,127 @@ static void a_call_learns_that_nobody_waits(void **state)
     await(&bed->slow, 1);
     close(fd);
     await(&bed->cancelled, 2);
+}
+
+static void strangers_are_not_served(void **state)
+{
+    static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
+    _cleanup_close_ int silent = raw_connection();
+    _cleanup_close_ int other = raw_connection();
+    struct host_vm_start_result r;
+
+    assert_null(frame_send(silent, call, sizeof(call) - 1, NULL, 0));
+    await_end(silent);
+    greet(other, "0123456789abcdef");
+    await_end(other);
+    assert_int_equal(bed->slow, 0);
+    assert_null(call_start("u", &r));
+}
+
+static void too_many_descriptors_end_it(void **state)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(40 * sizeof(int))] = {0};
+    struct iovec iov = {.iov_base = (char[]){"\x02\0\0\0{}"}, .iov_len = 6};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    _cleanup_close_ int fd = greeted_connection();
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(40 * sizeof(int));
+    memset(CMSG_DATA(c), 0, 40 * sizeof(int)); /* standard input, 40 times */
+    assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), 6);
+    await_end(fd);
+}
+
+/* Silence between messages is fine for as long as it lasts; within one it is not. */
+static void half_a_message_ends_it(void **state)
+{
+    static const char head[] = "\x10\0\0\0{\"id";
+    _cleanup_close_ int half = greeted_connection();
+    _cleanup_close_ int idle = greeted_connection();
+
+    assert_int_equal(send(half, head, sizeof(head) - 1, MSG_NOSIGNAL), (int)sizeof(head) - 1);
+    await_end(half);
+    greet(idle, HOST_PROTO_DIGEST);
+    _cleanup_frame_ struct frame f = FRAME_INIT;
+
+    assert_null(frame_recv(idle, FRAME_MAX_REPLY, &f));
+}
+
+/* The slow bodies hold 65 messages of a megabyte; no more is taken, and small ones go on later. */
+static void large_calls_are_bounded_together(void **state)
+{
+    _cleanup_close_ int fd = greeted_connection();
+    _cleanup_str_ struct str call = STR_INIT;
+    int refused = 0;
+
+    str_add(&call, "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"");
+    while (call.len < FRAME_MAX_CALL - 16)
+        str_add_char(&call, 'u');
+    str_add(&call, "\"}}");
+    for (int i = 0; i < 70; i++)
+        assert_null(frame_send(fd, call.s, call.len, NULL, 0));
+    for (; refused < 5; refused++) {
+        _cleanup_frame_ struct frame f = FRAME_INIT;
+
+        assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
+        assert_non_null(strstr(str_cstr(&f.text), "too many large calls"));
+    }
+}
+
+static void accepting_goes_on_when_descriptors_are_back(void **state)
+{
+    struct rlimit before, none;
+    int fd = fcntl(0, F_DUPFD_CLOEXEC, 0);
+
+    await(&bed->connects, 1);
+    assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+    none = before;
+    none.rlim_cur = (rlim_t)fd + 1; /* room for the connecting side alone */
+    close(fd);
+    assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+    int late = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+    snprintf(to.sun_path, sizeof(to.sun_path), "%s", bed->path);
+    assert_return_code(connect(late, (const struct sockaddr *)&to, sizeof(to)), errno);
+    struct pollfd p = {.fd = late, .events = POLLIN};
+
+    assert_int_equal(poll(&p, 1, 300), 0); /* accept has failed at least twice by then */
+    assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+    close(late);
+    /* The first connection took the descriptor its accept had kept ready; this one needs another.
+     */
+    _cleanup_close_ int next = greeted_connection();
+    _cleanup_close_ int more = greeted_connection();
+}
+
+static void other_users_are_cut_off(void **state)
+{
+    int status;
+
+    if (geteuid() != 0) {
+        print_message("needs root\n");
+        skip();
+    }
+    assert_return_code(chmod(bed->dir, 0711), errno);
+    assert_return_code(chmod(bed->path, 0666), errno);
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int fd;
+        char c;
+        struct error *e = setuid(65534) ? error_errno(errno, "setuid")
+                                        : io_connect_unix(bed->path, SOCK_STREAM, &fd);
+
+        _exit(e ? 1 : recv(fd, &c, 1, 0) == 0 ? 0 : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -443,6 +603,12 @@ int main(void)
         T(letting_go_fails_the_calls_under_way),
         T(bad_callers_are_told_or_cut_off),
         T(unasked_descriptors_are_refused),
+        T(strangers_are_not_served),
+        T(too_many_descriptors_end_it),
+        T(half_a_message_ends_it),
+        T(large_calls_are_bounded_together),
+        T(accepting_goes_on_when_descriptors_are_back),
+        T(other_users_are_cut_off),
         T(a_call_learns_that_nobody_waits),
     };
 

@@ -109,7 +109,7 @@ static struct uuid_text vdi_uuid_of(const struct place *p, const char *name)
 
     if (strlen(name) == UUID_LEN + 4) {
         memcpy(u.s, name, UUID_LEN);
-        if (uuid_is_valid(u.s))
+        if (uuid_is_plain(u.s))
             return u;
     }
     _cleanup_free_ char *key = xasprintf("%s/%s", p->uuid, name);
@@ -136,7 +136,8 @@ static void take_file(struct place *p, struct tree *t, const char *name, unsigne
     struct uuid_text id = node_id_for(uuid.s, 0);
     struct stat st;
 
-    if (fstatat(p->dir_fd, name, &st, 0) < 0) {
+    /* A link could lead out of the places where images may lie. */
+    if (fstatat(p->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
         tree_problem(t, "%s: cannot be read", name);
         return;
     }
@@ -214,7 +215,7 @@ static struct error *iso_image_stat(struct place *p, const struct node *n, struc
     struct stat st;
 
     *ret = (struct image_stat){0};
-    if (!f || fstatat(p->dir_fd, f->name, &st, 0) < 0)
+    if (!f || fstatat(p->dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
         return NULL;
     ret->size = st.st_size;
     ret->physical = (int64_t)st.st_blocks * 512;
