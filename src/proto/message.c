@@ -113,6 +113,20 @@ struct error *message_record(struct arena *a, const struct struct_info *si, cons
     return record_from_json(a, si, j, ret, NULL);
 }
 
+struct error *message_call(struct arena *a, const json_t *j, int *ret_call, void **ret_args)
+{
+    const char *name = json_string_value(json_object_get(j, "call"));
+    int id = name ? message_find_call(name) : -1;
+
+    if (id < 0)
+        return error_errno(ENOSYS, "no call is called %s", name ? name : "nothing");
+    const struct struct_info *args = host_calls[id].args;
+
+    *ret_call = id;
+    *ret_args = arena_zalloc(a, args->size);
+    return message_record(a, args, json_object_get(j, "args"), *ret_args);
+}
+
 int message_find_call(const char *name)
 {
     for (int i = 0; i < HOST_CALL_MAX; i++) {

@@ -18,5 +18,9 @@ _malloc_ struct error *message_error(const json_t *error);
 /* A record from outside over its defaults; memory from the arena. */
 _must_check_ struct error *message_record(struct arena *a, const struct struct_info *si,
                                           const json_t *j, void *ret);
+/* A call taken apart: its number (below HOST_CALL_MAX) and its arguments, in the arena. ENOSYS for
+ * an unknown one, FIELD_TYPE_ERROR for arguments that do not fit. */
+_must_check_ struct error *message_call(struct arena *a, const json_t *j, int *ret_call,
+                                        void **ret_args);
 /* -1 = no such call */
 int message_find_call(const char *name);

@@ -201,18 +201,10 @@ static struct error *check_greeting(struct connection *c, const struct host_call
 
 static struct error *decode_call(struct host_call *call, const json_t *j, struct frame *f)
 {
-    const char *name = json_string_value(json_object_get(j, "call"));
-    const json_t *args = json_object_get(j, "args");
-    int id = name ? message_find_call(name) : -1;
-
-    if (id < 0)
-        return error_errno(ENOSYS, "no call is called %s", name ? name : "nothing");
-    call->call_id = id;
-    call->info = &host_calls[id];
+    TRY(message_call(&call->arena, j, &call->call_id, &call->args));
+    call->info = &host_calls[call->call_id];
     if (f->n_fds > call->info->fds_in)
-        return error_errno(EPROTO, "%s takes no such number of descriptors", name);
-    call->args = arena_zalloc(&call->arena, call->info->args->size);
-    TRY(message_record(&call->arena, call->info->args, args, call->args));
+        return error_errno(EPROTO, "%s takes no such number of descriptors", call->info->name);
     memcpy(call->in, f->fds, f->n_fds * sizeof(int));
     call->n_in = f->n_fds;
     f->n_fds = 0;

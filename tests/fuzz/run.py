@@ -6,6 +6,7 @@ The seeds are read, never written: what the fuzzer finds goes to a temporary fol
 its input in BUILD_DIR and ends with status 1.
 """
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,10 +16,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def run(program, seeds, seconds):
     artifacts = program.parent / f"{program.name}-"
+    words = HERE / f"{seeds.name}.dict"
     with tempfile.TemporaryDirectory(prefix="xenolith-fuzz-") as found:
         done = subprocess.run(
             [program, f"-max_total_time={seconds}", "-timeout=5", "-rss_limit_mb=1024",
-             "-max_len=4096", "-print_final_stats=1", f"-artifact_prefix={artifacts}", found, seeds],
+             "-max_len=4096", "-print_final_stats=1", f"-artifact_prefix={artifacts}",
+             *([f"-dict={words}"] if words.exists() else []), found, seeds],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             timeout=seconds + 120, check=False)
     runs = [line.split()[-1] for line in done.stdout.splitlines()
@@ -27,7 +30,9 @@ def run(program, seeds, seconds):
         print(done.stdout)
         print(f"{program.name}: failed with status {done.returncode}")
         return False
-    print(f"{program.name}: {runs[0]} inputs in {seconds} s")
+    reached = re.findall(r" cov: (\d+) ft: (\d+) corp: (\d+)", done.stdout)
+    print(f"{program.name}: {runs[0]} inputs in {seconds} s"
+          + (", {} edges, {} features, {} inputs kept".format(*reached[-1]) if reached else ""), flush=True)
     return True
 
 
