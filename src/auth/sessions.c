@@ -13,6 +13,7 @@
 struct entry {
     struct session pub; /* first */
     atomic_uint refs;
+    atomic_uint calls;           /* under way */
     _Atomic int64_t last_active; /* seconds since 1970 */
     _Atomic int64_t pace;        /* mono_us at which the sent batches are worked off */
     int64_t reviewed;            /* last_active as last reported; table lock */
@@ -98,20 +99,51 @@ static struct entry *entry_new(const struct session *seed)
     return e;
 }
 
-/* Lock held. The least recently used session of the originator, if it has too many. */
-static struct entry *find_surplus(const struct sessions *s, const char *originator)
+bool session_enter(struct session *session)
 {
-    struct entry *oldest = NULL, *e;
-    size_t pos = 0, n = 0;
+    struct entry *e = entry_of(session);
+
+    if (atomic_fetch_add_explicit(&e->calls, 1, memory_order_relaxed) < SESSION_CALLS_MAX)
+        return true;
+    atomic_fetch_sub_explicit(&e->calls, 1, memory_order_relaxed);
+    return false;
+}
+
+void session_leave(struct session *session)
+{
+    atomic_fetch_sub_explicit(&entry_of(session)->calls, 1, memory_order_relaxed);
+}
+
+struct oldest {
+    struct entry *e;
+    size_t n;
+};
+
+static void note_oldest(struct oldest *o, struct entry *e)
+{
+    o->n++;
+    if (!o->e || e->last_active < o->e->last_active)
+        o->e = e;
+}
+
+/* Lock held. The least recently used session of whoever has too many. */
+static struct entry *find_surplus(const struct sessions *s, const struct session *coming)
+{
+    struct oldest originator = {0}, user = {0}, all = {0};
+    struct entry *e;
+    size_t pos = 0;
 
     while ((e = strmap_next(&s->by_ref, &pos, NULL))) {
-        if (!streq(e->pub.originator, originator))
-            continue;
-        n++;
-        if (!oldest || e->last_active < oldest->last_active)
-            oldest = e;
+        if (streq(e->pub.originator, coming->originator))
+            note_oldest(&originator, e);
+        if (streq(e->pub.user, coming->user))
+            note_oldest(&user, e);
+        note_oldest(&all, e);
     }
-    return n >= SESSIONS_PER_ORIGINATOR ? oldest : NULL;
+    return originator.n >= SESSIONS_PER_ORIGINATOR ? originator.e
+           : user.n >= SESSIONS_PER_USER           ? user.e
+           : all.n >= SESSIONS_MAX                 ? all.e
+                                                   : NULL;
 }
 
 void sessions_add(struct sessions *s, const struct session *seed, struct arena *a,
@@ -121,9 +153,9 @@ void sessions_add(struct sessions *s, const struct session *seed, struct arena *
 
     *ret_evicted = NULL;
     pthread_mutex_lock(&s->lock);
-    /* Counting is linear: only worth it when the limit is within reach. */
+    /* Counting is linear: only worth it when a limit is within reach. */
     struct entry *surplus =
-        s->by_ref.n >= SESSIONS_PER_ORIGINATOR ? find_surplus(s, e->pub.originator) : NULL;
+        s->by_ref.n >= SESSIONS_PER_ORIGINATOR ? find_surplus(s, &e->pub) : NULL;
 
     if (surplus)
         strmap_remove(&s->by_ref, surplus->pub.ref);

@@ -20,8 +20,12 @@
 
 /* Sources: XenAPI servers keep 500 sessions per originator and drop those unused for a day. */
 #define SESSIONS_PER_ORIGINATOR 500
-#define SESSION_IDLE_S          86400
-#define SESSION_TEXT_MAX        256 /* longest user name or originator kept */
+/* Clients choose what they are called: a user has as many whatever originators it names. */
+#define SESSIONS_PER_USER 2000
+#define SESSIONS_MAX      10000
+#define SESSION_CALLS_MAX 500 /* under way at the same time */
+#define SESSION_IDLE_S    86400
+#define SESSION_TEXT_MAX  256 /* longest user name or originator kept */
 
 struct sessions;
 
@@ -43,8 +47,13 @@ int64_t sessions_login_delay(const struct sessions *s);
 struct session *sessions_find(struct sessions *s, const char *ref);
 void session_unref(struct session *session);
 
-/* Enters a copy of seed. *ret_evicted: the session that must go because its originator has too
- * many (already out of the table, its row is the caller's), NULL = none; from a. */
+/* A call of the session begins, and ends. False: it has SESSION_CALLS_MAX under way. */
+bool session_enter(struct session *session);
+void session_leave(struct session *session);
+
+/* Enters a copy of seed. *ret_evicted: the session that must go because its originator, its user or
+ * all have too many: the one of them unused for longest (already out of the table, its row is the
+ * caller's), NULL = none; from a. */
 void sessions_add(struct sessions *s, const struct session *seed, struct arena *a,
                   const char **ret_evicted);
 /* False if there was none. */

@@ -231,6 +231,7 @@ static void seal_work(struct store *s, struct pending *p, struct db_row *rows, s
         pending_add_row(p, rows, w, d->made, d->was_soft);
     if (w->inserted)
         store_map_add(s, o);
+    s->bytes += (d->made ? d->made->size : 0) - (d->old ? d->old->size : 0);
     o->tail = d->made; /* counted by d until publication or undo */
     edges_set(s, o, w->rec);
     if (!w->rec)
@@ -269,7 +270,8 @@ static struct pending *seal(struct commit_stage *st, const struct commit_info *i
     return p;
 }
 
-static struct error *stage_all(struct commit_stage *st, struct txn *t)
+static struct error *stage_all(struct commit_stage *st, struct txn *t,
+                               const struct commit_info *info)
 {
     TRY(check_reads(t));
     TRY(stage_entries(st, t));
@@ -277,6 +279,8 @@ static struct error *stage_all(struct commit_stage *st, struct txn *t)
     TRY(stage_check_refs(st));
     for (struct work *w = st->works; w; w = w->next)
         work_diff(w);
+    if (info->bounded)
+        TRY(stage_check_limits(st));
     stage_inverse(st);
     stage_derive(st);
     return claim_uuids(st);
@@ -287,7 +291,7 @@ static struct error *commit_locked(struct txn *t, const struct commit_info *info
     struct commit_stage st = {.store = t->store, .arena = t->arena};
 
     st.last = &st.works;
-    struct error *e = stage_all(&st, t);
+    struct error *e = stage_all(&st, t, info);
     struct pending *p = NULL;
 
     if (e) {

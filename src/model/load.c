@@ -161,6 +161,7 @@ static void load_finish_row(struct store *s, const struct loaded *row)
     v->own_seq = ++s->seq;
     v->rel_seq = ++s->seq;
     v->stamp = ++s->stamp;
+    s->bytes += v->size;
     o->head = o->tail = v;
     list_append(&s->classes[o->class_id].changed, &o->change);
 }
@@ -194,6 +195,7 @@ static struct store *store_new(struct db *db, void (*warn)(const char *text))
     struct store *s = xnew(struct store);
     pthread_mutexattr_t attr;
 
+    limits_init(s);
     /* Held for microseconds and by many: spinning a little is cheaper than sleeping. */
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);

@@ -82,6 +82,7 @@ static void undo_one(struct store *s, struct pending *p)
         struct work_done *d = &p->done[i];
         struct object *o = d->obj;
 
+        s->bytes += (d->old ? d->old->size : 0) - (d->made ? d->made->size : 0);
         o->tail = d->old;
         o->soft = d->was_soft;
         edges_set(s, o, d->old ? d->old->rec : NULL);

@@ -102,6 +102,18 @@ struct watch {
 void store_watch(struct store *s, struct watch *w);
 void store_unwatch(struct store *s, struct watch *w);
 
+/* How much calls of clients may bring into the store (commit_info.bounded). */
+struct store_limits {
+    size_t class_rows;   /* of any other class; 200,000 */
+    size_t task_rows;    /* TOO_MANY_PENDING_TASKS; 10,000 */
+    size_t secret_rows;  /* 10,000 */
+    size_t object_bytes; /* texts and lists of one object's own fields; 1 MiB */
+    uint64_t bytes;      /* all versions in memory; OUT_OF_SPACE; 2 GiB */
+};
+
+/* Others than these, for tests. */
+void store_set_limits(struct store *s, const struct store_limits *limits);
+
 /* Counters for `make bench` and the control socket. */
 struct store_stats {
     uint64_t commits, conflicts, flushes, row_bytes, publications;

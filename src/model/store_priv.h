@@ -10,6 +10,7 @@
  *   commit.c    checks and stages a transaction on top of the pending state
  *   relation.c  edges (who refers to whom), inverse sets, consequences of deletion
  *   derive.c    which derived fields a commit touches, and their values
+ *   limits.c    how much clients may keep
  *   publish.c   shared flush, publication in order, undo when the disk refuses
  *   feed.c      lists of changes, tombstones, watches
  *
@@ -140,6 +141,8 @@ struct store {
     uint64_t stamp;
     uint64_t seq;
     struct watch *watches;
+    struct store_limits limits;
+    uint64_t bytes; /* of all tails */
     struct store_stats stats;
     void (*warn)(const char *text);
 };
@@ -199,6 +202,10 @@ struct work *stage_find(struct commit_stage *st, const char *ref);
 /* attempt.c */
 /* Lock held: waits while another thread has the turn. */
 void turn_await(struct store *s);
+
+/* limits.c */
+void limits_init(struct store *s);
+_must_check_ struct error *stage_check_limits(const struct commit_stage *st);
 
 /* publish.c */
 void pending_free(struct pending *p);

@@ -67,6 +67,7 @@ struct commit_info {
     const char *who;  /* user name, "" = the daemon */
     const char *task; /* reference or "" */
     const char *call; /* "VM.start" */
+    bool bounded;     /* a client's: refused if it goes over the limits of the store */
 };
 
 /*

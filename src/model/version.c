@@ -16,6 +16,7 @@ struct version *version_new(struct object *obj, const void *rec, const char *unk
     v->obj = obj;
     atomic_fetch_add_explicit(&obj->refs, 1, memory_order_relaxed);
     v->rec = copy;
+    v->size = size;
     v->unknown = unknown ? xstrdup(unknown) : NULL;
     return v;
 }

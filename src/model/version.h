@@ -33,6 +33,7 @@ struct version {
     uint64_t own_seq; /* moves when a stored or soft field changes */
     uint64_t rel_seq; /* moves when an inverse or derived field changes */
     uint64_t stamp;   /* place in the order of publications of this run */
+    size_t size;      /* bytes of this block */
     _Atomic(struct fragment *) form[FORM_MAX];
 };
 

@@ -92,6 +92,10 @@ static struct error *find_session(struct job *j)
     j->session = ref ? sessions_find(j->call.daemon->sessions, ref) : NULL;
     if (!j->session)
         return err_session_invalid(ref ? ref : "");
+    if (!session_enter(j->session)) {
+        session_unref(TAKE_PTR(j->session));
+        return err_too_many_pending_tasks();
+    }
     j->call.session = j->session->ref;
     j->call.user = j->session->user;
     j->call.roles = j->session->roles;

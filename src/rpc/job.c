@@ -171,7 +171,7 @@ static struct error *run_body(struct job *j)
 static struct error *commit(struct job *j)
 {
     const struct commit_info info = {
-        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name};
+        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name, .bounded = true};
 
     if (j->call.plan)
         plan_seal(j->call.plan, j->call.txn);
@@ -381,9 +381,10 @@ static void log_failure(const struct job *j, const struct error *e)
 
 static void release(struct job *j)
 {
-    if (j->session)
-        session_unref(j->session);
-    j->session = NULL;
+    if (j->session) {
+        session_leave(j->session);
+        session_unref(TAKE_PTR(j->session));
+    }
     rpc_request_fini(&j->env);
     if (j->call.raw)
         str_fini(j->call.raw);

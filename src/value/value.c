@@ -378,6 +378,14 @@ static void measure_value(struct extent *e, const struct type *t, const void *p)
     }
 }
 
+size_t value_extent(const struct type *t, const void *p)
+{
+    struct extent e = {0};
+
+    measure_value(&e, t, p);
+    return e.data + e.text;
+}
+
 void *record_flatten(const struct struct_info *si, const void *src, size_t header,
                      void **ret_record, size_t *ret_size)
 {

@@ -49,6 +49,8 @@ void *record_copy(struct arena *a, const struct struct_info *si, const void *src
  */
 void *record_flatten(const struct struct_info *si, const void *src, size_t header,
                      void **ret_record, size_t *ret_size);
+/* Bytes that a value takes beside its own place: texts, elements, what those point to. */
+size_t value_extent(const struct type *t, const void *p);
 /* The fields whose values differ; `self` is not looked at. */
 struct field_mask record_diff(const struct struct_info *si, const void *a, const void *b);
 

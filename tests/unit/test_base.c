@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/spawn.h"
 #include "base/str.h"
@@ -18,6 +19,7 @@
 #include "base/world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static void count_hook(void *p)
 {
@@ -219,6 +221,32 @@ static void uuids_are_checked(void **state)
     assert_false(uuid_is_valid("00000000-0000-0000-0000-0000000000000"));
 }
 
+/* What is quoted in a log line can neither end it nor fill the disk. */
+static void log_lines_hold_what_is_quoted(void **state)
+{
+    _cleanup_free_ char *text = xmalloc(100001);
+    char line[8192];
+    int ends[2], saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+
+    memset(text, 'x', 100000);
+    text[100000] = 0;
+    assert_return_code(pipe2(ends, O_CLOEXEC), errno);
+    dup2(ends[1], STDERR_FILENO);
+    log_warning("user %s", "a\nb\r\t\x1b[2J\x7f\xc2\x9b"
+                           "caf\xc3\xa9");
+    log_warning("%s", text);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[1]);
+    ssize_t n = read(ends[0], line, sizeof(line) - 1);
+
+    close(ends[0]);
+    assert_in_range(n, 4096, 4400);
+    line[n] = 0;
+    assert_non_null(strstr(line, "user a b\\x0d\\x09\\x1b[2J\\x7f\\u009bcaf\xc3\xa9\n"));
+    assert_string_equal(line + n - 9, "xxxx ...\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +259,7 @@ int main(void)
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(children_answer_fail_and_time_out),
         cmocka_unit_test(uuids_are_checked),
+        cmocka_unit_test(log_lines_hold_what_is_quoted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

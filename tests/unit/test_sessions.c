@@ -57,6 +57,65 @@ static void the_oldest_goes_when_one_originator_has_too_many(void **state)
     sessions_free(s);
 }
 
+static const char *login_as(struct sessions *s, const char *user, int n)
+{
+    char ref[64], originator[64];
+    const struct session seed = {.ref = ref, .user = user, .originator = originator};
+    const char *evicted;
+
+    snprintf(ref, sizeof(ref), "OpaqueRef:%s-%d", user, n);
+    snprintf(originator, sizeof(originator), "%s-%d", user, n);
+    clock_us += SECOND_US;
+    sessions_add(s, &seed, &arena, &evicted);
+    return evicted;
+}
+
+static void a_user_of_many_names_has_no_more_sessions(void **state)
+{
+    struct sessions *s = sessions_new(0);
+
+    assert_null(login_as(s, "other", 0));
+    for (int i = 0; i < SESSIONS_PER_USER; i++)
+        assert_null(login_as(s, "many", i));
+    assert_string_equal(login_as(s, "many", SESSIONS_PER_USER), "OpaqueRef:many-0");
+    assert_true(is_known(s, "OpaqueRef:other-0"));
+    sessions_free(s);
+}
+
+static void all_users_together_have_a_limit(void **state)
+{
+    struct sessions *s = sessions_new(0);
+    char user[32];
+
+    for (int i = 0; i < SESSIONS_MAX; i++) {
+        snprintf(user, sizeof(user), "u%d", i);
+        assert_null(login_as(s, user, 0));
+    }
+    assert_string_equal(login_as(s, "late", 0), "OpaqueRef:u0-0");
+    assert_int_equal(sessions_count(s), SESSIONS_MAX);
+    sessions_free(s);
+}
+
+static void calls_of_a_session_are_counted(void **state)
+{
+    struct sessions *s = sessions_new(0);
+
+    assert_null(login(s, "a", 0));
+    assert_null(login(s, "b", 0));
+    _cleanup_session_ struct session *a = sessions_find(s, "OpaqueRef:a-0");
+    _cleanup_session_ struct session *b = sessions_find(s, "OpaqueRef:b-0");
+
+    for (int i = 0; i < SESSION_CALLS_MAX; i++)
+        assert_true(session_enter(a));
+    assert_false(session_enter(a));
+    assert_false(session_enter(a));
+    assert_true(session_enter(b));
+    session_leave(a);
+    assert_true(session_enter(a));
+    assert_false(session_enter(a));
+    sessions_free(s);
+}
+
 static void unused_sessions_expire_after_a_day(void **state)
 {
     struct sessions *s = sessions_new(0);
@@ -161,6 +220,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_goes_when_one_originator_has_too_many),
+        cmocka_unit_test(a_user_of_many_names_has_no_more_sessions),
+        cmocka_unit_test(all_users_together_have_a_limit),
+        cmocka_unit_test(calls_of_a_session_are_counted),
         cmocka_unit_test(unused_sessions_expire_after_a_day),
         cmocka_unit_test(a_counted_session_outlives_its_logout),
         cmocka_unit_test(long_texts_are_cut),

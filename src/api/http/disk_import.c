@@ -21,10 +21,24 @@
 #define LOOK_EVERY_US    1000000ll
 #define WRITE_TIMEOUT_US (60ll * 1000000)
 
+#ifdef XENOLITH_TEST_HOOKS
+static int64_t read_timeout_us(void)
+{
+    const char *ms = getenv("XENOLITH_UPLOAD_IDLE_MS");
+
+    return ms ? strtoll(ms, NULL, 10) * 1000 : READ_TIMEOUT_US;
+}
+#else
+static int64_t read_timeout_us(void)
+{
+    return READ_TIMEOUT_US;
+}
+#endif
+
 /* Waits for bytes, and meanwhile looks whether the task was cancelled. *ret_n 0 = the end. */
 static struct error *read_some(struct transfer *t, void *buf, size_t want, size_t *ret_n)
 {
-    int64_t deadline = mono_us() + READ_TIMEOUT_US;
+    int64_t deadline = mono_us() + read_timeout_us();
 
     for (;;) {
         struct error *e = stream_read(t->stream, buf, want, ret_n);

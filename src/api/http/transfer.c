@@ -36,7 +36,12 @@ static struct error *by_password(struct transfer *t, bool *ret_found)
     *ret_found = http_basic_auth(&t->arena, &t->rq->head, &args.user, &args.password);
     if (!*ret_found)
         return NULL;
-    TRY(hostd_host_auth(t->daemon->hostd, &args, &t->arena, &result));
+    struct error *e = hostd_host_auth(t->daemon->hostd, &args, &t->arena, &result);
+
+    if (e) {
+        t->guessed = error_is(e, ERR_SESSION_AUTHENTICATION_FAILED);
+        return e;
+    }
     t->user = args.user;
     t->superuser = result.superuser;
     return NULL;
@@ -287,6 +292,8 @@ void transfers_cancel(void)
     pthread_mutex_lock(&running_lock);
     stopping = true;
     list_foreach (t, &running, link) {
+        if (t->refusal)
+            waiting_kick(t->daemon->waiting, &t->late);
         if (t->stream)
             stream_cancel(t->stream);
         if (t->web)
@@ -327,7 +334,7 @@ static struct error *run(struct transfer *t, const struct transfer_kind *kind)
     return kind->run(t);
 }
 
-static void finish(struct transfer *t, struct error *e)
+static void conclude(struct transfer *t, struct error *e)
 {
     if (e)
         e = error_to_api(e);
@@ -353,6 +360,49 @@ static void finish(struct transfer *t, struct error *e)
         session_unref(t->session);
     arena_fini(&t->arena);
     free(t);
+}
+
+static void refuse_late(struct waiter *w, bool timed_out)
+{
+    struct transfer *t = container_of(w, struct transfer, late);
+
+    pthread_mutex_lock(&running_lock);
+    struct error *e = TAKE_PTR(t->refusal);
+
+    pthread_mutex_unlock(&running_lock);
+    conclude(t, e);
+}
+
+static void refuse_at_once(struct waiter *w)
+{
+    refuse_late(w, false);
+}
+
+/* Who guesses passwords waits for each answer, without holding a thread. */
+static bool delay_refusal(struct transfer *t, struct error *e)
+{
+    int64_t delay = sessions_login_delay(t->daemon->sessions);
+
+    if (!t->guessed || delay <= 0)
+        return false;
+    pthread_mutex_lock(&running_lock);
+    bool delayed = !stopping;
+
+    if (delayed) {
+        t->refusal = e;
+        t->late.deadline_us = mono_us() + delay;
+        t->late.wake = refuse_late;
+        t->late.leave = refuse_at_once;
+        delayed = waiting_add(t->daemon->waiting, &t->late, waiting_seq(t->daemon->waiting));
+    }
+    pthread_mutex_unlock(&running_lock);
+    return delayed;
+}
+
+static void finish(struct transfer *t, struct error *e)
+{
+    if (!delay_refusal(t, e))
+        conclude(t, e);
 }
 
 struct started {

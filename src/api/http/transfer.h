@@ -12,6 +12,7 @@
 #include "auth/sessions.h"
 #include "base/list.h"
 #include "task/daemon.h"
+#include "task/waiting.h"
 #include "wire/server.h"
 
 struct websocket;
@@ -32,6 +33,9 @@ struct transfer {
     const char *result;      /* of the task, NULL = void */
     int64_t told_us;         /* when progress was last written */
     int status;              /* answered instead of the error's own, 0 = none */
+    bool guessed;            /* the password was refused */
+    struct error *refusal;   /* of a password: answered when `late` is due */
+    struct waiter late;
 };
 
 /* One handler: what it is called, who may use it, what it does. */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How much calls of clients may bring into the store, and that nothing else is held up by it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gen/class/VM_txn.h"
+#include "gen/class/task_txn.h"
+#include "model/txn.h"
+
+struct bed {
+    struct store *store;
+    struct arena a;
+    struct txn *t;
+};
+
+static void begin(struct bed *b)
+{
+    txn_free(b->t);
+    b->t = txn_new(b->store, &b->a);
+}
+
+/* Of the daemon itself. */
+static void commit_ok(struct bed *b)
+{
+    static const struct commit_info own = {.who = "", .task = "", .call = "test"};
+
+    assert_null(txn_commit(b->t, &own));
+    begin(b);
+}
+
+static struct error *client_commit(struct bed *b)
+{
+    const struct commit_info client = {.who = "c", .task = "", .call = "test", .bounded = true};
+    struct error *e = txn_commit(b->t, &client);
+
+    begin(b);
+    return e;
+}
+
+static void client_commit_fails(struct bed *b, const char *code)
+{
+    _cleanup_error_ struct error *e = client_commit(b);
+
+    assert_true(error_is(e, code));
+}
+
+static int setup(void **state)
+{
+    struct bed *b = xnew(struct bed);
+    struct db *db;
+
+    arena_init(&b->a);
+    assert_null(db_mem_open(&db));
+    assert_null(store_open(db, NULL, &b->store));
+    begin(b);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bed *b = *state;
+
+    txn_free(b->t);
+    store_close(b->store);
+    arena_fini(&b->a);
+    free(b);
+    return 0;
+}
+
+static const char *make_vm(struct bed *b, const char *name)
+{
+    struct vm_rec *vm = txn_new_vm(b->t);
+
+    vm->name_label = name;
+    return vm->self;
+}
+
+static const char *long_name(struct bed *b, size_t n)
+{
+    char *text = arena_alloc(&b->a, n + 1);
+
+    memset(text, 'x', n);
+    text[n] = 0;
+    return text;
+}
+
+static void rename_vm(struct bed *b, const char *ref, size_t n)
+{
+    struct vm_rec *vm;
+
+    assert_null(txn_edit_vm(b->t, ref, &vm));
+    vm->name_label = long_name(b, n);
+}
+
+static void clients_are_bounded_in_rows(void **state)
+{
+    struct bed *b = *state;
+
+    store_set_limits(
+        b->store, &(struct store_limits){
+                      .class_rows = 2, .task_rows = 1, .object_bytes = 1 << 20, .bytes = 1 << 30});
+    const char *first = make_vm(b, "1");
+
+    make_vm(b, "2");
+    assert_null(client_commit(b));
+    make_vm(b, "3");
+    client_commit_fails(b, "VALUE_NOT_SUPPORTED");
+    txn_new_task(b->t);
+    assert_null(client_commit(b));
+    txn_new_task(b->t);
+    client_commit_fails(b, "TOO_MANY_PENDING_TASKS");
+    rename_vm(b, first, 10);
+    assert_null(client_commit(b));
+    make_vm(b, "4"); /* of the daemon itself */
+    commit_ok(b);
+    assert_int_equal(store_count(b->store, CLASS_VM), 3);
+    assert_null(txn_delete(b->t, CLASS_VM, first));
+    assert_null(client_commit(b));
+}
+
+static void clients_are_bounded_in_bytes(void **state)
+{
+    struct bed *b = *state;
+    const char *first = make_vm(b, "1"), *second = make_vm(b, "2");
+
+    commit_ok(b);
+    store_set_limits(
+        b->store, &(struct store_limits){.class_rows = 9, .object_bytes = 100000, .bytes = 220000});
+    rename_vm(b, first, 90000);
+    assert_null(client_commit(b));
+    rename_vm(b, first, 1200000);
+    client_commit_fails(b, "VALUE_NOT_SUPPORTED");
+    rename_vm(b, first, 200000); /* the daemon itself may */
+    commit_ok(b);
+    rename_vm(b, first, 150000); /* smaller, if not small */
+    assert_null(client_commit(b));
+    rename_vm(b, second, 90000);
+    client_commit_fails(b, "OUT_OF_SPACE");
+    rename_vm(b, first, 1);
+    assert_null(client_commit(b));
+    rename_vm(b, second, 90000);
+    assert_null(client_commit(b));
+    /* What is refused takes nothing, what is gone takes nothing any more. */
+    for (int i = 0; i < 10; i++) {
+        rename_vm(b, first, 90000);
+        assert_null(client_commit(b));
+        rename_vm(b, first, 110000);
+        client_commit_fails(b, "VALUE_NOT_SUPPORTED");
+        rename_vm(b, first, 1);
+        assert_null(client_commit(b));
+    }
+    assert_null(txn_delete(b->t, CLASS_VM, second));
+    assert_null(client_commit(b));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(clients_are_bounded_in_rows),
+        T(clients_are_bounded_in_bytes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
