@@ -26,6 +26,9 @@
 #include <stdint.h>
 
 #define DB_CONFLICT "DB_CONFLICT"
+/* [what]: the file does not hold what was written to it. The same kind of code: between db and
+ * model. */
+#define DB_DAMAGED "DB_DAMAGED"
 
 struct db_row {
     const char *class_name; /* "VM" */
@@ -55,6 +58,9 @@ struct db_loader {
                          uint64_t created, const char *json, size_t json_len);
     struct error *(*tombstone)(void *ctx, const char *class_name, const char *ref,
                                uint64_t generation, uint64_t created);
+    /* Of a read-only database: an object that cannot be read, or only in an older state (then it
+     * comes as a row too). class_name may be "". May be NULL. */
+    void (*damaged)(void *ctx, const char *class_name, const char *ref, const char *why);
 };
 
 struct db_history_entry {
@@ -101,14 +107,24 @@ struct db {
     uint64_t n_commits;      /* counted by the wrapper, for `make bench` and the control socket */
     uint64_t n_flushes;      /* counted by the backend: how often it waited for the disk */
     uint64_t n_bytes;        /* row bytes handed to the backend */
+    char *read_only;         /* commits are refused with DB_DAMAGED: why. NULL = they are not */
 };
 
 /*
  * Opens or creates the file (mode 0600, as is its "-wal" beside it) and holds it for itself alone
- * until closed. Refused: a file of a newer version, of another program, or in use. A damaged row is
- * an error of load (or of the commit that meets it) that names the object.
+ * until closed. Refused: a file of a newer version, of another program, or in use. A file of an
+ * older version is brought up to date, and what it was is kept beside it ("PATH.v1-TIME"). Damage
+ * is DB_DAMAGED of open, of load (which looks at every row, tombstone and index entry) or of the
+ * commit that meets it; the files are then as they were.
  */
 _must_check_ struct error *db_sqlite_open(const char *path, struct db **ret);
+/*
+ * Reads what can be read of a damaged file, which is not touched: a database that refuses commits
+ * because of `why`. What is missing is told by load. Nothing readable is an error.
+ */
+_must_check_ struct error *db_salvage_open(const char *path, const char *why, struct db **ret);
+/* Copies file and log to "PATH.damaged-SUM", once for each state of them. The caller frees. */
+_must_check_ struct error *db_keep_copy(const char *path, char **ret_copy);
 _must_check_ struct error *db_mem_open(struct db **ret);
 /* Both take over `under` and close it with themselves. Trace lines hold names and sizes, never the
  * content of rows. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The embedded store: one SQLite file with a write-ahead log, held exclusively. This file opens,
- * checks and loads; sqlite_commit.c writes; sqlite_log.c keeps history and log file in bounds.
+ * checks and loads; sqlite_commit.c writes; sqlite_log.c keeps history and log file in bounds;
+ * sqlite_upgrade.c knows former formats.
  *
  *   object     one row per object
  *   tombstone  deleted objects, a log
@@ -9,6 +10,7 @@
  *              and object.hist or tombstone.hist the newest, so one object's history needs no index
  */
 #include "base/io.h"
+#include "db/db_image.h"
 #include "db/sqlite_priv.h"
 
 #include <errno.h>
@@ -19,7 +21,6 @@
 #include <zlib.h>
 
 #define APPLICATION_ID 0x58656e6f /* "Xeno" */
-#define FORMAT_VERSION 1
 
 static const char create_sql[] =
     "CREATE TABLE object("
@@ -27,11 +28,33 @@ static const char create_sql[] =
     " created INTEGER NOT NULL, sum INTEGER NOT NULL, hist INTEGER NOT NULL, json TEXT NOT NULL);"
     "CREATE TABLE tombstone("
     " id INTEGER PRIMARY KEY, gen INTEGER NOT NULL, class TEXT NOT NULL, ref TEXT NOT NULL,"
-    " created INTEGER NOT NULL, hist INTEGER NOT NULL);"
+    " created INTEGER NOT NULL, hist INTEGER NOT NULL, sum INTEGER NOT NULL);"
     "CREATE TABLE history("
     " id INTEGER PRIMARY KEY, gen INTEGER NOT NULL, time_us INTEGER NOT NULL, who TEXT NOT NULL,"
     " task TEXT NOT NULL, call TEXT NOT NULL, class TEXT NOT NULL, ref TEXT NOT NULL,"
     " deleted INTEGER NOT NULL, prev INTEGER NOT NULL);";
+
+struct error *sqlite_damaged(struct db_sqlite *d, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    _cleanup_free_ char *what = xvasprintf(fmt, ap);
+    va_end(ap);
+    _cleanup_free_ char *text = xasprintf("database %s: %s", d->path, what);
+
+    if (!d->db.read_only)
+        d->db.read_only = xstrdup(text);
+    if (d->sql)
+        sqlite3_db_config(d->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return error_api(DB_DAMAGED, 1, text);
+}
+
+static bool is_damage(int extended)
+{
+    return (extended & 0xff) == SQLITE_CORRUPT || (extended & 0xff) == SQLITE_NOTADB ||
+           extended == SQLITE_IOERR_SHORT_READ || extended == SQLITE_IOERR_READ;
+}
 
 struct error *sqlite_error(struct db_sqlite *d, const char *fmt, ...)
 {
@@ -42,6 +65,8 @@ struct error *sqlite_error(struct db_sqlite *d, const char *fmt, ...)
     va_start(ap, fmt);
     _cleanup_free_ char *what = xvasprintf(fmt, ap);
     va_end(ap);
+    if (is_damage(sqlite3_extended_errcode(d->sql)))
+        return sqlite_damaged(d, "%s: %s", what, sqlite3_errmsg(d->sql));
     if ((code & 0xff) == SQLITE_FULL)
         errnum = ENOSPC;
     else if ((code & 0xff) == SQLITE_BUSY)
@@ -65,7 +90,7 @@ int64_t sqlite_row_sum(const char *class_name, const char *ref, uint64_t generat
 
 /* ---- opening ---- */
 
-static struct error *run_sql(struct db_sqlite *d, const char *sql)
+struct error *sqlite_exec(struct db_sqlite *d, const char *sql)
 {
     if (sqlite3_exec(d->sql, sql, NULL, NULL, NULL) != SQLITE_OK)
         return sqlite_error(d, "%.60s", sql);
@@ -125,19 +150,19 @@ static struct error *open_file(struct db_sqlite *d)
         return sqlite_error(d, "cannot open");
     sqlite3_extended_result_codes(d->sql, 1);
     /* Before the first access: no other program gets in, and no shared memory file is needed. */
-    return run_sql(d, "PRAGMA locking_mode=EXCLUSIVE");
+    return sqlite_exec(d, "PRAGMA locking_mode=EXCLUSIVE");
 }
 
 static struct error *configure(struct db_sqlite *d)
 {
-    TRY(run_sql(d, "PRAGMA journal_mode=WAL"));
-    TRY(run_sql(d, "PRAGMA synchronous=FULL"));
-    TRY(run_sql(d, "PRAGMA cell_size_check=ON"));
-    TRY(run_sql(d, "PRAGMA trusted_schema=OFF"));
-    TRY(run_sql(d, "PRAGMA temp_store=MEMORY"));
-    TRY(run_sql(d, "PRAGMA cache_size=-4096"));            /* KiB */
-    TRY(run_sql(d, "PRAGMA journal_size_limit=33554432")); /* what a restarted log may keep */
-    return run_sql(d, "PRAGMA wal_autocheckpoint=0");      /* sqlite_log.c decides when */
+    TRY(sqlite_exec(d, "PRAGMA journal_mode=WAL"));
+    TRY(sqlite_exec(d, "PRAGMA synchronous=FULL"));
+    TRY(sqlite_exec(d, "PRAGMA cell_size_check=ON"));
+    TRY(sqlite_exec(d, "PRAGMA trusted_schema=OFF"));
+    TRY(sqlite_exec(d, "PRAGMA temp_store=MEMORY"));
+    TRY(sqlite_exec(d, "PRAGMA cache_size=-4096"));            /* KiB */
+    TRY(sqlite_exec(d, "PRAGMA journal_size_limit=33554432")); /* what a restarted log may keep */
+    return sqlite_exec(d, "PRAGMA wal_autocheckpoint=0");      /* sqlite_log.c decides when */
 }
 
 static struct error *create_tables(struct db_sqlite *d)
@@ -146,21 +171,37 @@ static struct error *create_tables(struct db_sqlite *d)
         xasprintf("BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
                   create_sql, APPLICATION_ID, FORMAT_VERSION);
 
-    return run_sql(d, sql);
+    return sqlite_exec(d, sql);
 }
 
-static struct error *check_format(struct db_sqlite *d, bool *ret_new)
+/* The number that says whose file it is was hit, not the rest. */
+static struct error *check_tables(struct db_sqlite *d)
+{
+    int64_t ours;
+
+    TRY(query_int(d,
+                  "SELECT count(*) FROM sqlite_master WHERE type='table' AND"
+                  " name IN ('object', 'tombstone', 'history')",
+                  &ours));
+    if (ours == 3)
+        return sqlite_damaged(d, "its header is damaged");
+    return error_text("database %s was not written by this program", d->path);
+}
+
+static struct error *check_format(struct db_sqlite *d, int *ret_version)
 {
     int64_t application, version, tables;
 
     TRY(query_int(d, "PRAGMA application_id", &application));
     TRY(query_int(d, "PRAGMA user_version", &version));
     TRY(query_int(d, "SELECT count(*) FROM sqlite_master", &tables));
-    *ret_new = !application && !version && !tables;
-    if (*ret_new)
+    *ret_version = (int)version;
+    if (!application && !version && !tables)
         return NULL;
     if (application != APPLICATION_ID)
-        return error_text("database %s was not written by this program", d->path);
+        return check_tables(d);
+    if (version < 1)
+        return sqlite_damaged(d, "its header is damaged");
     if (version > FORMAT_VERSION)
         return error_text("database %s has format %" PRId64
                           ", written by a newer version; this one knows up to %d",
@@ -188,16 +229,32 @@ static int on_wal_commit(void *ctx, sqlite3 *sql, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* SQLite would pass over commits that cannot be read, without a word. */
+static struct error *check_log(struct db_sqlite *d)
+{
+    _cleanup_db_image_ struct db_image img = {0};
+    _cleanup_free_ char *wal = xasprintf("%s-wal", d->path);
+    struct stat st;
+
+    if (stat(wal, &st) < 0 || !st.st_size)
+        return NULL;
+    TRY(db_image_read(d->path, &img));
+    return img.lost ? sqlite_damaged(d, "%s", img.lost) : NULL;
+}
+
 static struct error *open_checked(struct db_sqlite *d)
 {
     int64_t generation;
-    bool is_new;
+    int version;
 
+    TRY(check_log(d));
     TRY(open_file(d));
-    TRY(check_format(d, &is_new));
+    TRY(check_format(d, &version));
     TRY(configure(d));
-    if (is_new)
+    if (!version)
         TRY(create_tables(d));
+    else if (version < FORMAT_VERSION)
+        TRY(sqlite_upgrade(d, version));
     sqlite3_wal_hook(d->sql, on_wal_commit, d);
     TRY(read_log(d, "tombstone", &d->tombstones));
     TRY(read_log(d, "history", &d->history));
@@ -226,15 +283,23 @@ static struct error *load_object(struct db_sqlite *d, sqlite3_stmt *s, const str
 
     if (sqlite_row_sum(class_name, ref, generation, created, json, len) !=
         sqlite3_column_int64(s, 4))
-        return error_text("database %s: the row of %s %s is damaged (its checksum is wrong)",
-                          d->path, class_name, ref);
+        return sqlite_damaged(d, "the row of %s %s is damaged (its checksum is wrong)", class_name,
+                              ref);
+    d->newest = MAX(d->newest, generation);
     return l->row(l->ctx, class_name, ref, generation, created, json, len);
 }
 
 static struct error *load_tombstone(struct db_sqlite *d, sqlite3_stmt *s, const struct db_loader *l)
 {
-    return l->tombstone(l->ctx, column_text(s, 0), column_text(s, 1),
-                        (uint64_t)sqlite3_column_int64(s, 2), (uint64_t)sqlite3_column_int64(s, 3));
+    const char *class_name = column_text(s, 0);
+    const char *ref = column_text(s, 1);
+    uint64_t generation = (uint64_t)sqlite3_column_int64(s, 2);
+    uint64_t created = (uint64_t)sqlite3_column_int64(s, 3);
+
+    if (sqlite_row_sum(class_name, ref, generation, created, "", 0) != sqlite3_column_int64(s, 4))
+        return sqlite_damaged(d, "the note that %s %s was deleted is damaged", class_name, ref);
+    d->newest = MAX(d->newest, generation);
+    return l->tombstone(l->ctx, class_name, ref, generation, created);
 }
 
 /* Gives every result row to `each`. What cannot be read is named by the last row that could. */
@@ -259,14 +324,48 @@ static struct error *load_each(struct db_sqlite *d, const char *sql, const struc
     return e;
 }
 
+struct error *sqlite_check(struct db_sqlite *d, const char *table)
+{
+    _cleanup_free_ char *sql =
+        table ? xasprintf("PRAGMA integrity_check(%s)", table) : xstrdup("PRAGMA integrity_check");
+    struct error *e = NULL;
+    sqlite3_stmt *s;
+
+    if (sqlite3_prepare_v2(d->sql, sql, -1, &s, NULL) != SQLITE_OK)
+        return sqlite_error(d, "cannot check %s", table ? table : "it");
+    int code = sqlite3_step(s);
+    const char *said = code == SQLITE_ROW ? column_text(s, 0) : "";
+    const char *title_end = strstr(said, "***\n");
+
+    if (code != SQLITE_ROW)
+        e = sqlite_error(d, "cannot check %s", table ? table : "it");
+    else if (!streq(said, "ok"))
+        e = sqlite_damaged(d, "%s", title_end ? title_end + 4 : said);
+    sqlite3_finalize(s);
+    return e;
+}
+
+/* Every commit leaves a row or a tombstone of its generation, and a line of history. */
+static struct error *check_newest(struct db_sqlite *d)
+{
+    if (d->newest == d->generation)
+        return NULL;
+    return sqlite_damaged(d,
+                          "its newest row is of commit %" PRIu64 ", the last commit was %" PRIu64,
+                          d->newest, d->generation);
+}
+
 static struct error *sqlite_load(struct db *db, const struct db_loader *l, uint64_t *ret_generation)
 {
     struct db_sqlite *d = sqlite_of(db);
 
+    d->newest = 0;
+    TRY(sqlite_check(d, "object"));
     TRY(load_each(d, "SELECT class, ref, gen, created, sum, json FROM object ORDER BY rowid", l,
                   load_object));
-    TRY(load_each(d, "SELECT class, ref, gen, created FROM tombstone ORDER BY id", l,
+    TRY(load_each(d, "SELECT class, ref, gen, created, sum FROM tombstone ORDER BY id", l,
                   load_tombstone));
+    TRY(check_newest(d));
     *ret_generation = d->generation;
     return NULL;
 }
@@ -278,6 +377,7 @@ static void sqlite_close(struct db *db)
     for (int i = 0; i < S_MAX; i++)
         sqlite3_finalize(d->stmts[i]);
     sqlite3_close(d->sql);
+    free(d->db.read_only);
     free(d->path);
     free(d);
 }

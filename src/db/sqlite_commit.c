@@ -19,8 +19,8 @@ static const char *const stmt_sql[S_MAX] = {
                  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [S_UPDATE] = "UPDATE object SET gen=?3, created=?4, sum=?5, hist=?6, json=?7 WHERE rowid=?8",
     [S_DELETE] = "DELETE FROM object WHERE rowid=?1",
-    [S_TOMBSTONE] = "INSERT INTO tombstone(id, gen, class, ref, created, hist)"
-                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [S_TOMBSTONE] = "INSERT INTO tombstone(id, gen, class, ref, created, hist, sum)"
+                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [S_HISTORY] = "INSERT INTO history(id, gen, time_us, who, task, call, class, ref, deleted,"
                   " prev) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [S_PRUNE_TOMBSTONES] = "DELETE FROM tombstone WHERE id<?1",
@@ -122,6 +122,7 @@ static bool delete_object(struct db_sqlite *d, const struct db_commit *c, const 
     bind_text(s, 4, r->ref);
     bind_int(s, 5, (int64_t)f->created);
     bind_int(s, 6, d->history.next);
+    bind_int(s, 7, sqlite_row_sum(r->class_name, r->ref, c->generation, f->created, "", 0));
     if (!sqlite_run(d, S_TOMBSTONE))
         return false;
     d->tombstones.next++;
@@ -205,6 +206,8 @@ struct error *sqlite_commit(struct db *db, const struct db_commit *commits, size
     const struct sqlite_log tombstones = d->tombstones;
     const struct sqlite_log history = d->history;
 
+    if (db->read_only)
+        return error_api(DB_DAMAGED, 1, db->read_only);
     if (d->broken)
         return error_text("database %s: no commits after a failed flush until it is opened again",
                           d->path);

@@ -62,7 +62,7 @@ struct error *sqlite_maintain(struct db *db)
 {
     struct db_sqlite *d = sqlite_of(db);
 
-    if (d->broken)
+    if (d->broken || db->read_only)
         return NULL;
     /* Single steps beyond the bound are not worth a flush of their own. */
     if (log_excess(&d->tombstones, db->limits.tombstones) >= PRUNE_STEP ||

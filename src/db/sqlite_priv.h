@@ -35,6 +35,7 @@ struct db_sqlite {
     char *path;
     sqlite3_stmt *stmts[S_MAX];
     uint64_t generation;
+    uint64_t newest; /* generation of what a load has met */
     struct sqlite_log tombstones;
     struct sqlite_log history;
     int wal_pages;     /* in the write-ahead log since its last restart */
@@ -48,14 +49,24 @@ static inline struct db_sqlite *sqlite_of(struct db *db)
     return container_of(db, struct db_sqlite, db);
 }
 
-/* "path: what: sqlite's text", with errno where sqlite knows one. */
+/* "path: what: sqlite's text", with errno where sqlite knows one; DB_DAMAGED if that is the cause.
+ */
 _malloc_ struct error *sqlite_error(struct db_sqlite *d, const char *fmt, ...) _printf_(2, 3);
+/* DB_DAMAGED [path: text]. From here on nothing is written to the files, not even at the close. */
+_malloc_ struct error *sqlite_damaged(struct db_sqlite *d, const char *fmt, ...) _printf_(2, 3);
+_must_check_ struct error *sqlite_exec(struct db_sqlite *d, const char *sql);
+/* Whether a table (NULL: the whole file) and its index are as SQLite wants them. */
+_must_check_ struct error *sqlite_check(struct db_sqlite *d, const char *table);
 /* Over everything in a row but its place: a row that was damaged on disk is told from a good one.
  */
 int64_t sqlite_row_sum(const char *class_name, const char *ref, uint64_t generation,
                        uint64_t created, const char *json, size_t json_len);
 /* Steps a statement that returns nothing, and resets it. */
 _must_check_ bool sqlite_run(struct db_sqlite *d, enum stmt s);
+
+#define FORMAT_VERSION 2
+/* From an older format to the present one, in one transaction; a copy is kept. */
+_must_check_ struct error *sqlite_upgrade(struct db_sqlite *d, int version);
 
 _must_check_ struct error *sqlite_prepare(struct db_sqlite *d);
 _must_check_ struct error *sqlite_commit(struct db *db, const struct db_commit *commits, size_t n);
