@@ -67,13 +67,31 @@ static void warn(const char *text)
     log_warning("%s", text);
 }
 
+static void warn_of_store(void *ctx, const char *text)
+{
+    log_warning("%s", text);
+}
+
+/* An empty file is a new store, but not where there is a certificate, which is made last. */
+static struct error *check_not_emptied(struct parts *p, const char *path)
+{
+    _cleanup_free_ char *pem = state_path(p, "host.pem");
+    struct stat st;
+
+    if (stat(path, &st) < 0 || st.st_size > 0 || access(pem, F_OK) < 0)
+        return NULL;
+    return error_text("%s is empty, although this host was in use: put a saved copy there, or "
+                      "remove it to begin anew, which ends running guests",
+                      path);
+}
+
 static struct error *start_store(struct parts *p)
 {
+    static const struct store_notes notes = {.warn = warn_of_store};
     _cleanup_free_ char *path = state_path(p, "store.db");
-    struct db *db;
 
-    TRY(db_sqlite_open(path, &db));
-    return store_open(db, warn, &p->d.store);
+    TRY(check_not_emptied(p, path));
+    return store_open_file(path, &notes, &p->d.store);
 }
 
 static void stop_store(struct parts *p)
@@ -139,6 +157,8 @@ static struct error *start_hostd(struct parts *p)
     };
 
     TRY(hostd_open(&config, &p->d.hostd));
+    if (store_read_only(p->d.store))
+        return NULL; /* nothing will be asked of it that must succeed */
     struct error *e = hostd_await(p->d.hostd, HOSTD_WAIT_US);
 
     return e ? error_prepend(e, "xenolith-hostd does not answer; is it started with --state %s?",
@@ -151,13 +171,34 @@ static void stop_hostd(struct parts *p)
     hostd_close(p->d.hostd);
 }
 
-static struct error *start_model(struct parts *p)
+static struct error *take_charge(struct parts *p)
 {
     TRY(setup_rows(&p->d));
     TRY(engine_recover(p->d.engine));
     reconcile(p);
     __atomic_store_n(&p->reconciled, true, __ATOMIC_RELEASE);
     return chores_start(&p->d, &p->chores);
+}
+
+/* Rows may be missing: nothing is concluded from that, nothing is done by itself. */
+static struct error *only_tell(struct parts *p)
+{
+    log_error("%s", store_read_only(p->d.store));
+    log_error("calls that only read are answered; guests go on and are not touched. To go on: stop "
+              "xenolithd, then xenolith-verify --state %s --repair",
+              p->d.state_dir);
+    setup_read_only(&p->d);
+    return NULL;
+}
+
+static struct error *start_model(struct parts *p)
+{
+    struct error *e = store_read_only(p->d.store) ? NULL : take_charge(p);
+
+    if (!store_read_only(p->d.store))
+        return e;
+    error_free(e); /* the first commit met the damage: the reason is known */
+    return only_tell(p);
 }
 
 static void stop_model(struct parts *p)

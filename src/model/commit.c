@@ -270,6 +270,15 @@ static struct pending *seal(struct commit_stage *st, const struct commit_info *i
     return p;
 }
 
+/* What only readers of this run see may change in a damaged store too. */
+static struct error *check_writable(const struct commit_stage *st)
+{
+    for (const struct work *w = st->works; w; w = w->next)
+        if (w->hard_any)
+            return store_refusal(st->store);
+    return NULL;
+}
+
 static struct error *stage_all(struct commit_stage *st, struct txn *t,
                                const struct commit_info *info)
 {
@@ -279,6 +288,7 @@ static struct error *stage_all(struct commit_stage *st, struct txn *t,
     TRY(stage_check_refs(st));
     for (struct work *w = st->works; w; w = w->next)
         work_diff(w);
+    TRY(check_writable(st));
     if (info->bounded)
         TRY(stage_check_limits(st));
     stage_inverse(st);

@@ -18,6 +18,7 @@ struct loaded {
 
 struct load {
     struct store *store;
+    const struct store_notes *notes;
     struct commit_stage stage;
     struct arena arena;
     struct VEC(struct loaded) rows;
@@ -44,6 +45,34 @@ static struct error *decode_row(struct load *l, enum class_id class_id, const ch
     return NULL;
 }
 
+static void tell_damaged(void *ctx, const char *class_name, const char *ref, const char *why)
+{
+    struct load *l = ctx;
+    _cleanup_free_ char *text =
+        xasprintf("%s %s cannot be read: %s", *class_name ? class_name : "object", ref, why);
+
+    if (l->notes->warn)
+        l->notes->warn(l->notes->ctx, text);
+    if (l->notes->damaged)
+        l->notes->damaged(l->notes->ctx, class_name, ref, why);
+}
+
+/* A row that makes no sense. Takes the error. */
+static struct error *unreadable(struct load *l, const char *class_name, const char *ref,
+                                struct error *e)
+{
+    _cleanup_error_ struct error *why = e;
+    _cleanup_free_ char *text = error_string(e);
+
+    if (l->store->read_only) {
+        tell_damaged(l, class_name, ref, text);
+        return NULL;
+    }
+    _cleanup_free_ char *what = xasprintf("%s %s: %s", class_name, ref, text);
+
+    return error_api(DB_DAMAGED, 1, what);
+}
+
 static struct error *load_row(void *ctx, const char *class_name, const char *ref,
                               uint64_t generation, uint64_t created, const char *json, size_t len)
 {
@@ -52,8 +81,11 @@ static struct error *load_row(void *ctx, const char *class_name, const char *ref
     struct loaded row = {.generation = generation, .created = created};
     void *rec = NULL;
 
-    if (class_id == CLASS_NONE)
+    if (class_id == CLASS_NONE) {
+        if (l->notes->unknown)
+            l->notes->unknown(l->notes->ctx, class_name, ref);
         return NULL;
+    }
     struct object *o = object_new(l->store, (uint16_t)class_id, ref);
     struct error *e = decode_row(l, class_id, o->ref, json, len, &row, &rec);
 
@@ -61,7 +93,7 @@ static struct error *load_row(void *ctx, const char *class_name, const char *ref
         e = error_text("its uuid is in use by another row");
     if (e) {
         object_unref(o);
-        return error_prepend(e, "%s %s", class_name, ref);
+        return unreadable(l, class_name, ref, e);
     }
     store_map_add(l->store, o);
     object_unref(o); /* the map keeps it */
@@ -120,6 +152,9 @@ static void link_ref(void *ctx, int field, const char *ref)
         if (f->on_delete == ON_DELETE_KEEP)
             return;
         c->load->dangling++;
+        if (c->load->notes->dangling)
+            c->load->notes->dangling(c->load->notes->ctx, c->work->obj->class_id, c->work->obj->ref,
+                                     f->name, ref);
         void *at = field_at_mut(f, c->work->rec);
 
         if (f->type->kind == K_REF)
@@ -190,7 +225,7 @@ static void load_finish(struct load *l)
         edges_set(s, row->work->obj, row->work->rec);
 }
 
-static struct store *store_new(struct db *db, void (*warn)(const char *text))
+static struct store *store_new(struct db *db)
 {
     struct store *s = xnew(struct store);
     pthread_mutexattr_t attr;
@@ -207,7 +242,8 @@ static struct store *store_new(struct db *db, void (*warn)(const char *text))
     for (int i = 0; i < CLASS_MAX; i++)
         feed_init(&s->classes[i]);
     s->db = db;
-    s->warn = warn;
+    if (db->read_only)
+        store_set_read_only(s, db->read_only);
     while (!s->epoch)
         world->random(&s->epoch, sizeof(s->epoch));
     dependents_build(s);
@@ -218,17 +254,19 @@ static void warn_dangling(const struct load *l)
 {
     _cleanup_free_ char *text = NULL;
 
-    if (!l->dangling || !l->store->warn)
+    if (!l->dangling || !l->notes->warn)
         return;
     text = xasprintf("%zu references in the database led nowhere and count as null", l->dangling);
-    l->store->warn(text);
+    l->notes->warn(l->notes->ctx, text);
 }
 
-struct error *store_open(struct db *db, void (*warn)(const char *text), struct store **ret)
+struct error *store_open(struct db *db, const struct store_notes *notes, struct store **ret)
 {
-    struct store *s = store_new(db, warn);
-    struct load l = {.store = s};
-    const struct db_loader loader = {.ctx = &l, .row = load_row, .tombstone = load_tombstone};
+    static const struct store_notes none;
+    struct store *s = store_new(db);
+    struct load l = {.store = s, .notes = notes ? notes : &none};
+    const struct db_loader loader = {
+        .ctx = &l, .row = load_row, .tombstone = load_tombstone, .damaged = tell_damaged};
 
     arena_init(&l.arena);
     l.stage = (struct commit_stage){.store = s, .arena = &l.arena};

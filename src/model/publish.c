@@ -168,6 +168,11 @@ static struct error *flush_batch(struct store *s, struct list *batch, size_t n_r
 
     pthread_mutex_lock(&s->lock);
     free(commits);
+    if (error_is(e, DB_DAMAGED)) {
+        store_set_read_only(s, e->params[0]);
+        error_free(e);
+        e = store_refusal(s);
+    }
     return e;
 }
 

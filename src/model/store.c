@@ -212,6 +212,7 @@ void store_close(struct store *s)
     strmap_fini(&s->by_ref);
     strmap_fini(&s->by_uuid);
     db_close(s->db);
+    free(s->read_only);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->flushed);
     pthread_cond_destroy(&s->turn_given);

@@ -18,10 +18,38 @@
 
 struct store;
 
-/* Takes over db (closed by store_close). Rows of unknown classes stay in the database untouched.
- * Dangling references are nulled, counted and told through `warn` (may be NULL). */
-_must_check_ struct error *store_open(struct db *db, void (*warn)(const char *text),
+/* What is told while a store is opened. Strings live during the call; each may be NULL. */
+struct store_notes {
+    void *ctx;
+    /* For people: references that led nowhere, objects that cannot be read. */
+    void (*warn)(void *ctx, const char *text);
+    /* An object of a read-only database that cannot be read. class_name may be "". */
+    void (*damaged)(void *ctx, const char *class_name, const char *ref, const char *why);
+    /* A reference that leads to no living object and counts as null. */
+    void (*dangling)(void *ctx, enum class_id class_id, const char *ref, const char *field,
+                     const char *target);
+    /* A row of a class this program does not know; it stays in the database. */
+    void (*unknown)(void *ctx, const char *class_name, const char *ref);
+};
+
+/*
+ * Takes over db (closed by store_close). Rows of unknown classes stay in the database untouched;
+ * references that lead nowhere count as null. An unreadable row is DB_DAMAGED; of a read-only
+ * database it is left out and told.
+ */
+_must_check_ struct error *store_open(struct db *db, const struct store_notes *notes,
                                       struct store **ret);
+/*
+ * The store in a file. If the file is damaged it is left as it is, a copy is kept beside it, and
+ * what can be read becomes a read-only store: everything but durable commits works. An error means
+ * that nothing can be read, or that the file is not damaged but newer, in use, or not there.
+ */
+_must_check_ struct error *store_open_file(const char *path, const struct store_notes *notes,
+                                           struct store **ret);
+/* Why durable commits are refused, with OPERATION_NOT_ALLOWED [this]; NULL = they are not. A store
+ * becomes so when it is opened damaged, or when a commit meets damage. Lives as long as the store.
+ */
+const char *store_read_only(struct store *s);
 void store_close(struct store *s);
 
 /* Counted version or NULL. */

@@ -5,6 +5,7 @@
  * The inside of the store, shared by its files only:
  *   store.c     look-ups, counters, close
  *   load.c      open: rows of the database to objects
+ *   damage.c    a damaged database: what is read of it, and that nothing is written
  *   txn.c       what bodies do before they commit
  *   attempt.c   a body run until it is committed; turns, so that conflicts have an end
  *   commit.c    checks and stages a transaction on top of the pending state
@@ -144,7 +145,7 @@ struct store {
     struct store_limits limits;
     uint64_t bytes; /* of all tails */
     struct store_stats stats;
-    void (*warn)(const char *text);
+    char *read_only; /* set once, from NULL; see store_read_only */
 };
 
 struct view {
@@ -188,6 +189,12 @@ void dependents_build(struct store *s);
 void dependents_free(struct store *s);
 void stage_derive(struct commit_stage *st);
 void derive_all(const struct view *v, struct arena *a, const struct class_info *ci, void *rec);
+
+/* damage.c */
+/* Lock held: from now on durable commits are refused. */
+void store_set_read_only(struct store *s, const char *why);
+/* Lock held: what such a commit is answered, NULL if the store takes commits. */
+struct error *store_refusal(const struct store *s);
 
 /* txn.c */
 const void *txn_view_find(struct txn *t, enum class_id class_id, const char *ref);

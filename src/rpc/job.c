@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
+#include "gen/roles.h"
 #include "rpc/begin.h"
 #include "rpc/builtin.h"
 #include "task/engine.h"
@@ -153,10 +154,23 @@ static bool is_emptied(const struct message *m)
 }
 #endif
 
+/* A damaged store refuses commits; what asks the host to change something must not get that far.
+ * Of the calls that ask it, those of everybody only look. */
+static struct error *check_store(const struct job *j)
+{
+    const struct message *m = j->call.msg;
+    const char *why = m->flags & MSG_SLOW ? store_read_only(j->call.daemon->store) : NULL;
+
+    if (!why || m->flags & MSG_NO_SESSION || m->roles & ROLE_BIT(ROLE_READ_ONLY))
+        return NULL;
+    return err_operation_not_allowed(why);
+}
+
 static struct error *run_body(struct job *j)
 {
     struct call *c = &j->call;
 
+    TRY(check_store(j));
     c->parked = false;
     c->plan = NULL;
     if (c->raw)

@@ -14,9 +14,12 @@ static struct error *name_disk(struct transfer *t, const char *ref, bool writabl
                                struct host_vdi_nbd_args *ret)
 {
     _cleanup_txn_ struct txn *x = txn_new(t->daemon->store, &t->arena);
+    const char *why = writable ? store_read_only(t->daemon->store) : NULL;
     const struct vdi_rec *vdi;
     const struct sr_rec *sr;
 
+    if (why)
+        return err_operation_not_allowed(why);
     TRY(txn_vdi(x, ref, &vdi));
     TRY(txn_sr(x, vdi->SR, &sr));
     if (writable && vdi->read_only)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/setup/rows.h"
 #include "api/setup/setup.h"
+#include "gen/class/host_txn.h"
 #include "gen/class/pool_txn.h"
 
 static struct error *all_rows(struct setup *s)
@@ -19,6 +20,21 @@ static struct error *all_rows(struct setup *s)
     TRY(setup_pool(s));
     TRY(setup_storage(s));
     return s->first ? setup_templates(s) : NULL;
+}
+
+void setup_read_only(struct daemon *d)
+{
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
+    const struct pool_rec *const *pools;
+    const struct host_rec *const *hosts;
+    bool has_pool = txn_all_pool(t, &pools) > 0;
+    bool has_host = txn_all_host(t, &hosts) > 0;
+
+    d->pool_ref = xstrdup(has_pool ? pools[0]->self : REF_NULL);
+    d->host_ref = xstrdup(has_host ? hosts[0]->self : REF_NULL);
 }
 
 void setup_end(struct daemon *d)

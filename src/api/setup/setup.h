@@ -15,6 +15,8 @@
 
 /* Makes or updates the rows; sets d->host_ref and d->pool_ref (kept until the program ends). */
 _must_check_ struct error *setup_rows(struct daemon *d);
+/* Sets the two from what a damaged store still has; writes nothing, asks nothing. */
+void setup_read_only(struct daemon *d);
 /* Forgets the two references, when no thread uses them any more. */
 void setup_end(struct daemon *d);
 
