@@ -31,10 +31,11 @@ HOSTD = {
     "net": "base value gen proto",
     "hostd": "base value gen proto hv storage net wire",
 }
-CLI = {
+TOOLS = {
     "cli": "base value gen wire",
+    "verify": "base value gen db model hv storage",
 }
-MAY_INCLUDE = {**XENOLITHD, **HOSTD, **CLI}
+MAY_INCLUDE = {**XENOLITHD, **HOSTD, **TOOLS}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 

@@ -123,6 +123,20 @@ _must_check_ struct error *db_sqlite_open(const char *path, struct db **ret);
  * because of `why`. What is missing is told by load. Nothing readable is an error.
  */
 _must_check_ struct error *db_salvage_open(const char *path, const char *why, struct db **ret);
+/* The whole file, free pages and history too; of a database that db_sqlite_open gave. DB_DAMAGED.
+ */
+_must_check_ struct error *db_sqlite_check(struct db *db);
+/*
+ * Makes a new file of what can be read of a damaged one: the rows that `keep` wants, as they were;
+ * tombstones, also for the objects that are lost; no history. What the file was is kept
+ * (db_keep_copy; the caller frees the name). Nobody may have it open.
+ */
+struct db_keep {
+    void *ctx;
+    bool (*row)(void *ctx, const char *class_name, const char *ref);
+};
+_must_check_ struct error *db_rebuild(const char *path, const struct db_keep *keep,
+                                      char **ret_copy);
 /* Copies file and log to "PATH.damaged-SUM", once for each state of them. The caller frees. */
 _must_check_ struct error *db_keep_copy(const char *path, char **ret_copy);
 _must_check_ struct error *db_mem_open(struct db **ret);

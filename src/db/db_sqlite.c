@@ -391,6 +391,11 @@ static const struct db_ops sqlite_ops = {
     .close = sqlite_close,
 };
 
+struct error *db_sqlite_check(struct db *db)
+{
+    return sqlite_check(sqlite_of(db), NULL);
+}
+
 struct error *db_sqlite_open(const char *path, struct db **ret)
 {
     struct db_sqlite *d = xnew(struct db_sqlite);

@@ -11,7 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 
-static struct error *find_driver(const char *type, const struct sr_driver **ret)
+struct error *sr_find_driver(const char *type, const struct sr_driver **ret)
 {
     for (size_t i = 0; sr_drivers[i]; i++) {
         if (streq(sr_drivers[i]->type, type)) {
@@ -20,7 +20,7 @@ static struct error *find_driver(const char *type, const struct sr_driver **ret)
         }
     }
     if (streq(type, "dir"))
-        return find_driver("file", ret);
+        return sr_find_driver("file", ret);
     return error_api("SR_UNKNOWN_DRIVER", 1, type);
 }
 
@@ -48,11 +48,12 @@ static char *resolve(const char *path)
     return xasprintf("%s%s", real_dir, slash);
 }
 
-static struct error *find_location(const struct storage *s, const struct sr_spec *spec, char **ret)
+static struct error *find_location(const struct storage_config *c, const struct sr_spec *spec,
+                                   bool only_look, char **ret)
 {
     const char *given = map_string_find(&spec->device_config, "location");
     _cleanup_free_ char *path =
-        given ? xstrdup(given) : xasprintf("%s/%s", s->config.roots[0], spec->uuid);
+        given ? xstrdup(given) : xasprintf("%s/%s", c->roots[0], spec->uuid);
 
     for (const char *c = path; *c; c++) {
         if ((unsigned char)*c < ' ')
@@ -60,13 +61,13 @@ static struct error *find_location(const struct storage *s, const struct sr_spec
     }
     if (path[0] != '/' || strlen(path) > PATH_MAX - 256)
         return sr_failure(SR_FAILURE_DEVICE_INVALID, "location must be an absolute path");
-    if (!given)
-        TRY(sr_failure_from(SR_FAILURE_UNAVAILABLE, io_mkdir_p(s->config.roots[0], 0700)));
+    if (!given && !only_look)
+        TRY(sr_failure_from(SR_FAILURE_UNAVAILABLE, io_mkdir_p(c->roots[0], 0700)));
     _cleanup_free_ char *real = resolve(path);
     if (!real)
         return sr_failure(SR_FAILURE_UNAVAILABLE, "%s does not exist", path);
-    for (size_t i = 0; i < s->config.n_roots; i++) {
-        _cleanup_free_ char *root = realpath(s->config.roots[i], NULL);
+    for (size_t i = 0; i < c->n_roots; i++) {
+        _cleanup_free_ char *root = realpath(c->roots[i], NULL);
         if (root && is_below(real, root)) {
             *ret = TAKE_PTR(real);
             return NULL;
@@ -75,25 +76,24 @@ static struct error *find_location(const struct storage *s, const struct sr_spec
     return sr_failure(SR_FAILURE_DEVICE_INVALID, "%s is not a place where SRs may lie", path);
 }
 
-static struct error *make_place_config(struct storage *s, const struct sr_spec *spec,
-                                       struct place_config *ret)
+struct error *sr_place_config(const struct storage_config *c, const struct sr_spec *spec,
+                              bool only_look, struct place_config *ret)
 {
     char *location = NULL;
 
     if (!uuid_is_valid(spec->uuid))
         return error_api("UUID_INVALID", 2, "SR", spec->uuid);
-    TRY(find_location(s, spec, &location));
+    TRY(find_location(c, spec, only_look, &location));
     *ret = (struct place_config){
-        .storage = &s->config, .uuid = xstrdup(spec->uuid), .location = location};
+        .storage = c, .uuid = xstrdup(spec->uuid), .location = location, .only_look = only_look};
     return NULL;
 }
 
-static void place_config_fini(struct place_config *c)
+void place_config_fini(struct place_config *c)
 {
     free((void *)(uintptr_t)c->uuid);
     free((void *)(uintptr_t)c->location);
 }
-#define _cleanup_place_config_ _cleanup_(place_config_fini)
 
 /* ---- the list of attached SRs ---- */
 
@@ -119,7 +119,12 @@ static struct error *remember(struct storage *s, const struct sr_spec *spec)
     return io_write_file(path, text, strlen(text), 0600);
 }
 
-static struct error *restore_one(struct storage *s, const char *path)
+struct inventory {
+    void *arg;
+    storage_entry_fn *fn;
+};
+
+static struct error *read_entry(const struct inventory *in, const char *path)
 {
     _cleanup_str_ struct str text = STR_INIT;
 
@@ -142,30 +147,55 @@ static struct error *restore_one(struct storage *s, const char *path)
     }
     const struct sr_spec spec = {
         .uuid = uuid, .type = type, .device_config = {.n = n, .k = keys, .v = values}};
-    return sr_attach(s, &spec);
+    in->fn(in->arg, uuid, &spec, NULL);
+    return NULL;
+}
+
+void storage_each_attached(const char *state_dir, storage_entry_fn *fn, void *arg)
+{
+    const struct inventory in = {.arg = arg, .fn = fn};
+    _cleanup_free_ char *dir = xasprintf("%s/storage", state_dir);
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        size_t n = strlen(entry->d_name);
+        if (n != UUID_LEN + 5 || !streq(entry->d_name + UUID_LEN, ".json"))
+            continue;
+        _cleanup_free_ char *uuid = xmemdup0(entry->d_name, UUID_LEN);
+        _cleanup_free_ char *path = xasprintf("%s/%s", dir, entry->d_name);
+        struct error *e = read_entry(&in, path);
+        if (e)
+            fn(arg, uuid, NULL, e);
+    }
+    if (d)
+        closedir(d);
+}
+
+struct restoring {
+    struct storage *storage;
+    void (*fn)(void *arg, const char *sr, struct error *e);
+    void *arg;
+};
+
+static void restore_one(void *arg, const char *uuid, const struct sr_spec *spec, struct error *e)
+{
+    const struct restoring *r = arg;
+
+    if (spec)
+        e = sr_attach(r->storage, spec);
+    if (e && r->fn)
+        r->fn(r->arg, uuid, e);
+    else
+        error_free(e);
 }
 
 void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, struct error *e),
                      void *arg)
 {
-    DIR *d = opendir(s->inventory);
-    const struct dirent *entry;
+    struct restoring r = {.storage = s, .fn = fn, .arg = arg};
 
-    if (!d)
-        return;
-    while ((entry = readdir(d))) {
-        size_t n = strlen(entry->d_name);
-        if (n != UUID_LEN + 5 || !streq(entry->d_name + UUID_LEN, ".json"))
-            continue;
-        _cleanup_free_ char *uuid = xmemdup0(entry->d_name, UUID_LEN);
-        _cleanup_free_ char *path = inventory_path(s, uuid);
-        struct error *e = restore_one(s, path);
-        if (e && fn)
-            fn(arg, uuid, e);
-        else
-            error_free(e);
-    }
-    closedir(d);
+    storage_each_attached(s->config.state_dir, restore_one, &r);
 }
 
 /* ---- recovery ---- */
@@ -311,8 +341,8 @@ static struct error *attach_locked(struct storage *s, const struct sr_spec *spec
 
     if (is_attached(s, spec->uuid))
         return NULL;
-    TRY(find_driver(spec->type, &d));
-    TRY(make_place_config(s, spec, &c));
+    TRY(sr_find_driver(spec->type, &d));
+    TRY(sr_place_config(&s->config, spec, false, &c));
     struct sr *sr = sr_new(s, d, spec);
     sr->place_config = c;
     struct error *e = d->attach(&sr->place_config, &sr->place);
@@ -396,9 +426,9 @@ struct error *sr_create(struct storage *s, const struct sr_spec *spec)
     _cleanup_place_config_ struct place_config c = {0};
     const struct sr_driver *d = NULL;
 
-    TRY(find_driver(spec->type, &d));
+    TRY(sr_find_driver(spec->type, &d));
     pthread_mutex_lock(&s->attach_lock);
-    struct error *e = make_place_config(s, spec, &c);
+    struct error *e = sr_place_config(&s->config, spec, false, &c);
     if (!e)
         e = sr_failure_from(SR_FAILURE_UNAVAILABLE, d->create(&c));
     pthread_mutex_unlock(&s->attach_lock);
@@ -410,11 +440,11 @@ struct error *sr_destroy(struct storage *s, const struct sr_spec *spec)
     _cleanup_place_config_ struct place_config c = {0};
     const struct sr_driver *d = NULL;
 
-    TRY(find_driver(spec->type, &d));
+    TRY(sr_find_driver(spec->type, &d));
     pthread_mutex_lock(&s->attach_lock);
     struct error *e = is_attached(s, spec->uuid) ? error_api("SR_HAS_PBD", 1, spec->uuid) : NULL;
     if (!e)
-        e = make_place_config(s, spec, &c);
+        e = sr_place_config(&s->config, spec, false, &c);
     if (!e)
         e = sr_failure_from(SR_FAILURE_UNAVAILABLE, d->destroy(&c));
     pthread_mutex_unlock(&s->attach_lock);

@@ -34,6 +34,7 @@ struct place_config {
     const struct storage_config *storage;
     const char *uuid;
     const char *location; /* directory, checked against the roots; no symbolic link leads out */
+    bool only_look;       /* attach takes no lock, and no call changes anything */
 };
 
 /* Progress of a long call; both may be NULL. Called from the thread that does the work. */
@@ -79,6 +80,11 @@ struct sr_driver {
     struct error *(*image_sweep)(struct place *p);
     /* A name for people: <vdi>.<format> leads to the image; n NULL removes. May be NULL. */
     void (*link)(struct place *p, const char *vdi, const struct node *n);
+
+    /* What lies there and belongs to no image of the tree: half_made is what image_sweep removes.
+     * May be NULL. */
+    struct error *(*strays)(struct place *p, const struct tree *t, void *arg,
+                            void (*fn)(void *arg, const char *name, bool half_made));
 
     /* Path of a node's image; NULL slot where images are not files. */
     struct error *(*image_path)(struct place *p, const struct node *n, char ret[PATH_MAX]);

@@ -49,6 +49,14 @@ struct sr {
 
 extern const struct sr_driver *const sr_drivers[];
 
+_must_check_ struct error *sr_find_driver(const char *type, const struct sr_driver **ret);
+/* Where an SR lies. `c` is borrowed. */
+_must_check_ struct error *sr_place_config(const struct storage_config *c,
+                                           const struct sr_spec *spec, bool only_look,
+                                           struct place_config *ret);
+void place_config_fini(struct place_config *c);
+#define _cleanup_place_config_ _cleanup_(place_config_fini)
+
 /* Finds and locks; sr_unlock ends it. Unknown: SR_NOT_ATTACHED. */
 _must_check_ struct error *sr_lock(struct storage *s, const char *uuid, struct sr **ret);
 void sr_unlock(struct sr *sr);

@@ -41,6 +41,12 @@ void storage_free(struct storage *s);
 void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, struct error *e),
                      void *arg);
 
+/* The list of attached SRs. spec NULL: the entry cannot be read, because of e, which fn frees. */
+struct sr_spec;
+typedef void storage_entry_fn(void *arg, const char *sr, const struct sr_spec *spec,
+                              struct error *e);
+void storage_each_attached(const char *state_dir, storage_entry_fn *fn, void *arg);
+
 /* Numbers behind SR_BACKEND_FAILURE_, as clients know them. */
 enum sr_failure {
     SR_FAILURE_SCAN = 40,

@@ -157,8 +157,7 @@ static pid_t find_by_pidfile(const struct domain *d)
     return found;
 }
 
-/* Opens a pidfd and looks at the start time again, so that it is the right process for ever. */
-static bool find_process(struct domain *d)
+bool domain_find_process(struct domain *d)
 {
     if (d->pid <= 0 || !d->start_time)
         return false;
@@ -174,7 +173,7 @@ static bool find_process(struct domain *d)
 
 static struct error *adopt_process(struct domain *d)
 {
-    if (!find_process(d)) {
+    if (!domain_find_process(d)) {
         d->state = HV_STOPPED;
         d->stop = HV_STOP_LOST;
         d->broken = true;

@@ -155,6 +155,9 @@ _must_check_ struct error *domain_connect(struct domain *d, int64_t timeout_us);
 /* Asks for everything that is not in the record. */
 _must_check_ struct error *domain_refresh(struct domain *d);
 _must_check_ struct error *qemu_adopt_all(struct qemu *q);
+/* Opens a pidfd and looks at the start time again, so that it is the right process for ever. False:
+ * the process of the record is gone. */
+bool domain_find_process(struct domain *d);
 
 /* launch.c, power.c, suspend.c, devices.c, figures.c, agent.c: slots of the driver */
 struct error *qemu_start(struct hv *hv, const struct hv_start *p, struct arena *a,

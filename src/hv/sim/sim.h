@@ -135,6 +135,9 @@ _must_check_ struct error *sim_read_stream(int fd, const char *uuid);
 _must_check_ struct error *sim_store(struct sim *s, const struct sim_domain *d);
 void sim_unstore(struct sim *s, const char *uuid);
 _must_check_ struct error *sim_load_all(struct sim *s);
+/* One of them, as it was stored; the caller frees it and its vectors. */
+_must_check_ struct error *sim_load(const char *state_dir, const char *uuid,
+                                    struct sim_domain **ret);
 
 /* timer.c */
 _must_check_ struct error *sim_timers_start(struct sim *s);

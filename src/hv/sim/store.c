@@ -17,9 +17,14 @@
 
 #define FILE_MAX (256u << 10)
 
+static char *path_in(const char *state_dir, const char *uuid)
+{
+    return xasprintf("%s/run/sim/%s", state_dir, uuid);
+}
+
 static char *path_of(const struct sim *s, const char *uuid)
 {
-    return xasprintf("%s/run/sim/%s", s->state_dir, uuid);
+    return path_in(s->state_dir, uuid);
 }
 
 static json_t *to_json(const struct sim_domain *d)
@@ -107,9 +112,9 @@ static struct sim_domain *from_json(const char *uuid, const json_t *j)
     return d;
 }
 
-static struct error *load_one(struct sim *s, const char *uuid)
+struct error *sim_load(const char *state_dir, const char *uuid, struct sim_domain **ret)
 {
-    _cleanup_free_ char *path = path_of(s, uuid);
+    _cleanup_free_ char *path = path_in(state_dir, uuid);
     _cleanup_str_ struct str text = STR_INIT;
 
     TRY(io_read_file(path, FILE_MAX, &text));
@@ -120,9 +125,16 @@ static struct error *load_one(struct sim *s, const char *uuid)
         json_decref(j);
         return error_text("%s is not a simulated domain", path);
     }
-    struct sim_domain *d = from_json(uuid, j);
-
+    *ret = from_json(uuid, j);
     json_decref(j);
+    return NULL;
+}
+
+static struct error *load_one(struct sim *s, const char *uuid)
+{
+    struct sim_domain *d;
+
+    TRY(sim_load(s->state_dir, uuid, &d));
     strmap_set(&s->domains, d->uuid, d);
     s->next_domid = MAX(s->next_domid, d->domid + 1);
     return NULL;

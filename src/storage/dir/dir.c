@@ -85,12 +85,14 @@ static void place_free(struct place *p)
     free(p);
 }
 
-static struct error *place_open(struct place *p, const char *uuid)
+static struct error *place_open(struct place *p, const struct place_config *c)
 {
     p->dir_fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (p->dir_fd < 0)
         return error_errno(errno, "cannot open %s", p->path);
-    TRY(read_marker(p->path, uuid));
+    TRY(read_marker(p->path, c->uuid));
+    if (c->only_look)
+        return NULL;
     p->lock_fd = openat(p->dir_fd, MARKER, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (p->lock_fd < 0)
         return error_errno(errno, "cannot open %s/" MARKER, p->path);
@@ -107,7 +109,7 @@ static struct error *dir_attach(const struct place_config *c, struct place **ret
     p->dir_fd = p->lock_fd = -1;
     p->path = xstrdup(c->location);
     p->qemu_img = xstrdup(c->storage->qemu_img);
-    struct error *e = place_open(p, c->uuid);
+    struct error *e = place_open(p, c);
     if (e) {
         place_free(p);
         return e;
@@ -268,6 +270,41 @@ static struct error *sweep_one(void *arg, const char *name)
 static struct error *dir_image_sweep(struct place *p)
 {
     return each_name(p->dir_fd, p->path, sweep_one, p);
+}
+
+struct stray_search {
+    struct place *place;
+    const struct tree *tree;
+    void *arg;
+    void (*fn)(void *arg, const char *name, bool half_made);
+};
+
+static struct error *look_at_name(void *arg, const char *name)
+{
+    const struct stray_search *s = arg;
+    char id[UUID_LEN + 1];
+    struct stat st;
+
+    if (is_leftover(name))
+        s->fn(s->arg, name, true);
+    if (!is_image_or_link(name) || fstatat(s->place->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISREG(st.st_mode))
+        return NULL;
+    snprintf(id, sizeof(id), "%s", name);
+    const struct node *n = tree_find_node(s->tree, id);
+    _cleanup_free_ char *expected = n ? image_name(n) : NULL;
+
+    if (!expected || !streq(name, expected))
+        s->fn(s->arg, name, false);
+    return NULL;
+}
+
+static struct error *dir_strays(struct place *p, const struct tree *t, void *arg,
+                                void (*fn)(void *arg, const char *name, bool half_made))
+{
+    struct stray_search s = {.place = p, .tree = t, .arg = arg, .fn = fn};
+
+    return each_name(p->dir_fd, p->path, look_at_name, &s);
 }
 
 /* ---- images ---- */
@@ -478,6 +515,7 @@ const struct sr_driver sr_dir_driver = {
     .image_untouched = dir_image_untouched,
     .image_rebase = dir_image_rebase,
     .image_sweep = dir_image_sweep,
+    .strays = dir_strays,
     .link = dir_link,
     .image_path = dir_image_path,
     .owner = &owner_daemon_driver,

@@ -29,7 +29,8 @@ struct sim_image {
 };
 
 struct place {
-    char *path;      /* of the records' file */
+    char *path; /* of the records' file */
+    bool only_look;
     json_t *records; /* name -> text */
     pthread_mutex_t lock;
     struct strmap images;
@@ -48,6 +49,7 @@ static struct error *sim_attach(const struct place_config *c, struct place **ret
     struct place *p = xnew(struct place);
 
     p->path = xasprintf("%s/" RECORDS, c->location);
+    p->only_look = c->only_look;
     pthread_mutex_init(&p->lock, NULL);
     struct error *e = io_read_file(p->path, 256u << 20, &text);
     if (!e)
@@ -87,7 +89,8 @@ static void sim_detach(struct place *p)
     const char *key;
     struct sim_image *i;
 
-    IGNORE_ERROR(save(p));
+    if (!p->only_look)
+        IGNORE_ERROR(save(p));
     while ((i = strmap_next(&p->images, &pos, &key)))
         image_free(i);
     strmap_fini(&p->images);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files of the state directory: who may read what is secret, and what is left of VMs that are gone.
+ */
+#include "verify/verify.h"
+
+#include "base/uuid.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+static bool is_secret(const char *name)
+{
+    static const char *const names[] = {"password", "accounts", "host.pem"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (streq(name, names[i]))
+            return true;
+    return str_starts(name, "store.db"); /* its log, and copies of it */
+}
+
+static void check_mode(struct verify *v, const char *name)
+{
+    const char *path = state_path(v, "%s", name);
+    struct stat st;
+
+    v->checked[CHECKED_FILES]++;
+    if (lstat(path, &st) < 0) {
+        if (errno != ENOENT) /* a log that was just folded into its file */
+            add_finding(v, ERROR, "file-unreadable", name, "%s cannot be looked at.", path);
+        return;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        add_finding(v, ERROR, "file-kind", name, "%s is no regular file.", path);
+        return;
+    }
+    if (!(st.st_mode & 077))
+        return;
+    struct finding *f = add_finding(v, ERROR, "file-mode", name,
+                                    "%s holds secrets and has mode %o: others than its owner can "
+                                    "get at it.",
+                                    path, (unsigned)st.st_mode & 07777);
+
+    offer(f, repair_mode, path, "give %s mode 600", path);
+}
+
+static void check_secrets(struct verify *v)
+{
+    DIR *dir = opendir(v->state_dir);
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        if (is_secret(entry->d_name))
+            check_mode(v, entry->d_name);
+    if (dir)
+        closedir(dir);
+}
+
+static void check_nvram(struct verify *v)
+{
+    DIR *dir = opendir(state_path(v, "nvram"));
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        char uuid[UUID_LEN + 1];
+
+        snprintf(uuid, sizeof(uuid), "%.36s", entry->d_name);
+        if (!uuid_is_valid(uuid) || !streq(entry->d_name + UUID_LEN, ".fd"))
+            continue;
+        _cleanup_version_ struct version *vm = store_find_uuid(v->store, CLASS_VM, uuid);
+
+        v->checked[CHECKED_FILES]++;
+        if (vm || is_planned(v, uuid))
+            continue;
+        const char *path = state_path(v, "nvram/%s", entry->d_name);
+        struct finding *f =
+            add_finding(v, WARNING, "nvram-without-vm", uuid,
+                        "%s holds UEFI variables of a VM that does not exist.", path);
+
+        if (!v->hostd_runs)
+            offer(f, repair_set_aside, path, "move %s into a directory of its own", path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+void check_files(struct verify *v)
+{
+    check_secrets(v);
+    check_nvram(v);
+}
