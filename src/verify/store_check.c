@@ -44,7 +44,6 @@ static struct error *raw_row(void *ctx, const char *class_name, const char *ref,
 
     *row = (struct raw_row){generation, created};
     strmap_set(&raw->rows, arena_strdup(&raw->v->arena, ref), row);
-    raw->v->checked[CHECKED_ROWS]++;
     if (created > generation)
         add_finding(raw->v, ERROR, "row-order", ref,
                     "%s %s was last changed in commit %" PRIu64
@@ -138,6 +137,9 @@ static struct error *open_copy(struct verify *v, const char *copy)
     TRY(store_open_file(copy, &notes, &v->store));
     const char *why = store_read_only(v->store);
     bool told = false;
+
+    for (int i = 1; i < CLASS_MAX; i++)
+        v->checked[CHECKED_ROWS] += store_count(v->store, i);
 
     vec_foreach (f, &v->found)
         told |= streq(f->code, "store-damaged");

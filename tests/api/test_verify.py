@@ -7,11 +7,14 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
+import zlib
+from contextlib import closing
 
 import pytest
 
 from conftest import BUILD
-from vms import MIB, new_disk, new_vm
+from vms import MIB, disks_of, new_disk, new_vm
 
 VERIFY = BUILD / "src/verify/xenolith-verify"
 CODES = ("code", "object", "severity")
@@ -67,8 +70,17 @@ class Host:
         return self.sr_dir / (record["node"] + ".qcow2")
 
     def sql(self, text, *args):
-        with sqlite3.connect(self.state / "store.db") as db:
+        with closing(sqlite3.connect(self.state / "store.db")) as db, db:
             return db.execute(text, args).fetchall()
+
+    def rewrite(self, ref, change):
+        """A row as a program with a bug would have written it: `change` gets and gives the record."""
+        (text, cls, gen, created), = self.sql("SELECT json, class, gen, created FROM object WHERE ref=?", ref)
+        record = json.loads(text)
+        change(record)
+        text = json.dumps(record)
+        data = f"{text}{cls}\0{ref}\0".encode() + gen.to_bytes(8, "little") + created.to_bytes(8, "little")
+        self.sql("UPDATE object SET json=?, sum=? WHERE ref=?", text, zlib.crc32(data), ref)
 
     def found(self, *options):
         return findings(self.daemons, *options)
@@ -101,3 +113,277 @@ def test_nothing_wrong(host):
     assert "0 errors, 0 warnings" in out
     assert run(host.daemons, "--quiet") == (0, "", "")
     assert host.found("--live") == {}
+
+
+def test_misuse(resting, tmp_path):
+    daemons = resting.daemons
+    for options, words in ((("--yes",), "--yes goes with --repair"), (("now",), "'now' is no option"),
+                           (("--state", tmp_path / "none"), "cannot find the state directory"),
+                           (("--state", tmp_path), "cannot open")):
+        status, out, err = run(daemons, *options)
+        assert (status, out) == (2, ""), options
+        assert words in err
+    resting.sql("PRAGMA user_version=99")
+    status, _, err = run(daemons)
+    assert status == 2 and "has format 99, written by a newer version" in err
+    assert run(daemons, "--help")[0] == 0 and run(daemons, "--version")[0] == 0
+
+
+def test_nothing_is_changed(resting):
+    """A check writes nothing, wherever it finds what."""
+    (resting.sr_dir / ".making-x").write_bytes(b"x")
+    subprocess.run(["cp", "-a", resting.state, f"{resting.state}.before"], check=True)
+    try:
+        assert resting.found()
+        status, out, _ = run(resting.daemons, "--repair")  # nobody agrees
+        assert status == 1
+        done = subprocess.run(["diff", "-r", "--no-dereference", f"{resting.state}.before", resting.state],
+                              capture_output=True, text=True, check=False)
+        assert not [line for line in done.stdout.splitlines() if "is a socket" not in line]
+    finally:
+        shutil.rmtree(f"{resting.state}.before")
+
+
+def test_beside_busy_daemons(host):
+    """What is under way is no finding, at any moment."""
+    rounds = []
+
+    def work():
+        xen = host.daemons.client()
+        for i in range(25):
+            xen.VM.start(host.halted, False, False)
+            xen.VM.hard_shutdown(host.halted)
+            xen.VDI.destroy(xen.VDI.snapshot(host.spare, {}))
+            vm = xen.VM.clone(host.halted, "copy")
+            vdi, = disks_of(xen, vm).values()
+            xen.VM.destroy(vm)
+            xen.VDI.destroy(vdi)
+            rounds.append(i)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    looks = 0
+    while worker.is_alive():
+        assert host.found() == {}
+        looks += 1
+    worker.join()
+    assert len(rounds) == 25 and looks > 3
+
+
+# ---- the store ----
+
+def test_rows(resting):
+    """Each row is right by itself, and together they are not."""
+    before = resting.sql("SELECT * FROM object")
+    resting.rewrite(resting.spare, lambda r: r.update(virtual_size=r["virtual_size"] * 2))
+    assert resting.found() == {"disk-size-differs": [resting.spare_uuid]}
+    (vbd,), = resting.sql("SELECT ref FROM object WHERE class='VBD' AND json LIKE ?", f"%{resting.halted}%")
+    resting.rewrite(vbd, lambda r: r.update(VDI="OpaqueRef:11111111-2222-3333-4444-555555555555"))
+    assert resting.found()["reference-dangling"] == [vbd]
+    resting.rewrite(vbd, lambda r: r.update(VDI=resting.spare, currently_attached=True))
+    assert "drive-of-halted" in resting.found()
+    resting.rewrite(resting.vm, lambda r: r.update(power_state="Halted"))
+    assert {"domain-of-halted", "process-without-vm"} <= set(resting.found())
+    (pool,), = resting.sql("SELECT ref FROM object WHERE class='pool'")
+    resting.rewrite(pool, lambda r: r.update(master="OpaqueRef:NULL"))
+    assert resting.found()["host-missing"] == [pool]
+    resting.sql("DELETE FROM object WHERE ref=?", pool)
+    assert resting.found()["pool-rows"] == ["pool"]
+    resting.sql("DELETE FROM object")
+    with closing(sqlite3.connect(resting.state / "store.db")) as db, db:
+        db.executemany("INSERT INTO object VALUES(?, ?, ?, ?, ?, ?, ?)", before)
+    assert resting.found() == {}
+    resting.sql("UPDATE object SET created=gen+1 WHERE ref=?", resting.halted)
+    assert "store-damaged" in resting.found()  # its checksum
+
+
+def test_a_damaged_store(resting):
+    """Each object that cannot be read is named; the repair saves the others, keeps the file, and tells listeners."""
+    path = resting.state / "store.db"
+    data = bytearray(path.read_bytes())
+    at = data.index(b'"halted"') // 4096 * 4096
+    data[at:at + 4096] = bytes(4096)
+    path.write_bytes(data)
+    found = resting.found()
+    assert found["store-damaged"] == ["store.db"]
+    lost = found["object-unreadable"]
+    assert resting.halted in lost
+    status, out, _ = run(resting.daemons, "--repair")
+    assert status == 1 and "would write all that can be read into a new store.db" in out
+    assert path.read_bytes() == data
+    status, out, err = run(resting.daemons, "--repair", "--yes")
+    kept = [f for f in resting.state.glob("store.db.damaged-*") if not f.name.endswith("-wal")]
+    assert [f.read_bytes() for f in kept] == [data], err
+    assert "error: store-damaged" not in out
+    xen = resting.daemons.start()
+    assert not set(lost) & set(xen.VM.get_all())
+    assert resting.daemons.log("xenolithd").count("read-only") == 0
+    xen.VM.set_name_label(xen.VM.get_all()[0], "written again")
+    got = xen.call("event.from", ["vm"], "00000000000000000001,%016x%016x" % (1, 1), 5.0)
+    assert resting.halted in {e["ref"] for e in got["events"] if e["operation"] == "del"}
+
+
+def test_repair_needs_rest(host):
+    status, out, err = run(host.daemons, "--repair", "--yes")
+    assert status == 2 and "stop xenolithd and xenolith-hostd before a repair" in err
+
+
+def test_a_task_that_nothing_ends(resting):
+    """A plan under way is a note; one whose state is gone is an error."""
+    resting.daemons.start()
+    xen = resting.daemons.client()
+    resting.daemons.control(resting.uuid, ignore_shutdown=True)
+    task = xen.Async.VM.clean_shutdown(resting.vm)
+    token = ""
+    while not xen.VM.get_current_operations(resting.vm):
+        token = xen.call("event.from", [f"vm/{resting.vm}"], token, 5.0)["token"]
+    assert findings(resting.daemons) == {}
+    resting.rest()
+    assert findings(resting.daemons, notes=True)["plan-pending"] == [task]
+    for change, code in ((lambda r: r.update(plan=""), "task-without-plan"),
+                         (lambda r: r.update(plan="VM.clean_shutdown", plan_state="{"), "plan-unreadable"),
+                         (lambda r: r.update(status="success"), "plan-of-ended-task")):
+        resting.rewrite(task, change)
+        assert resting.found()[code] == [task]
+
+
+# ---- guests ----
+
+def test_domains(resting):
+    sim = resting.state / "run/sim"
+    domain = (sim / resting.uuid).read_text()
+    stranger = "12345678-1234-1234-1234-123456789012"
+    (sim / stranger).write_text(domain)
+    assert resting.found() == {"process-without-vm": [stranger], "guest-record-missing": [stranger]}
+    (sim / stranger).write_text(domain.replace('"state":1', '"state":2'))
+    assert resting.found() == {"domain-leftover": [stranger]}
+    (sim / stranger).write_text("{")
+    assert resting.found() == {"launch-record-unreadable": [stranger]}
+    (sim / stranger).unlink()
+    os.rename(sim / resting.uuid, resting.state / "away")
+    assert resting.found() == {"vm-without-process": [resting.uuid], "guest-record-left": [resting.uuid]}
+    os.rename(resting.state / "away", sim / resting.uuid)
+    (sim / stranger).write_text(domain.replace('"state":1', '"state":2'))
+    status, out, _ = run(resting.daemons, "--repair", "--yes")
+    assert status == 0, out
+    aside, = resting.state.glob("set-aside-*")
+    assert [f.name for f in aside.iterdir()] == [stranger]
+
+
+def test_a_guest_of_qemu(resting):
+    """A directory as the qemu driver leaves it: its process lives, is gone, or is another one."""
+    vm = resting.state / "run/vm" / resting.uuid
+    vm.mkdir(parents=True)
+    os.unlink(resting.state / "run/sim" / resting.uuid)
+    with open(vm / "log", "wb") as log:
+        process = subprocess.Popen(["sleep", "60"], stderr=log)
+    try:
+        start = int(open(f"/proc/{process.pid}/stat", encoding="ascii").read().rpartition(")")[2].split()[19])
+        record = {"version": 1, "uuid": resting.uuid, "domid": 1, "pid": process.pid, "start_time": start,
+                  "memory_max": 1, "vcpus_max": 1, "on_reboot": 0, "started": 1, "ran": True,
+                  "machine": {"version": 1, "type": "pc-q35-7.2", "cpu": "max", "accel": "tcg", "sata": False,
+                              "nic_ports": 0}, "disks": [], "nics": []}
+
+        def write(**changes):
+            (vm / "launch.json").write_text(json.dumps(record | changes))
+
+        write()
+        assert resting.found() == {}
+        write(start_time=start + 1)
+        assert resting.found() == {"vm-without-process": [resting.uuid]}
+        write(pid=0)
+        assert resting.found() == {"vm-without-process": [resting.uuid], "process-unknown": [resting.uuid]}
+        write(version=9)
+        assert resting.found()["launch-record-unreadable"] == [resting.uuid]
+    finally:
+        process.kill()
+        process.wait()
+    write()
+    assert resting.found() == {"vm-without-process": [resting.uuid]}
+
+
+# ---- storage ----
+
+def test_repositories(resting):
+    """Each thing that can be missing, too many or different on a repository."""
+    record = resting.sr_dir / f"{resting.spare_uuid}.vdi.json"
+    image = resting.image_of(resting.spare_uuid)
+    node = image.with_suffix(".json")
+    stranger = "12345678-1234-1234-1234-123456789012"
+
+    def broken(path, data, *codes):
+        before = path.read_bytes() if path.exists() else None
+        path.unlink() if data is None else path.write_bytes(data)
+        found = resting.found()
+        assert sorted(found) == sorted(codes), found
+        path.unlink(missing_ok=True)
+        if before is not None:
+            path.write_bytes(before)
+            path.chmod(0o600)
+        return found
+
+    assert broken(record, None, "row-without-disk", "image-unused")["row-without-disk"] == [resting.spare_uuid]
+    broken(record, b"{", "record-unreadable", "row-without-disk", "image-unused")
+    broken(image, None, "image-broken")
+    broken(image, image.read_bytes()[:100], "image-broken")
+    broken(image, image.read_bytes().replace(b"QFI\xfb", b"QFI\x00"), "image-broken")
+    other = json.loads(node.read_text())
+    other["size"] *= 2
+    broken(node, json.dumps(other).encode(), "image-broken", "disk-size-differs")
+    text = record.read_text().replace(resting.spare_uuid, stranger).encode()
+    frozen = text.replace(b'"frozen": false', b'"frozen": true')
+    assert broken(resting.sr_dir / f"{stranger}.vdi.json", frozen, "disk-unfinished")["disk-unfinished"] == [stranger]
+    snap = json.loads((resting.sr_dir / f"{resting.vdi_uuid}.vdi.json").read_text())
+    assert snap["vdi"] == resting.vdi_uuid
+    broken(resting.sr_dir / f"{stranger}.qcow2", b"x", "image-without-record")
+    broken(resting.sr_dir / f".making-{stranger}", b"x", "half-made-image")
+    broken(resting.sr_dir / "sr.json", b"{}", "repository-unreadable")
+    broken(resting.state / f"storage/{resting.sr_uuid}.json", b"{", "attachment-unreadable", "repository-not-attached")
+    broken(resting.state / f"storage/{resting.sr_uuid}.json", None, "repository-not-attached")
+    entry = (resting.state / f"storage/{resting.sr_uuid}.json").read_text().replace(resting.sr_uuid, stranger)
+    broken(resting.state / f"storage/{stranger}.json", entry.encode(), "attachment-without-row")
+    assert resting.found() == {}
+
+
+def test_a_disk_without_a_row(resting):
+    """An older store is put back: what was made since has no row until its repository is scanned."""
+    store = resting.state / "store.db"
+    old = store.read_bytes()
+    resting.daemons.start()
+    xen = resting.daemons.client()
+    made, _ = new_disk(xen, resting.halted, "1", size=8 * MIB)
+    made = xen.VDI.get_uuid(made)
+    resting.rest()
+    assert resting.found() == {}
+    store.write_bytes(old)
+    assert resting.found() == {"disk-without-row": [made]}
+    xen = resting.daemons.start()
+    xen.SR.scan(xen.SR.get_by_uuid(resting.sr_uuid))
+    assert resting.found() == {}
+
+
+# ---- files ----
+
+def test_modes(resting):
+    secret = [resting.state / name for name in ("password", "host.pem", "store.db", "accounts")]
+    for path in secret:
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o640)
+    found = resting.found()
+    assert sorted(found["file-mode"]) == sorted(p.name for p in secret)
+    status, out, _ = run(resting.daemons, "--repair", "--yes", "--quiet")
+    assert status == 0, out
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in secret)
+
+
+def test_uefi_variables_of_nobody(resting):
+    nvram = resting.state / "nvram"
+    nvram.mkdir(exist_ok=True)
+    (nvram / f"{resting.uuid}.fd").write_bytes(b"x")
+    assert resting.found() == {}
+    stranger = "12345678-1234-1234-1234-123456789012"
+    (nvram / f"{stranger}.fd").write_bytes(b"x")
+    assert resting.found() == {"nvram-without-vm": [stranger]}
+    status, out, _ = run(resting.daemons, "--repair", "--yes")
+    assert status == 0, out
+    assert not (nvram / f"{stranger}.fd").exists()
