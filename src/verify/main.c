@@ -25,7 +25,8 @@ static const char help[] =
     "Compares the store of a host with its repositories and its running guests, and says in words\n"
     "what does not fit. Nothing is changed without --repair.\n"
     "\n"
-    "  --state DIR  where the state lies, as given to the daemons; default ./var\n"
+    "  --state DIR  where the state lies, as given to the daemons; default $XENOLITH_STATE, or "
+    "./var\n"
     "  --live       leave out what daemons that run may have under way, also if none runs now\n"
     "  --json       print one JSON object\n"
     "  --quiet      print warnings and errors only\n"
@@ -57,7 +58,9 @@ static struct error *parse(int argc, char **argv, struct options *o)
     };
     int c;
 
-    *o = (struct options){.state = "var"};
+    const char *state = getenv("XENOLITH_STATE");
+
+    *o = (struct options){.state = state ? state : "var"};
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (c) {
         case 's':
