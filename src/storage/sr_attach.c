@@ -55,8 +55,8 @@ static struct error *find_location(const struct storage_config *c, const struct 
     _cleanup_free_ char *path =
         given ? xstrdup(given) : xasprintf("%s/%s", c->roots[0], spec->uuid);
 
-    for (const char *c = path; *c; c++) {
-        if ((unsigned char)*c < ' ')
+    for (const char *p = path; *p; p++) {
+        if ((unsigned char)*p < ' ')
             return sr_failure(SR_FAILURE_DEVICE_INVALID, "location holds a control character");
     }
     if (path[0] != '/' || strlen(path) > PATH_MAX - 256)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("XENOLITH_BUILD", ROOT / "build"))
 NULL = "OpaqueRef:NULL"
 PROGRAMS = {"xenolithd": BUILD / "src/daemon/xenolithd", "xenolith-hostd": BUILD / "src/hostd/xenolith-hostd",
-            "xe": BUILD / "src/cli/xe"}
+            "xe": BUILD / "src/cli/xe", "xenolith-verify": BUILD / "src/verify/xenolith-verify"}
 
 
 class XenError(Exception):
@@ -220,6 +220,21 @@ class Daemons:
         if policy:
             self.host_call("vm_control", command=json.dumps({"policy": {"uuid": uuid, **policy}}))
 
+    def verify(self, *options, notes=False):
+        """What xenolith-verify finds: {code: [object]}; {} = all fits."""
+        done = subprocess.run([PROGRAMS["xenolith-verify"], "--json", "--state", self.state, *options],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        assert done.returncode in (0, 1), done.stderr
+        report = json.loads(done.stdout)
+        assert report["checked"]["rows"] and report["checked"]["repositories"], report
+        found = {}
+        for f in report["findings"]:
+            assert f["text"] and f["severity"] in ("note", "warning", "error"), f
+            if notes or f["severity"] != "note":
+                found.setdefault(f["code"], []).append(f["object"])
+        assert notes or done.returncode == (1 if found else 0), done.stdout
+        return found
+
     def sweep(self):
         """Ends what a failed test left: daemons, guests and storage daemons of this state directory."""
         for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -259,7 +274,9 @@ def daemons():
     try:
         d.start()
         yield d
+        assert d.verify() == {}
         d.stop()
+        assert d.verify() == {}
         d.check_sanitizers()
     finally:
         d.sweep()

@@ -13,33 +13,15 @@ from contextlib import closing
 
 import pytest
 
-from conftest import BUILD
+from conftest import PROGRAMS
 from vms import MIB, disks_of, new_disk, new_vm
-
-VERIFY = BUILD / "src/verify/xenolith-verify"
-CODES = ("code", "object", "severity")
 
 
 def run(daemons, *options):
     """(exit status, standard output, standard error)."""
-    done = subprocess.run([VERIFY, "--state", daemons.state, *options], stdin=subprocess.DEVNULL, capture_output=True,
+    done = subprocess.run([PROGRAMS["xenolith-verify"], "--state", daemons.state, *options], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
-
-
-def findings(daemons, *options, notes=False):
-    """{code: [object]} of warnings and errors."""
-    status, out, err = run(daemons, "--json", *options)
-    assert status in (0, 1), err
-    report = json.loads(out)
-    found = {}
-    for f in report["findings"]:
-        assert f["text"] and f["severity"] in ("note", "warning", "error"), f
-        if notes or f["severity"] != "note":
-            found.setdefault(f["code"], []).append(f["object"])
-    assert notes or status == (1 if found else 0), out
-    assert report["checked"]["rows"] > 0 and report["checked"]["repositories"] > 0, report["checked"]
-    return found
 
 
 class Host:
@@ -83,7 +65,7 @@ class Host:
         self.sql("UPDATE object SET json=?, sum=? WHERE ref=?", text, zlib.crc32(data), ref)
 
     def found(self, *options):
-        return findings(self.daemons, *options)
+        return self.daemons.verify(*options)
 
 
 @pytest.fixture
@@ -237,9 +219,9 @@ def test_a_task_that_nothing_ends(resting):
     token = ""
     while not xen.VM.get_current_operations(resting.vm):
         token = xen.call("event.from", [f"vm/{resting.vm}"], token, 5.0)["token"]
-    assert findings(resting.daemons) == {}
+    assert resting.found() == {}
     resting.rest()
-    assert findings(resting.daemons, notes=True)["plan-pending"] == [task]
+    assert resting.daemons.verify(notes=True)["plan-pending"] == [task]
     for change, code in ((lambda r: r.update(plan=""), "task-without-plan"),
                          (lambda r: r.update(plan="VM.clean_shutdown", plan_state="{"), "plan-unreadable"),
                          (lambda r: r.update(status="success"), "plan-of-ended-task")):

@@ -88,6 +88,9 @@ def daemons():
         for vm, record in xen.VM.get_all_records().items():
             if record["power_state"] not in ("Halted", "Suspended") and not record["is_control_domain"]:
                 xen.VM.hard_shutdown(vm)
+        assert d.verify() == {}
+        d.stop()
+        assert d.verify() == {}
     finally:
         d.sweep()
         keep = os.environ.get("XENOLITH_KEEP")

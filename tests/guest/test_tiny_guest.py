@@ -88,6 +88,7 @@ def test_guest_outlives_both_daemons(daemons, xen, guest):
                        (("xapi", "hostd"), signal.SIGTERM)):
         daemons.stop(which, sig)
         time.sleep(1)
+        assert daemons.verify() == {}
         if "hostd" in which:
             daemons.start_hostd()
         if "xapi" in which:
@@ -99,6 +100,7 @@ def test_guest_outlives_both_daemons(daemons, xen, guest):
         console.wait(rf"counter {before + 1}\r?\n", timeout=60)
         assert READY not in console.text[console.text.rfind("counter 1\n"):] or console.counter() > before
         before = console.counter()
+        assert daemons.verify() == {}
     xen.VM.clean_shutdown(guest[0])
     assert xen.VM.get_power_state(guest[0]) == "Halted"
 
