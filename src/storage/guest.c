@@ -3,6 +3,7 @@
 
 #include "storage/guest.h"
 
+#include "base/io.h"
 #include "storage/owner_qemu.h"
 #include "storage/tune.h"
 #include "storage/vdi_internal.h"
@@ -42,6 +43,11 @@ void guests_free(struct storage *s)
     strmap_fini(&s->guests);
 }
 
+static char *nbd_path(const struct storage *s, const char *guest)
+{
+    return xasprintf("%s/nbd-%s", s->config.run_dir, guest);
+}
+
 /* Guests live until guest_gone, which the caller does not run beside calls on the same guest. */
 static struct guest *guest_find(struct storage *s, const char *id, bool make)
 {
@@ -50,7 +56,7 @@ static struct guest *guest_find(struct storage *s, const char *id, bool make)
     if (!g && make) {
         g = xnew(struct guest);
         g->id = xstrdup(id);
-        qemu_process_init(&g->process, xasprintf("%s/nbd-%s", s->config.run_dir, id));
+        qemu_process_init(&g->process, nbd_path(s, id));
         strmap_set(&s->guests, g->id, g);
     }
     pthread_mutex_unlock(&s->lock);
@@ -260,8 +266,13 @@ void guest_gone(struct storage *s, const char *guest)
 {
     struct guest *g = guest_find(s, guest, false);
 
-    if (!g)
+    if (!g) {
+        /* It ended while nobody looked: its socket was left by a predecessor of this process. */
+        _cleanup_free_ char *path = nbd_path(s, guest);
+
+        IGNORE_ERROR(io_unlink(path));
         return;
+    }
     qemu_process_set_qmp(&g->process, NULL);
     while (g->disks.n > 0) {
         struct guest_disk_id d = g->disks.v[g->disks.n - 1];

@@ -3,6 +3,7 @@
 #include "verify/verify.h"
 
 #include "base/io.h"
+#include "base/str.h"
 #include "base/uuid.h"
 #include "gen/class/VM.h"
 #include "gen/class/host.h"
@@ -108,6 +109,21 @@ static char *owner_of(const struct verify *v, const char *pid)
     return str_starts(target, prefix) ? xstrdup(target + strlen(prefix)) : NULL;
 }
 
+/* Beside hostd: its directory says who it is. */
+static void check_daemon(struct verify *v, const char *pid, const char *owner)
+{
+    _cleanup_free_ char *dir = xmemdup0(owner, strlen("storage/") + strcspn(owner + 8, "/"));
+    _cleanup_str_ struct str text = STR_INIT;
+
+    IGNORE_ERROR(io_read_file(state_path(v, "run/%s/pid", dir), 128, &text));
+    if (strtol(str_cstr(&text), NULL, 10) != strtol(pid, NULL, 10))
+        advise(add_finding(v, ERROR, "storage-daemon-unknown", pid,
+                           "Storage daemon %s has a disk open (%s), but xenolith-hostd does not "
+                           "know it.",
+                           pid, owner),
+               "end it: kill %s", pid);
+}
+
 static void check_process(const struct domains *d, const char *pid)
 {
     struct verify *v = d->v;
@@ -118,7 +134,9 @@ static void check_process(const struct domains *d, const char *pid)
         return;
     v->checked[CHECKED_PROCESSES]++;
     if (str_starts(owner, "storage/")) {
-        if (!v->hostd_runs)
+        if (v->hostd_runs)
+            check_daemon(v, pid, owner);
+        else
             advise(add_finding(v, WARNING, "storage-daemon-left", pid,
                                "Storage daemon %s has a disk open (%s), but no xenolith-hostd "
                                "runs.",
@@ -180,6 +198,31 @@ static void check_guest_records(const struct domains *d)
         closedir(dir);
 }
 
+/* Where clients of a guest's disks connect. */
+static void check_sockets(const struct domains *d)
+{
+    DIR *dir = opendir(state_path(d->v, "run/storage"));
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        if (!str_starts(entry->d_name, "nbd-"))
+            continue;
+        const char *uuid = entry->d_name + strlen("nbd-");
+        const struct seen *s = strmap_find(&d->by_uuid, uuid);
+
+        if ((s && s->lives) || is_planned(d->v, uuid))
+            continue;
+        const char *path = state_path(d->v, "run/storage/%s", entry->d_name);
+        struct finding *f = add_finding(d->v, WARNING, "socket-left", uuid,
+                                        "%s leads to the disks of a guest that is gone.", path);
+
+        if (!d->v->hostd_runs)
+            offer(f, repair_set_aside, path, "move %s into a directory of its own", path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 static void check_recorded(const struct domains *d)
 {
     const struct seen *s;
@@ -209,6 +252,7 @@ void check_domains(struct verify *v)
     version_list_fini(&vms);
     check_processes(&d);
     check_guest_records(&d);
+    check_sockets(&d);
     check_recorded(&d);
     strmap_fini(&d.by_uuid);
 }

@@ -246,10 +246,11 @@ def test_domains(resting):
     assert resting.found() == {"vm-without-process": [resting.uuid], "guest-record-left": [resting.uuid]}
     os.rename(resting.state / "away", sim / resting.uuid)
     (sim / stranger).write_text(domain.replace('"state":1', '"state":2'))
+    (resting.state / f"run/storage/nbd-{stranger}").touch()
     status, out, _ = run(resting.daemons, "--repair", "--yes")
     assert status == 0, out
     aside, = resting.state.glob("set-aside-*")
-    assert [f.name for f in aside.iterdir()] == [stranger]
+    assert {f.name for f in aside.iterdir()} == {stranger, f"nbd-{stranger}"}
 
 
 def test_a_guest_of_qemu(resting):
@@ -282,6 +283,24 @@ def test_a_guest_of_qemu(resting):
         process.wait()
     write()
     assert resting.found() == {"vm-without-process": [resting.uuid]}
+
+
+def test_a_storage_daemon_of_nobody(host):
+    """Known by the file its messages go to; at rest every one is left over."""
+    owner = host.state / "run/storage/owner-x"
+    owner.mkdir()
+    with open(owner / "log", "wb") as log:
+        process = subprocess.Popen(["sleep", "60"], stderr=log)
+    try:
+        (owner / "pid").write_text(f"{process.pid} 1\n")
+        assert host.found() == {}
+        (owner / "pid").write_text("1 1\n")
+        assert host.found() == {"storage-daemon-unknown": [str(process.pid)]}
+        host.rest()
+        assert host.found() == {"storage-daemon-left": [str(process.pid)]}
+    finally:
+        process.kill()
+        process.wait()
 
 
 # ---- storage ----
