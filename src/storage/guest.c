@@ -264,15 +264,13 @@ void guest_disconnected(struct storage *s, const char *guest)
 
 void guest_gone(struct storage *s, const char *guest)
 {
+    _cleanup_free_ char *path = nbd_path(s, guest);
     struct guest *g = guest_find(s, guest, false);
 
-    if (!g) {
-        /* It ended while nobody looked: its socket was left by a predecessor of this process. */
-        _cleanup_free_ char *path = nbd_path(s, guest);
-
-        IGNORE_ERROR(io_unlink(path));
+    /* Also if it ended while nobody looked: then a predecessor of this process has left it. */
+    IGNORE_ERROR(io_unlink(path));
+    if (!g)
         return;
-    }
     qemu_process_set_qmp(&g->process, NULL);
     while (g->disks.n > 0) {
         struct guest_disk_id d = g->disks.v[g->disks.n - 1];

@@ -22,7 +22,6 @@ void qemu_process_fini(struct qemu_process *p)
     qemu_process_set_qmp(p, NULL);
     pthread_cond_destroy(&p->unused);
     pthread_mutex_destroy(&p->lock);
-    IGNORE_ERROR(io_unlink(p->nbd_path));
     free(p->nbd_path);
 }
 
@@ -128,11 +127,28 @@ void qemu_export_remove(struct owner *o, const char *name)
     IGNORE_ERROR(WITH_QMP(o, graph_unexport(q, name)));
 }
 
+/* A predecessor of this program started it; clients of that time go on. */
+static bool serves_already(const struct qemu_process *p)
+{
+    _cleanup_close_ int fd = -1;
+    struct error *e = io_connect_unix(p->nbd_path, SOCK_STREAM, &fd);
+    bool serves = !e;
+
+    error_free(e);
+    return serves;
+}
+
 /* The socket is made here and passed: the process may be another user's. */
 static struct error *start_nbd(struct qemu_process *p, struct qmp *q)
 {
     _cleanup_close_ int fd = -1;
 
+    if (serves_already(p)) {
+        p->nbd_started = true;
+        return NULL;
+    }
+    /* One whose socket is gone serves nobody who comes. */
+    IGNORE_ERROR(qmp_run(q, "nbd-server-stop", NULL, QMP_TIMEOUT_US, NULL));
     TRY(io_listen_unix(p->nbd_path, SOCK_STREAM, 0600, &fd));
     TRY(io_set_nonblock(fd, true));
     TRY(qmp_run_fd(q, "getfd", json_pack("{s:s}", "fdname", "xenolith-nbd"), fd, QMP_TIMEOUT_US,

@@ -105,6 +105,23 @@ def test_guest_outlives_both_daemons(daemons, xen, guest):
     assert xen.VM.get_power_state(guest[0]) == "Halted"
 
 
+def test_a_disk_in_use_is_exported_after_a_restart_of_hostd(daemons, xen, guest, tmp_path):
+    """The guest's QEMU already serves disks then, with and without a socket that leads to it."""
+    booted(daemons, xen, guest[0]).close()
+    size = int(xen.VDI.get_virtual_size(guest[1]))
+    for sig in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        export_raw(daemons, xen, guest[1], tmp_path / "out.raw")
+        assert os.path.getsize(tmp_path / "out.raw") == size
+        daemons.stop(("hostd",), sig)
+        if sig == signal.SIGTERM:
+            for leftover in (daemons.state / "run" / "storage").glob("nbd-*"):
+                leftover.unlink()
+        daemons.start_hostd()
+    export_raw(daemons, xen, guest[1], tmp_path / "out.raw")
+    xen.VM.hard_shutdown(guest[0])
+    assert not list((daemons.state / "run" / "storage").glob("nbd-*"))
+
+
 def test_snapshot_under_a_running_guest_and_revert(daemons, xen, guest, tmp_path):
     console = booted(daemons, xen, guest[0])
     snapshot = xen.VM.snapshot(guest[0], "before")
