@@ -156,14 +156,7 @@ static struct error *start_hostd(struct parts *p)
         .ctx = p,
     };
 
-    TRY(hostd_open(&config, &p->d.hostd));
-    if (store_read_only(p->d.store))
-        return NULL; /* nothing will be asked of it that must succeed */
-    struct error *e = hostd_await(p->d.hostd, HOSTD_WAIT_US);
-
-    return e ? error_prepend(e, "xenolith-hostd does not answer; is it started with --state %s?",
-                             p->d.state_dir)
-             : NULL;
+    return hostd_open(&config, &p->d.hostd); /* the connection is made while the store is read */
 }
 
 static void stop_hostd(struct parts *p)
@@ -173,6 +166,11 @@ static void stop_hostd(struct parts *p)
 
 static struct error *take_charge(struct parts *p)
 {
+    struct error *e = hostd_await(p->d.hostd, HOSTD_WAIT_US);
+
+    if (e)
+        return error_prepend(e, "xenolith-hostd does not answer; is it started with --state %s?",
+                             p->d.state_dir);
     TRY(setup_rows(&p->d));
     TRY(engine_recover(p->d.engine));
     reconcile(p);
