@@ -427,6 +427,11 @@ struct error *host_vdi_nbd(struct host_call *c, const struct host_vdi_nbd_args *
 
     TRY(check_ids(a->sr, a->uuid));
     TRY(give_connection(c, &h));
+    if (host_call_cancelled(c)) {
+        /* Nobody would ever close what nobody has heard of. */
+        TRY(vdi_nbd_close(storage_of(c), h.sr, h.use));
+        return error_errno(ECANCELED, "the caller is gone");
+    }
     ret->handle = arena_printf(arena, "%s/%s/%s/%c", h.sr, h.vdi, h.use, h.writable ? 'w' : 'r');
     ret->export = arena_strdup(arena, use.s);
     return NULL;
