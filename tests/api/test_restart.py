@@ -41,6 +41,36 @@ def test_a_guest_goes_on(fresh_daemons, which):
     assert xen.VM.get_power_state(vm) == "Halted"
 
 
+def test_calls_to_hostd_are_made_again(fresh_daemons):
+    """Somebody starts and ends a guest all the time while hostd is killed and comes back: no call fails."""
+    xen, stop = fresh_daemons.client(), threading.Event()
+    vm, rounds, failures = running_vm(xen), [], []
+
+    def toggle(client):
+        while not stop.is_set():
+            try:
+                client.VM.hard_reboot(vm)
+                client.VM.pause(vm)
+                client.VM.unpause(vm)
+            except Exception as e:
+                failures.append(e)
+                return
+            rounds.append(1)
+
+    caller = threading.Thread(target=toggle, args=(fresh_daemons.client(),))
+    caller.start()
+    for _ in range(6):
+        before = len(rounds)
+        fresh_daemons.stop(("hostd",), signal.SIGKILL)
+        fresh_daemons.start_hostd()
+        while len(rounds) < before + 3 and not failures:
+            time.sleep(0.001)
+    stop.set()
+    caller.join()
+    assert not failures
+    assert xen.VM.get_power_state(vm) == "Running"
+
+
 def test_a_token_holds(fresh_daemons):
     xen = fresh_daemons.client()
     vm = running_vm(xen)
