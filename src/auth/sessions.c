@@ -206,6 +206,85 @@ size_t sessions_review(struct sessions *s, struct arena *a, struct session_use *
     return n;
 }
 
+static json_t *write_registration(const struct registration *reg)
+{
+    char token[TOKEN_TEXT_MAX];
+    json_t *names = json_array();
+
+    for (int i = 1; i < CLASS_MAX; i++)
+        if (reg->classes[i])
+            json_array_append_new(names, json_string(classes[i].name));
+    token_print(&reg->token, token);
+    return json_pack("{soss}", "classes", names, "token", token);
+}
+
+json_t *sessions_write(struct sessions *s)
+{
+    json_t *list = json_array();
+    size_t pos = 0;
+    struct entry *e;
+
+    pthread_mutex_lock(&s->lock);
+    while ((e = strmap_next(&s->by_ref, &pos, NULL))) {
+        json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:I}", "ref", e->pub.ref, "user",
+                              e->pub.user, "originator", e->pub.originator, "roles",
+                              (json_int_t)e->pub.roles, "superuser", e->pub.superuser, "local",
+                              e->pub.local, "used", (json_int_t)atomic_load(&e->last_active));
+
+        if (j && e->reg.any)
+            json_object_set_new(j, "events", write_registration(&e->reg));
+        if (j) /* else a name that is no UTF-8 */
+            json_array_append_new(list, j);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return list;
+}
+
+static void read_registration(const json_t *j, struct registration *ret)
+{
+    const char *token = json_string_value(json_object_get(j, "token"));
+    json_t *name;
+    size_t i;
+
+    if (!token || !token_parse(token, &ret->token))
+        return;
+    json_array_foreach (json_object_get(j, "classes"), i, name) {
+        enum class_id class_id =
+            json_is_string(name) ? class_find(json_string_value(name)) : CLASS_NONE;
+
+        if (class_id == CLASS_NONE)
+            continue;
+        ret->classes[class_id] = ret->any = true;
+    }
+}
+
+void sessions_read(struct sessions *s, const json_t *list)
+{
+    json_t *j;
+    size_t i;
+
+    json_array_foreach (list, i, j) {
+        struct session seed = {
+            .ref = json_string_value(json_object_get(j, "ref")),
+            .user = json_string_value(json_object_get(j, "user")),
+            .originator = json_string_value(json_object_get(j, "originator")),
+            .roles = (uint32_t)json_integer_value(json_object_get(j, "roles")),
+            .superuser = json_is_true(json_object_get(j, "superuser")),
+            .local = json_is_true(json_object_get(j, "local")),
+        };
+
+        if (!seed.ref || !seed.user || !seed.originator)
+            continue;
+        struct entry *e = entry_new(&seed);
+
+        atomic_store(&e->last_active, json_integer_value(json_object_get(j, "used")));
+        read_registration(json_object_get(j, "events"), &e->reg);
+        pthread_mutex_lock(&s->lock);
+        strmap_set(&s->by_ref, e->pub.ref, e);
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
 size_t sessions_count(struct sessions *s)
 {
     pthread_mutex_lock(&s->lock);

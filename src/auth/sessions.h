@@ -16,6 +16,7 @@
 #include "gen/classes.h"
 #include "model/store.h"
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 /* Sources: XenAPI servers keep 500 sessions per originator and drop those unused for a day. */
@@ -58,6 +59,11 @@ void sessions_add(struct sessions *s, const struct session *seed, struct arena *
                   const char **ret_evicted);
 /* False if there was none. */
 bool sessions_remove(struct sessions *s, const char *ref);
+
+/* The table as a JSON array, for the program that takes over, and back. Never to a disk: whoever
+ * holds a reference is logged in. Entries that are none are left out. */
+json_t *sessions_write(struct sessions *s);
+void sessions_read(struct sessions *s, const json_t *list);
 
 struct session_use {
     const char *ref;

@@ -55,6 +55,18 @@ struct error *error_sys_(const char *file, int line, int errnum, const char *fmt
     return e;
 }
 
+struct error *error_copy(const struct error *e)
+{
+    if (!e)
+        return NULL;
+    struct error *copy = e->code ? error_api_v(e->code, (const char *const *)e->params, e->n_params)
+                                 : error_sys_(e->file, e->line, e->errnum, "%s", e->detail);
+
+    copy->file = e->file;
+    copy->line = e->line;
+    return copy;
+}
+
 void error_free(struct error *e)
 {
     if (!e)

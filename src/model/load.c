@@ -4,6 +4,7 @@
  * does not know stay where they are; members it does not know travel with the version.
  */
 #include "base/world.h"
+#include "model/soft.h"
 #include "model/store_priv.h"
 #include "value/json.h"
 
@@ -11,8 +12,11 @@
 
 struct loaded {
     struct work *work;
-    uint64_t generation;
+    uint64_t generation; /* 0 = soft */
     uint64_t created;
+    uint64_t stamp; /* as the last run told it, 0 = not told yet */
+    uint64_t created_stamp;
+    bool known; /* to the last run */
     const char *unknown;
 };
 
@@ -23,6 +27,8 @@ struct load {
     struct arena arena;
     struct VEC(struct loaded) rows;
     size_t dangling;
+    struct strmap by_ref; /* -> index in rows + 1; only with notes->soft */
+    uint64_t told;        /* generation up to which the last run has told */
 };
 
 static struct error *decode_row(struct load *l, enum class_id class_id, const char *ref,
@@ -73,6 +79,24 @@ static struct error *unreadable(struct load *l, const char *class_name, const ch
     return error_api(DB_DAMAGED, 1, what);
 }
 
+/* Takes the object over. */
+static struct error *add_row(struct load *l, struct object *o, void *rec, struct loaded row)
+{
+    if (!store_map_uuid(l->store, o, rec)) {
+        object_unref(o);
+        return error_text("its uuid is in use by another row");
+    }
+    store_map_add(l->store, o);
+    object_unref(o); /* the map keeps it */
+    row.work = stage_add(&l->stage, o);
+    row.work->inserted = true;
+    row.work->rec = rec;
+    vec_add(&l->rows, row);
+    if (l->notes->soft)
+        strmap_set(&l->by_ref, o->ref, (void *)(uintptr_t)l->rows.n);
+    return NULL;
+}
+
 static struct error *load_row(void *ctx, const char *class_name, const char *ref,
                               uint64_t generation, uint64_t created, const char *json, size_t len)
 {
@@ -89,18 +113,62 @@ static struct error *load_row(void *ctx, const char *class_name, const char *ref
     struct object *o = object_new(l->store, (uint16_t)class_id, ref);
     struct error *e = decode_row(l, class_id, o->ref, json, len, &row, &rec);
 
-    if (!e && !store_map_uuid(l->store, o, rec))
-        e = error_text("its uuid is in use by another row");
-    if (e) {
+    if (e)
         object_unref(o);
-        return unreadable(l, class_name, ref, e);
+    else
+        e = add_row(l, o, rec, row);
+    return e ? unreadable(l, class_name, ref, e) : NULL;
+}
+
+/* What the last run said of an object of the database. One that was changed after that, by a
+ * program that failed to take over, is told as new. */
+static struct error *resume_row(struct load *l, const struct soft_object *so)
+{
+    size_t at = (size_t)(uintptr_t)strmap_find(&l->by_ref, so->ref);
+    struct loaded *row = at ? &l->rows.v[at - 1] : NULL;
+
+    if (!row || row->work->obj->class_id != so->class_id)
+        return NULL;
+    row->known = true;
+    row->created_stamp = so->created_stamp;
+    if (row->generation <= l->told && !l->notes->retell)
+        row->stamp = so->stamp;
+    return so->fields ? record_from_json(&l->arena, classes[so->class_id].info, so->fields,
+                                         row->work->rec, NULL)
+                      : NULL;
+}
+
+static struct error *resume_soft(struct load *l, const struct soft_object *so)
+{
+    const struct class_info *ci = &classes[so->class_id];
+    struct loaded row = {.known = true,
+                         .stamp = l->notes->retell ? 0 : so->stamp,
+                         .created_stamp = so->created_stamp};
+    const char **rec = record_new(&l->arena, ci->info);
+
+    if (strmap_find(&l->by_ref, so->ref))
+        return NULL; /* hardened by a program that failed to take over */
+    if (so->fields)
+        TRY(record_from_json(&l->arena, ci->info, so->fields, rec, NULL));
+    struct object *o = object_new(l->store, (uint16_t)so->class_id, so->ref);
+
+    o->soft = true;
+    rec[0] = o->ref;
+    return add_row(l, o, rec, row);
+}
+
+static struct error *resume_each(struct load *l, const char *list,
+                                 struct error *(*fn)(struct load *l, const struct soft_object *so))
+{
+    json_t *j;
+    size_t i;
+
+    json_array_foreach (json_object_get(l->notes->soft, list), i, j) {
+        struct soft_object so;
+
+        TRY(soft_read_object(j, &so));
+        TRY(fn(l, &so));
     }
-    store_map_add(l->store, o);
-    object_unref(o); /* the map keeps it */
-    row.work = stage_add(&l->stage, o);
-    row.work->inserted = true;
-    row.work->rec = rec;
-    vec_add(&l->rows, row);
     return NULL;
 }
 
@@ -112,8 +180,10 @@ static struct error *load_tombstone(void *ctx, const char *class_name, const cha
                           .created_gen = created,
                           .class_id = (uint16_t)class_find(class_name)};
 
-    if (t.class_id == CLASS_NONE)
+    if (t.class_id == CLASS_NONE || (l->notes->soft && generation <= l->told))
         return NULL;
+    if (l->notes->soft)
+        t.stamp = ++l->store->stamp;
     snprintf(t.ref, sizeof(t.ref), "%s", ref);
     feed_tombstone(l->store, &t);
     return NULL;
@@ -177,16 +247,21 @@ static int by_created(const void *a, const void *b)
     return strcmp(x->work->obj->ref, y->work->obj->ref);
 }
 
-static int by_generation(const void *a, const void *b)
+/* The order of the feed: what was told, as it was told; then the rest. */
+static int by_change(const void *a, const void *b)
 {
     const struct loaded *x = a, *y = b;
 
+    if (!x->stamp != !y->stamp)
+        return x->stamp ? -1 : 1;
+    if (x->stamp != y->stamp)
+        return x->stamp < y->stamp ? -1 : 1;
     if (x->generation != y->generation)
         return x->generation < y->generation ? -1 : 1;
     return by_created(a, b);
 }
 
-static void load_finish_row(struct store *s, const struct loaded *row)
+static void load_finish_row(struct store *s, const struct loaded *row, bool resumed)
 {
     struct object *o = row->work->obj;
     struct version *v = version_new(o, row->work->rec, row->unknown);
@@ -195,7 +270,10 @@ static void load_finish_row(struct store *s, const struct loaded *row)
     v->created_gen = row->created;
     v->own_seq = ++s->seq;
     v->rel_seq = ++s->seq;
-    v->stamp = ++s->stamp;
+    v->stamp = row->stamp ? row->stamp : ++s->stamp;
+    o->created_stamp = row->created_stamp;
+    if (resumed && !row->known)
+        o->created_stamp = v->stamp;
     s->bytes += v->size;
     o->head = o->tail = v;
     list_append(&s->classes[o->class_id].changed, &o->change);
@@ -218,9 +296,9 @@ static void load_finish(struct load *l)
     }
     vec_foreach (row, &l->rows)
         derive_all(&view, &l->arena, &classes[row->work->obj->class_id], row->work->rec);
-    qsort(l->rows.v, l->rows.n, sizeof(*l->rows.v), by_generation);
+    qsort(l->rows.v, l->rows.n, sizeof(*l->rows.v), by_change);
     vec_foreach (row, &l->rows)
-        load_finish_row(s, row);
+        load_finish_row(s, row, l->notes->soft != NULL);
     vec_foreach (row, &l->rows)
         edges_set(s, row->work->obj, row->work->rec);
 }
@@ -260,23 +338,38 @@ static void warn_dangling(const struct load *l)
     l->notes->warn(l->notes->ctx, text);
 }
 
+static struct error *load_all(struct load *l)
+{
+    const struct db_loader loader = {
+        .ctx = l, .row = load_row, .tombstone = load_tombstone, .damaged = tell_damaged};
+    const json_t *soft = l->notes->soft;
+
+    if (soft) {
+        l->told = (uint64_t)json_integer_value(json_object_get(soft, "generation"));
+        soft_read_head(l->store, soft);
+        soft_read_tombstones(l->store, soft);
+    }
+    TRY(db_load(l->store->db, &loader, &l->store->generation));
+    TRY(resume_each(l, "objects", resume_row));
+    return resume_each(l, "soft", resume_soft);
+}
+
 struct error *store_open(struct db *db, const struct store_notes *notes, struct store **ret)
 {
     static const struct store_notes none;
     struct store *s = store_new(db);
     struct load l = {.store = s, .notes = notes ? notes : &none};
-    const struct db_loader loader = {
-        .ctx = &l, .row = load_row, .tombstone = load_tombstone, .damaged = tell_damaged};
 
     arena_init(&l.arena);
     l.stage = (struct commit_stage){.store = s, .arena = &l.arena};
     l.stage.last = &l.stage.works;
-    struct error *e = db_load(db, &loader, &s->generation);
+    struct error *e = load_all(&l);
 
     s->published_generation = s->generation;
     load_finish(&l);
     warn_dangling(&l);
     strmap_fini(&l.stage.by_ref);
+    strmap_fini(&l.by_ref);
     vec_fini(&l.rows);
     arena_fini(&l.arena);
     if (e) {

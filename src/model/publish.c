@@ -97,13 +97,6 @@ static void undo_one(struct store *s, struct pending *p)
     }
 }
 
-static struct error *copy_error(const struct error *e)
-{
-    if (e->code)
-        return error_api_v(e->code, (const char *const *)e->params, e->n_params);
-    return error_errno(e->errnum, "%s", e->detail);
-}
-
 static void finish(struct pending *p, struct error *e)
 {
     p->error = e;
@@ -127,7 +120,7 @@ static void fail_all(struct store *s, struct list *batch, struct error *why)
         list_remove(&p->link);
         undo_one(s, p);
         s->generation = p->prev_generation;
-        finish(p, copy_error(why));
+        finish(p, error_copy(why));
         first = false;
     }
     assert(!first);

@@ -12,13 +12,17 @@
  * Any thread. Look-ups take one short lock; nothing here waits for the disk except open.
  */
 
+#include "base/str.h"
 #include "base/vec.h"
 #include "db/db.h"
 #include "model/version.h"
 
+#include <jansson.h>
+
 struct store;
 
-/* What is told while a store is opened. Strings live during the call; each may be NULL. */
+/* What is told while a store is opened, and before. Strings live during the call; each may be NULL.
+ */
 struct store_notes {
     void *ctx;
     /* For people: references that led nowhere, objects that cannot be read. */
@@ -30,6 +34,12 @@ struct store_notes {
                      const char *target);
     /* A row of a class this program does not know; it stays in the database. */
     void (*unknown)(void *ctx, const char *class_name, const char *ref);
+    /* What the program before this one told (store_write_soft): listeners go on as if nothing had
+     * happened. NULL = a new run, as after a crash. */
+    const json_t *soft;
+    /* And every object counts as changed once: another version of the program may tell its objects
+     * in other words. */
+    bool retell;
 };
 
 /*
@@ -51,6 +61,12 @@ _must_check_ struct error *store_open_file(const char *path, const struct store_
  */
 const char *store_read_only(struct store *s);
 void store_close(struct store *s);
+
+/*
+ * What a restart loses: soft rows and fields, the stamps, the deletions of this run. Written as
+ * JSON by a store that changes no more, for store_notes.soft of another program.
+ */
+void store_write_soft(struct store *s, struct str *out);
 
 /* Counted version or NULL. */
 struct version *store_find(struct store *s, enum class_id class_id, const char *ref);

@@ -234,7 +234,7 @@ static bool is_implied(const struct struct_info *si, const struct field *f, cons
            (!si->defaults || value_is_zero(f->type, field_at(f, si->defaults)));
 }
 
-void json_add_stored(struct str *out, const struct struct_info *si, const void *rec)
+void json_add_filled(struct str *out, const struct struct_info *si, const void *rec, uint32_t with)
 {
     char before = '{';
 
@@ -242,10 +242,15 @@ void json_add_stored(struct str *out, const struct struct_info *si, const void *
         const struct field *f = &si->fields[i];
         const void *p = field_at(f, rec);
 
-        if (!(f->flags & FIELD_STORED) || is_implied(si, f, p))
+        if (!(f->flags & with) || is_implied(si, f, p))
             continue;
         add_member(out, before, f, p);
         before = ',';
     }
     end_record(out, before);
+}
+
+void json_add_stored(struct str *out, const struct struct_info *si, const void *rec)
+{
+    json_add_filled(out, si, rec, FIELD_STORED);
 }

@@ -45,6 +45,8 @@ void json_add_record(struct str *out, const struct struct_info *si, const void *
  * from empty to something else.
  */
 void json_add_stored(struct str *out, const struct struct_info *si, const void *rec);
+/* The same for the fields that have any flag of `with`. */
+void json_add_filled(struct str *out, const struct struct_info *si, const void *rec, uint32_t with);
 
 /* Text for a map key or a filter: strings as they are, integers decimal, enums by name. */
 void value_add_key(struct str *out, const struct type *t, const void *p);

@@ -216,6 +216,31 @@ static void registrations_begin_where_they_were_made(void **state)
     sessions_free(s);
 }
 
+static void another_program_knows_the_same_sessions(void **state)
+{
+    static const bool tasks[CLASS_MAX] = {[CLASS_TASK] = true};
+    struct sessions *s = sessions_new(0), *next = sessions_new(0);
+
+    login(s, "a", 0);
+    login(s, "b", 1);
+    _cleanup_session_ struct session *l = sessions_find(s, "OpaqueRef:a-0");
+
+    session_register(s, l, tasks, true, (struct token){.stamp = 7});
+    json_t *list = sessions_write(s);
+
+    json_array_append_new(list, json_pack("{s:s}", "ref", "half a session"));
+    sessions_read(next, list);
+    json_decref(list);
+    assert_int_equal(sessions_count(next), 2);
+    _cleanup_session_ struct session *same = sessions_find(next, "OpaqueRef:a-0");
+    struct registration r = session_registration(next, same);
+
+    assert_string_equal(same->originator, "a");
+    assert_true(r.any && r.classes[CLASS_TASK] && !r.classes[CLASS_POOL] && r.token.stamp == 7);
+    sessions_free(s);
+    sessions_free(next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +253,7 @@ int main(void)
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(a_flood_is_paced_and_a_trickle_is_not),
         cmocka_unit_test(registrations_begin_where_they_were_made),
+        cmocka_unit_test(another_program_knows_the_same_sessions),
     };
     static const struct world test_world = {
         .now_us = test_clock, .mono_us = test_clock, .random = NULL};

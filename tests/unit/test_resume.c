@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A store that goes on in another program: soft rows and fields, places of listeners, deletions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gen/class/VM_txn.h"
+#include "gen/class/session_txn.h"
+#include "gen/class/task_txn.h"
+#include "model/txn.h"
+#include "value/json.h"
+
+static const struct commit_info info = {.who = "tester", .task = "", .call = "test"};
+
+struct bed {
+    struct store *store;
+    struct arena a;
+    struct txn *t;
+};
+
+static void begin(struct bed *b)
+{
+    txn_free(b->t);
+    b->t = txn_new(b->store, &b->a);
+}
+
+static void commit_ok(struct bed *b)
+{
+    assert_null(txn_commit(b->t, &info));
+    begin(b);
+}
+
+static const char *make_vm(struct bed *b, const char *name)
+{
+    struct vm_rec *vm = txn_new_vm(b->t);
+
+    vm->name_label = name;
+    return vm->self;
+}
+
+/* Two programs after one another on the same file. */
+struct relay {
+    struct bed b;
+    char dir[32];
+    char *file;
+    json_t *soft;
+};
+
+static void relay_open(struct relay *r, bool retell)
+{
+    struct db *db;
+
+    assert_null(db_sqlite_open(r->file, &db));
+    assert_null(
+        store_open(db, &(struct store_notes){.soft = r->soft, .retell = retell}, &r->b.store));
+    begin(&r->b);
+}
+
+/* Closes, and keeps what the next one is given if it is to go on. */
+static void relay_close(struct relay *r, bool hand_over)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+
+    txn_free(r->b.t);
+    r->b.t = NULL;
+    if (hand_over) {
+        store_write_soft(r->b.store, &text);
+        json_decref(r->soft);
+        assert_null(json_parse(text.s, text.len, &r->soft));
+    }
+    store_close(r->b.store);
+}
+
+static void relay_init(struct relay *r)
+{
+    *r = (struct relay){.dir = "/tmp/xenolith-model-XXXXXX"};
+    assert_non_null(mkdtemp(r->dir));
+    r->file = xasprintf("%s/db", r->dir);
+    arena_init(&r->b.a);
+    relay_open(r, false);
+}
+
+static void relay_fini(struct relay *r)
+{
+    relay_close(r, false);
+    arena_fini(&r->b.a);
+    json_decref(r->soft);
+    unlink(r->file);
+    rmdir(r->dir);
+    free(r->file);
+}
+
+/* Additions, changes and deletions since a token, in one number: 100 * add + 10 * mod + del. */
+static int told(struct relay *r, const struct token *since)
+{
+    static const int weight[] = {[CHANGE_ADD] = 100, [CHANGE_MOD] = 10, [CHANGE_DEL] = 1};
+    struct interest all = {0};
+    struct changes c;
+    int sum = 0;
+
+    for (int i = 1; i < CLASS_MAX; i++)
+        all.class_all[i] = true;
+    store_changes(r->b.store, &all, since, &c);
+    assert_false(c.lost);
+    vec_foreach (it, &c.list)
+        sum += weight[it->op];
+    changes_fini(&c);
+    return sum;
+}
+
+static void a_program_goes_on_where_another_stopped(void **state)
+{
+    struct relay r;
+
+    relay_init(&r);
+    const char *lost = make_vm(&r.b, "deleted");
+
+    make_vm(&r.b, "kept");
+    const char *session = txn_new_session(r.b.t)->self;
+    struct task_rec *row = txn_insert_soft(r.b.t, CLASS_TASK), *gone = NULL;
+    const char *task = row->self;
+
+    row->name_label = "soft";
+    gone = txn_insert_soft(r.b.t, CLASS_TASK);
+    commit_ok(&r.b);
+    struct token before = store_now(r.b.store);
+
+    assert_null(txn_delete_task(r.b.t, gone->self));
+    assert_null(txn_delete_vm(r.b.t, lost));
+    commit_ok(&r.b);
+    int seen = told(&r, &before);
+    struct token after = store_now(r.b.store);
+
+    relay_close(&r, true);
+    relay_open(&r, false);
+    assert_int_equal(told(&r, &after), 0);
+    assert_int_equal(told(&r, &before), seen);
+    assert_non_null(txn_find_session(r.b.t, session));
+    assert_string_equal(txn_find_task(r.b.t, task)->name_label, "soft");
+    assert_null(txn_edit_task(r.b.t, task, &row));
+    row->progress = 0.25;
+    commit_ok(&r.b);
+    assert_int_equal(told(&r, &after), 10);
+    after = store_now(r.b.store);
+    /* Another build of the program: every row may look different. */
+    relay_close(&r, true);
+    relay_open(&r, true);
+    assert_int_equal(told(&r, &after) % 10, 0);
+    assert_true(told(&r, &after) > 20 && told(&r, &after) < 100);
+    assert_true(txn_find_task(r.b.t, task)->progress == 0.25);
+    relay_fini(&r);
+}
+
+/* It took the place for a moment and changed rows, but never served: listeners hear of that from
+ * the next one. */
+static void what_a_failed_successor_did_is_told(void **state)
+{
+    struct relay r;
+
+    relay_init(&r);
+    const char *changed = make_vm(&r.b, "changed"), *deleted = make_vm(&r.b, "deleted");
+
+    make_vm(&r.b, "same");
+    commit_ok(&r.b);
+    struct token before = store_now(r.b.store);
+    struct vm_rec *vm;
+
+    relay_close(&r, true);
+    relay_open(&r, false);
+    assert_null(txn_edit_vm(r.b.t, changed, &vm));
+    vm->name_label = "other";
+    assert_null(txn_delete_vm(r.b.t, deleted));
+    make_vm(&r.b, "new");
+    commit_ok(&r.b);
+    relay_close(&r, false);
+    relay_open(&r, false);
+    assert_int_equal(told(&r, &before), 100 + 10 + 1);
+    assert_string_equal(txn_find_vm(r.b.t, changed)->name_label, "other");
+    relay_fini(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_goes_on_where_another_stopped),
+        cmocka_unit_test(what_a_failed_successor_did_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
