@@ -121,7 +121,8 @@ struct error *spawn_start(struct spawn *s, pid_t *ret_pid)
     e = lay_out_fds(s, moved, &fa);
     if (!e) {
         pid_t pid;
-        int r = posix_spawnp(&pid, s->argv.v[0], &fa, &attr, s->argv.v, s->env.v);
+        int r =
+            posix_spawnp(&pid, s->file ? s->file : s->argv.v[0], &fa, &attr, s->argv.v, s->env.v);
 
         if (r)
             e = error_errno(r, "cannot start %s", s->argv.v[0]);

@@ -22,6 +22,7 @@ struct spawn_fd {
 };
 
 struct spawn {
+    const char *file; /* the program, where its name in argv should be another; NULL = argv[0] */
     struct VEC(char *) argv;
     struct VEC(char *) env; /* additions "K=V" to a minimal environment */
     struct VEC(struct spawn_fd) fds;

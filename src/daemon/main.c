@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* xenolithd: starts the parts, waits for a signal, stops them. */
+/* xenolithd: starts the parts, waits for a signal, stops them or hands them over. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon/parts.h"
+#include "daemon/hand_over.h"
+#include "daemon/notify.h"
 #include "daemon/sandbox.h"
 
 #include <pthread.h>
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
     struct parts p;
     sigset_t signals;
     int sig;
+    bool gone = false;
 
     log_init("xenolithd");
     struct error *e = options_parse(argc, argv, &o);
@@ -49,6 +51,7 @@ int main(int argc, char **argv)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
     e = enter_sandbox(&o);
     if (e)
@@ -59,7 +62,14 @@ int main(int argc, char **argv)
         return fail(e);
     }
     log_info("ready");
-    sigwait(&signals, &sig);
+    if (!p.take_over) /* else the program before us says so, being the one that may */
+        notify_manager("READY=1");
+    do {
+        sigwait(&signals, &sig);
+        gone = sig == SIGHUP && hand_over(&p);
+    } while (sig == SIGHUP && !gone);
+    if (gone)
+        hand_over_linger(&p);
     log_info("stopping");
     parts_stop(&p);
     return 0;

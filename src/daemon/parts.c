@@ -2,6 +2,7 @@
 #include "daemon/parts.h"
 
 #include "api/http/handlers.h"
+#include "api/http/transfer.h"
 #include "api/plans.h"
 #include "api/setup/setup.h"
 #include "api/vm/host_events.h"
@@ -12,10 +13,13 @@
 #include "base/workers.h"
 #include "base/world.h"
 #include "daemon/chores.h"
+#include "daemon/take_over.h"
 #include "db/db.h"
 #include "model/store.h"
 #include "proto/client.h"
+#include "rpc/left.h"
 #include "rpc/rpc.h"
+#include "task/callers.h"
 #include "task/engine.h"
 #include "task/waiting.h"
 #include "wire/static_files.h"
@@ -24,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define WORKERS_MAX     48
@@ -32,34 +37,86 @@
 #define TRANSFERS_QUEUE 64
 #define HOSTD_WAIT_US   (30 * SECOND_US)
 #define DRAIN_US        (2 * SECOND_US)
+#define PAUSE_US        200000 /* for short calls while everybody waits for the next program */
 
 static char *state_path(const struct parts *p, const char *name)
 {
     return xasprintf("%s/%s", p->d.state_dir, name);
 }
 
+/* Another program lies at our path after an upgrade; the same one tells its objects in the same
+ * words. */
+static struct error *know_program(struct parts *p)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+    struct stat st;
+
+    if (n <= 0 || n == sizeof(path) || stat("/proc/self/exe", &st) < 0)
+        return error_errno(errno, "cannot find this program");
+    p->program = xmemdup0(path, (size_t)n);
+    p->program_id =
+        xasprintf("%llu:%llu:%lld.%09ld", (unsigned long long)st.st_dev,
+                  (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    return NULL;
+}
+
+static struct error *note_pid(struct parts *p)
+{
+    _cleanup_free_ char *pid = state_path(p, "run/xenolithd.pid");
+    _cleanup_free_ char *text = xasprintf("%d\n", (int)getpid());
+
+    return io_replace_file(pid, text, strlen(text), 0644);
+}
+
 static struct error *start_state(struct parts *p)
 {
     _cleanup_free_ char *run = state_path(p, "run");
     _cleanup_free_ char *lock = state_path(p, "run/xenolithd.lock");
-    _cleanup_free_ char *pid = state_path(p, "run/xenolithd.pid");
-    _cleanup_free_ char *text = xasprintf("%d\n", (int)getpid());
 
+    TRY(know_program(p));
+    TRY(take_over_begin(&p->take_over));
+    if (p->take_over)
+        return NULL; /* the lock is handed over too */
+    listen_fds_activated(&p->listen);
     TRY(io_mkdir_p(run, 0700));
     p->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (p->lock_fd < 0)
         return error_errno(errno, "cannot open %s", lock);
     if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return error_errno(errno, "another xenolithd uses %s; stop it first", p->d.state_dir);
-    return io_replace_file(pid, text, strlen(text), 0644);
+    return note_pid(p);
 }
 
 static void stop_state(struct parts *p)
 {
     _cleanup_free_ char *pid = state_path(p, "run/xenolithd.pid");
 
-    IGNORE_ERROR(io_unlink(pid));
+    if (p->lock_fd >= 0) /* else the directory is another program's */
+        IGNORE_ERROR(io_unlink(pid));
     cleanup_close(&p->lock_fd);
+    listen_fds_fini(&p->listen);
+}
+
+static struct error *load_certificate(struct parts *p)
+{
+    _cleanup_free_ char *pem = NULL;
+    char host[256] = "localhost";
+
+    if (p->tls)
+        return NULL;
+    gethostname(host, sizeof(host) - 1);
+    TRY(tls_ensure_certificate(p->d.state_dir, host, &pem));
+    return tls_new(pem, &p->tls);
+}
+
+/* Waits for the program before this one, if there is one, to let go of the store. */
+static struct error *start_take_over(struct parts *p)
+{
+    if (p->take_over)
+        TRY(load_certificate(p));
+    return p->take_over ? take_over_await(p->take_over, &p->listen, &p->link_fds, &p->lock_fd)
+                        : NULL;
 }
 
 static void warn(const char *text)
@@ -87,8 +144,14 @@ static struct error *check_not_emptied(struct parts *p, const char *path)
 
 static struct error *start_store(struct parts *p)
 {
-    static const struct store_notes notes = {.warn = warn_of_store};
     _cleanup_free_ char *path = state_path(p, "store.db");
+
+    const char *id = json_string_value(take_over_get(p->take_over, "program"));
+    const struct store_notes notes = {
+        .warn = warn_of_store,
+        .soft = take_over_get(p->take_over, "store"),
+        .retell = !id || !streq(id, p->program_id),
+    };
 
     TRY(check_not_emptied(p, path));
     return store_open_file(path, &notes, &p->d.store);
@@ -105,6 +168,9 @@ static struct error *start_threads(struct parts *p)
     TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
     TRY(waiting_new(p->d.store, &p->d.waiting));
     p->d.sessions = sessions_new(p->options->login_delay_us);
+    sessions_read(p->d.sessions, take_over_get(p->take_over, "sessions"));
+    p->d.callers = callers_new();
+    p->d.left = left_new();
     p->d.engine = engine_new(&p->d, plan_types);
     return NULL;
 }
@@ -114,10 +180,11 @@ static void stop_threads(struct parts *p)
 {
     waiting_stop(p->d.waiting);
     workers_free(p->d.workers);
-    workers_free(p->d.transfers);
+    if (!p->next)
+        workers_free(TAKE_PTR(p->d.transfers));
     engine_free(p->d.engine);
     waiting_free(p->d.waiting);
-    sessions_free(p->d.sessions);
+    callers_free(p->d.callers);
 }
 
 /* hostd's callbacks run on one thread of its own, where asking hostd is allowed. */
@@ -144,6 +211,15 @@ static void on_connect(void *ctx, const struct host_hello_result *hello)
         reconcile(p);
 }
 
+static struct error *await_hostd(struct parts *p)
+{
+    struct error *e = hostd_await(p->d.hostd, HOSTD_WAIT_US);
+
+    return e ? error_prepend(e, "xenolith-hostd does not answer; is it started with --state %s?",
+                             p->d.state_dir)
+             : NULL;
+}
+
 static struct error *start_hostd(struct parts *p)
 {
     const char *given = p->options->hostd;
@@ -156,7 +232,10 @@ static struct error *start_hostd(struct parts *p)
         .ctx = p,
     };
 
-    return hostd_open(&config, &p->d.hostd); /* the connection is made while the store is read */
+    TRY(hostd_open(&config, &p->d.hostd));
+    /* Nobody notices the wait while the program before us serves; else the store is read meanwhile.
+     */
+    return p->take_over ? await_hostd(p) : NULL;
 }
 
 static void stop_hostd(struct parts *p)
@@ -166,13 +245,10 @@ static void stop_hostd(struct parts *p)
 
 static struct error *take_charge(struct parts *p)
 {
-    struct error *e = hostd_await(p->d.hostd, HOSTD_WAIT_US);
-
-    if (e)
-        return error_prepend(e, "xenolith-hostd does not answer; is it started with --state %s?",
-                             p->d.state_dir);
+    left_expect(&p->d, take_over_get(p->take_over, "left"));
     TRY(setup_rows(&p->d));
-    TRY(engine_recover(p->d.engine));
+    TRY(p->take_over ? engine_take_over(p->d.engine) : engine_recover(p->d.engine));
+    left_run(&p->d, take_over_get(p->take_over, "left"));
     reconcile(p);
     __atomic_store_n(&p->reconciled, true, __ATOMIC_RELEASE);
     return chores_start(&p->d, &p->chores);
@@ -191,6 +267,9 @@ static struct error *only_tell(struct parts *p)
 
 static struct error *start_model(struct parts *p)
 {
+    /* Of a host with a damaged store nothing is asked that must succeed. */
+    if (!store_read_only(p->d.store))
+        TRY(await_hostd(p));
     struct error *e = store_read_only(p->d.store) ? NULL : take_charge(p);
 
     if (!store_read_only(p->d.store))
@@ -203,9 +282,11 @@ static void stop_model(struct parts *p)
 {
     chores_stop(p->chores);
     engine_stop(p->d.engine);
-    workers_settle(p->d.workers, DRAIN_US);
+    workers_settle(p->d.workers, p->next ? PAUSE_US : DRAIN_US);
     atomic_store(&p->d.leaving, true);
     hostd_cut(p->d.hostd);
+    if (p->next)
+        transfers_await_left();
 }
 
 static struct error *note_port(struct parts *p, const char *name, uint16_t port)
@@ -216,34 +297,56 @@ static struct error *note_port(struct parts *p, const char *name, uint16_t port)
     return io_replace_file(file, text, strlen(text), 0644);
 }
 
-static struct error *listen_on(struct parts *p, const char *where, const char *name,
+/* Gives the server a socket of its own; ours goes to the next program. */
+static struct error *listen_with(struct parts *p, enum listen_name name, enum http_peer_kind kind)
+{
+    int fd = fcntl(p->listen.fd[name], F_DUPFD_CLOEXEC, 3);
+
+    if (fd < 0)
+        return error_errno(errno, "cannot duplicate a socket");
+    return server_listen(p->d.server, fd, kind);
+}
+
+static struct error *listen_local(struct parts *p)
+{
+    _cleanup_free_ char *socket = state_path(p, "run/xapi");
+    int *fd = &p->listen.fd[LISTEN_XAPI];
+
+    if (*fd < 0)
+        TRY(io_listen_unix(socket, SOCK_STREAM, 0600, fd));
+    return listen_with(p, LISTEN_XAPI, PEER_UNIX);
+}
+
+static struct error *listen_on(struct parts *p, const char *where, enum listen_name name,
                                enum http_peer_kind kind)
 {
     _cleanup_free_ char *address = NULL;
+    int *fd = &p->listen.fd[name];
     uint16_t port;
 
-    if (streq(where, "off"))
+    if (streq(where, "off")) {
+        cleanup_close(fd);
         return NULL;
+    }
     TRY(options_address(where, &address, &port));
-    struct error *e = server_listen_tcp(p->d.server, address, port, kind, &port);
+    struct error *e = *fd < 0 ? server_bind_tcp(address, port, fd) : NULL;
 
+    if (!e)
+        e = listen_with(p, name, kind);
     if (e)
-        return error_prepend(e, "--%s %s", name, where);
-    log_info("listening on %s port %u (%s)", *address ? address : "every address", port, name);
-    return note_port(p, name, port);
+        return error_prepend(e, "--%s %s", listen_names[name], where);
+    port = server_bound_port(*fd);
+    log_info("listening on %s port %u (%s)", *address ? address : "every address", port,
+             listen_names[name]);
+    return note_port(p, listen_names[name], port);
 }
 
 static struct error *start_server(struct parts *p)
 {
-    _cleanup_free_ char *pem = NULL;
-    _cleanup_free_ char *socket = state_path(p, "run/xapi");
     struct http_route routes[RPC_ROUTES + HTTP_HANDLER_ROUTES + 1];
-    char host[256] = "localhost";
     size_t n;
 
-    gethostname(host, sizeof(host) - 1);
-    TRY(tls_ensure_certificate(p->d.state_dir, host, &pem));
-    TRY(tls_new(pem, &p->tls));
+    TRY(load_certificate(p));
     n = rpc_routes(&p->d, routes);
     n += http_handler_routes(&p->d, routes + n);
     if (p->options->web_dir) {
@@ -253,17 +356,32 @@ static struct error *start_server(struct parts *p)
     const struct server_config config = {.routes = routes, .n_routes = n, .tls = p->tls};
 
     TRY(server_new(&config, &p->d.server));
-    TRY(server_listen_unix(p->d.server, socket));
-    TRY(listen_on(p, p->options->http, "http", PEER_TCP));
-    TRY(listen_on(p, p->options->tls, "tls", PEER_TLS));
-    return server_start(p->d.server);
+    TRY(listen_local(p));
+    TRY(listen_on(p, p->options->http, LISTEN_HTTP, PEER_TCP));
+    TRY(listen_on(p, p->options->tls, LISTEN_TLS, PEER_TLS));
+    TRY(server_start(p->d.server));
+    if (!p->take_over)
+        return NULL;
+    if (p->link_fds.n)
+        TRY(links_start(&p->d, &p->link_fds, &p->links));
+    TRY(note_pid(p));
+    return take_over_serve(p->take_over, p->d.server);
 }
 
 static void stop_server(struct parts *p)
 {
-    http_handlers_stop();
+    if (!p->next)
+        http_handlers_stop();
     if (p->d.server)
         server_pause(p->d.server);
+    if (p->next)
+        transfers_leave(p->next);
+    if (p->links)
+        links_stop(TAKE_PTR(p->links), &p->link_fds);
+}
+
+static void stop_nothing(struct parts *p)
+{
 }
 
 static const struct part {
@@ -272,18 +390,24 @@ static const struct part {
     void (*stop)(struct parts *p);
 } table[] = {
     {"state directory", start_state, stop_state}, {"host", start_hostd, stop_hostd},
-    {"store", start_store, stop_store},           {"threads", start_threads, stop_threads},
-    {"model", start_model, stop_model},           {"server", start_server, stop_server},
+    {"take over", start_take_over, stop_nothing}, {"store", start_store, stop_store},
+    {"threads", start_threads, stop_threads},     {"model", start_model, stop_model},
+    {"server", start_server, stop_server},
 };
+
+#define PART_STORE 3
 
 struct error *parts_start(struct parts *p, const struct options *o)
 {
     *p = (struct parts){.options = o, .lock_fd = -1};
+    listen_fds_init(&p->listen);
     p->d.state_dir = o->state_dir;
     p->d.version = XENOLITH_VERSION;
     for (; p->started < ARRAY_SIZE(table); p->started++) {
+        int64_t start = mono_us();
         struct error *e = table[p->started].start(p);
 
+        log_debug("%s: %lld us", table[p->started].name, (long long)(mono_us() - start));
         if (e) {
             p->started++; /* what it got is released by its stop */
             return error_prepend(e, "%s", table[p->started - 1].name);
@@ -292,10 +416,27 @@ struct error *parts_start(struct parts *p, const struct options *o)
     return NULL;
 }
 
+void parts_go_quiet(struct parts *p, const struct transfer_successor *next)
+{
+    p->next = next;
+    while (p->started > PART_STORE + 1)
+        table[--p->started].stop(p);
+}
+
+void parts_let_go(struct parts *p)
+{
+    table[--p->started].stop(p);
+}
+
 void parts_stop(struct parts *p)
 {
     while (p->started > 0)
         table[--p->started].stop(p);
+    take_over_free(p->take_over);
+    vec_foreach (fd, &p->link_fds)
+        close(*fd);
+    vec_fini(&p->link_fds);
+    workers_free(p->d.transfers);
     /* The server outlives the workers, which answer requests while they end. Those left are none.
      */
     if (p->d.server) {
@@ -304,7 +445,11 @@ void parts_stop(struct parts *p)
         assert(all);
         server_free(p->d.server);
     }
+    sessions_free(p->d.sessions);
+    left_free(p->d.left);
     tls_free(p->tls);
     static_files_free(p->files);
     setup_end(&p->d);
+    free(p->program);
+    free(p->program_id);
 }

@@ -6,12 +6,16 @@
  * stopped in reverse, also when a later step fails.
  */
 
+#include "daemon/links.h"
+#include "daemon/listen.h"
 #include "daemon/options.h"
 #include "task/daemon.h"
 
 struct chores;
 struct static_files;
+struct take_over;
 struct tls;
+struct transfer_successor;
 
 struct parts {
     struct daemon d;
@@ -20,9 +24,21 @@ struct parts {
     struct static_files *files;
     struct chores *chores;
     int lock_fd; /* <state>/run/xenolithd.lock: one daemon per state directory */
+    struct listen_fds listen;
+    struct take_over *take_over; /* NULL: nobody handed over to us */
+    struct links *links;         /* transfers of programs before us */
+    struct link_fds link_fds;    /* the sockets, while nobody serves them */
+    char *program;               /* path of this program; another may lie there by now */
+    char *program_id;            /* tells whether it is the same */
     unsigned started;
     bool reconciled;
+    const struct transfer_successor *next; /* NULL, or: what clients have is kept for a program */
 };
 
 _must_check_ struct error *parts_start(struct parts *p, const struct options *o);
 void parts_stop(struct parts *p);
+
+/* For hand_over.h, in this order: nothing changes the store any more and all calls are given back;
+ * then the store is closed. parts_stop ends what is left. */
+void parts_go_quiet(struct parts *p, const struct transfer_successor *next);
+void parts_let_go(struct parts *p);

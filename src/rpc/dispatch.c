@@ -236,6 +236,24 @@ static void start(struct job *j, bool async)
         job_queue(run);
 }
 
+/* A program before this one has checked the call and begun its plan. */
+static void resume(struct job *j, const char *name)
+{
+    struct error *e = NULL;
+
+    j->call.msg = message_find(name, strlen(name));
+    if (!j->call.msg)
+        e = err_message_method_unknown(name);
+    if (!e && !(j->call.msg->flags & MSG_NO_SESSION))
+        error_free(find_session(j)); /* for the log; it may have ended since */
+    if (!e)
+        e = job_decode(j, j->call.msg->flags & MSG_NO_SESSION ? 0 : 1);
+    if (e)
+        job_finish(j, e, NULL, 0);
+    else
+        job_resume(j);
+}
+
 static void handle(struct daemon *d, struct http_request *rq, bool json)
 {
     struct job *j = job_new(d, rq, json);
@@ -251,6 +269,10 @@ static void handle(struct daemon *d, struct http_request *rq, bool json)
 
     if (builtin_call(j, name))
         return;
+    if (*rq->resume) {
+        resume(j, name);
+        return;
+    }
     e = resolve(j, name, async);
     if (e)
         job_finish(j, e, NULL, 0);

@@ -11,6 +11,8 @@
 #include "gen/roles.h"
 #include "rpc/begin.h"
 #include "rpc/builtin.h"
+#include "rpc/left.h"
+#include "task/callers.h"
 #include "task/engine.h"
 #include "value/json.h"
 #include "value/xml.h"
@@ -205,7 +207,7 @@ static void on_plan_done(void *ctx, const struct error *error, json_t *result)
         return;
     }
     if (error)
-        e = error_api_v(error->code, (const char *const *)error->params, error->n_params);
+        e = error_copy(error);
     else if (t && t->kind != K_VOID && result)
         e = value_from_json(j->call.arena, t, result, "result", j->ret);
     if (!e && j->rq)
@@ -244,6 +246,14 @@ static void tell_cancelled(struct job *j)
     error_free(e);
 }
 
+static void start_plan(struct job *j)
+{
+    struct plan *p = j->call.plan;
+
+    j->plan_task = arena_strdup(j->call.arena, plan_task(p));
+    engine_start(j->call.daemon->engine, p, on_plan_done, j);
+}
+
 /* One run. True: the job is over, parked or handed on; false: run again. */
 static bool run_once(struct job *j)
 {
@@ -276,7 +286,7 @@ static bool run_once(struct job *j)
         tell_cancelled(j);
     if (!e && c->plan) {
         txn_free(TAKE_PTR(t));
-        engine_start(c->daemon->engine, c->plan, on_plan_done, j);
+        start_plan(j);
         return true;
     }
     if (e && c->plan)
@@ -336,6 +346,13 @@ void job_run(struct job *j)
     }
     if (conflicts >= CONFLICTS_BEFORE_TURN)
         store_give_turn(s);
+}
+
+void job_resume(struct job *j)
+{
+    j->plan_task = j->rq->resume;
+    if (!callers_ask(j->call.daemon->callers, j->plan_task, on_plan_done, j))
+        job_finish(j, err_internal_error("nothing is known of the end of this call"), NULL, 0);
 }
 
 void one_piece(struct arena *a, struct str *text, struct iovec **ret, size_t *ret_n)
@@ -415,14 +432,21 @@ static void free_async(struct job *j)
 void job_leave(struct job *j)
 {
     struct http_request *rq = j->rq;
+    struct left *left = j->call.daemon->left;
+    const char *task = j->plan_task;
 
     stop_contending(j);
     if (!rq) {
-        free_async(j);
+        if (left && !task && !left_add_async(left, j))
+            job_finish(j, err_internal_error("the daemon was restarted"), NULL, 0);
+        else
+            free_async(j);
         return;
     }
+    if (left && task)
+        left_add_caller(left, task);
     release(j);
-    http_drop(rq);
+    http_return(rq, task ? task : "");
 }
 
 void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n)

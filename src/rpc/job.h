@@ -27,6 +27,7 @@ struct job {
     int64_t contention_deadline_us;
     enum class_id contended; /* the class of what is in the way */
     uint64_t contended_seq;  /* and what had been published when it was */
+    const char *plan_task;   /* of the plan it waits for, NULL = none */
     int64_t start_us;
 };
 
@@ -38,13 +39,15 @@ struct generic_args {
     const char *text;  /* uuid, label or expression */
 };
 
+/* Instead of running it: answers with the end of a plan that another program began for it. */
+void job_resume(struct job *j);
 /* Runs the body on this thread; ends, parks or hands over the job. */
 void job_run(struct job *j);
 /* Runs it on a worker; answers 503 if the pool is full. */
 void job_queue(struct job *j);
 /* Answers (or writes the task row) and frees. e is freed; result pieces are encoded values. */
 void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n);
-/* The daemon ends before this call did: frees it, nobody is answered. */
+/* The daemon ends before this call did: frees it, and leaves it to the next one (rpc/left.h). */
 void job_leave(struct job *j);
 /* For a peer that went away: ends a parked job. */
 void job_gone(void *ctx, struct http_request *rq);

@@ -10,8 +10,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+struct callers;
 struct engine;
 struct hostd;
+struct left;
 struct sessions;
 struct server;
 struct store;
@@ -27,6 +29,8 @@ struct daemon {
     struct waiting *waiting;   /* calls and plans that wait without a thread (task/waiting.h) */
     struct sessions *sessions; /* auth/sessions.h */
     struct server *server;
+    struct callers *callers; /* of plans of an earlier program (task/callers.h), or NULL */
+    struct left *left;       /* calls for the next program (rpc/left.h), or NULL */
     const char *state_dir;
     const char *host_ref; /* the row of the host this daemon runs on */
     const char *pool_ref;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
+#include "task/callers.h"
 #include "task/plan_priv.h"
 #include "task/task_row.h"
 
@@ -583,6 +584,7 @@ static struct error *fill_lost(struct engine *e, struct txn *t, const char *ref)
     return NULL;
 }
 
+/* A plan that goes on, or a task that nobody works for any more. */
 static struct error *recover_row(struct engine *e, const struct task_rec *row)
 {
     const struct commit_info info = {.who = "", .task = row->self, .call = "recover"};
@@ -600,13 +602,15 @@ static struct error *recover_row(struct engine *e, const struct task_rec *row)
         return err;
     }
     if (p) {
+        struct caller *caller = callers_find(e->daemon->callers, p->task_ref);
+
         log_info("%s goes on at step %d of %d", p->label, p->step + 1, p->type->n_steps);
-        engine_start(e, p, NULL, NULL);
+        engine_start(e, p, caller ? caller_done : NULL, caller);
     }
     return NULL;
 }
 
-struct error *engine_recover(struct engine *e)
+static struct error *recover(struct engine *e, bool orphans)
 {
     struct version_list tasks;
     struct error *err = NULL;
@@ -615,9 +619,19 @@ struct error *engine_recover(struct engine *e)
     for (size_t i = 0; i < tasks.n && !err; i++) {
         const struct task_rec *row = tasks.v[i]->rec;
 
-        if (row->status == TASK_STATUS_TYPE_PENDING)
+        if (row->status == TASK_STATUS_TYPE_PENDING && (orphans || *row->plan))
             err = recover_row(e, row);
     }
     version_list_fini(&tasks);
     return err;
+}
+
+struct error *engine_recover(struct engine *e)
+{
+    return recover(e, true);
+}
+
+struct error *engine_take_over(struct engine *e)
+{
+    return recover(e, false);
 }

@@ -17,8 +17,12 @@ void engine_stop(struct engine *e);
 /* Waits for running steps, leaves the plans that wait. */
 void engine_free(struct engine *e);
 
-/* After the store is open and hostd answers: takes up the plans found in task rows. */
+/* After the store is open and hostd answers: takes up the plans found in task rows. Tasks without a
+ * plan have lost whoever worked for them and fail. */
 _must_check_ struct error *engine_recover(struct engine *e);
+/* The same after a program that handed over: tasks without a plan have not. Plans whose callers are
+ * expected (task/callers.h) tell them. */
+_must_check_ struct error *engine_take_over(struct engine *e);
 
 /* After the intent was committed. done(ctx, error, result) is called once from any thread; error
  * and result are borrowed; result is a JSON value or NULL (void). done may be NULL. A plan that was

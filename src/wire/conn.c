@@ -124,6 +124,7 @@ static void leave(struct conn *c)
 
     c->state = CONN_CLOSED;
     conn_give_buffer(c);
+    conn_free_early(c);
     timer_stop(poller_timers(sh->poller), &c->timer);
     list_remove(&c->link);
     list_remove(&c->ready_link);
@@ -140,6 +141,12 @@ void conn_free_request(struct conn *c)
     if (c->rq)
         http_request_free(TAKE_PTR(c->rq));
     c->body = NULL;
+}
+
+void conn_forget(struct conn *c)
+{
+    conn_free_request(c);
+    leave(c);
 }
 
 void conn_close(struct conn *c)
@@ -179,9 +186,42 @@ static void on_event(struct poller_source *source, uint32_t events)
     if (events & EPOLLRDHUP)
         c->hung_up = true;
     /* TLS may wait for either direction in both. (The transport itself may be in other hands.) */
-    if (c->peer.kind == PEER_TLS || events & ~(uint32_t)EPOLLOUT)
+    if (c->io.ssl || events & ~(uint32_t)EPOLLOUT)
         c->readable = true;
     conn_run(c);
+}
+
+static struct early *early_new(const struct given *g)
+{
+    struct early *e = xcalloc(1, sizeof(*e) + g->n);
+
+    e->resume = xstrdup(g->resume);
+    e->start_us = g->start_us;
+    e->end = g->n;
+    if (g->n)
+        memcpy(e->data, g->bytes, g->n);
+    return e;
+}
+
+void conn_free_early(struct conn *c)
+{
+    if (c->early)
+        free(c->early->resume);
+    free(TAKE_PTR(c->early));
+}
+
+char *conn_copy_unused(const struct conn *c, size_t *ret_n)
+{
+    const struct early *e = c->early;
+    size_t buffered = conn_buffered(c), left = e ? e->end - e->at : 0;
+    char *p = xmalloc(buffered + left + 1);
+
+    if (buffered)
+        memcpy(p, c->in->data + c->in->start, buffered);
+    if (left)
+        memcpy(p + buffered, e->data + e->at, left);
+    *ret_n = buffered + left;
+    return p;
 }
 
 static void start(struct poller_work *work)
@@ -205,9 +245,11 @@ static void start(struct poller_work *work)
     conn_run(c);
 }
 
-void conn_new(struct shard *shard, int fd, const struct http_peer *peer, struct ticket ticket)
+void conn_new(struct shard *shard, int fd, const struct http_peer *peer, struct ticket ticket,
+              const struct given *given)
 {
     struct conn *c = xnew(struct conn);
+    struct tls *tls = peer->kind == PEER_TLS && !given ? shard->server->tls : NULL;
 
     c->shard = shard;
     c->peer = *peer;
@@ -217,13 +259,18 @@ void conn_new(struct shard *shard, int fd, const struct http_peer *peer, struct 
     c->timer.fn = on_timer;
     list_init(&c->link);
     list_init(&c->ready_link);
-    struct error *e =
-        transport_init(&c->io, fd, peer->kind == PEER_TLS ? shard->server->tls : NULL);
+    if (given) {
+        c->early = early_new(given);
+        c->relayed = given->relayed;
+        c->served = 1; /* an idle one may wait as long as it could have */
+    }
+    struct error *e = transport_init(&c->io, fd, tls);
 
     if (e) {
         error_free(e);
         transport_fini(&c->io);
         ticket_return(&c->ticket);
+        conn_free_early(c);
         free(c);
         return;
     }
@@ -241,7 +288,7 @@ struct http_request *conn_new_request(struct conn *c)
     arena_init(&rq->arena);
     rq->conn = c;
     rq->peer = &c->peer;
-    rq->body = "";
+    rq->body = rq->resume = "";
     rq->start_us = poller_now(c->shard->poller);
     return rq;
 }
@@ -258,6 +305,12 @@ bool conn_apply_ending(struct conn *c)
         c->rq = NULL; /* socket, ticket and request have other owners now */
         leave(c);
         return false;
+    }
+    if (ending == ENDING_RETURN) {
+        assert(c->shard->paused);
+        c->state = CONN_BODY; /* as it was before the handler was called */
+        c->body_done = c->rq->body_len;
+        return true;
     }
     c->state = CONN_ANSWER;
     if (ending == ENDING_DROP || c->broken) {
@@ -335,6 +388,8 @@ static bool step(struct conn *c)
 {
     if (is_held(c)) {
         c->deadline_us = TIMER_NEVER;
+        if (c->shard->giving)
+            conn_give(c);
         return false;
     }
     switch (c->state) {

@@ -45,9 +45,11 @@ struct shard {
     atomic_uint_fast64_t requests;
     atomic_bool draining;      /* no further requests */
     bool paused;               /* no handler is called: connections wait where they are */
+    bool giving;               /* and are given away */
     bool drained;              /* has told the server that no connection is left */
     struct poller_work drain;  /* starts the draining */
     struct poller_work pause;  /* sets paused */
+    struct poller_work give;   /* sets giving */
     struct poller_work resume; /* runs the ready ones */
 };
 
@@ -67,6 +69,11 @@ struct server {
     pthread_cond_t drained; /* a shard has got that far */
     unsigned n_undrained;
     unsigned n_unpaused;
+    void (*give)(void *ctx, struct given *g);
+    void *give_ctx;
+    struct workers *relays; /* NULL before server_give */
+    struct list relayed;
+    bool relays_end;
 };
 
 enum conn_state {
@@ -79,7 +86,16 @@ enum conn_state {
     CONN_CLOSED,
 };
 
-enum ending { ENDING_NONE, ENDING_REPLY, ENDING_DROP, ENDING_TAKE };
+enum ending { ENDING_NONE, ENDING_REPLY, ENDING_DROP, ENDING_TAKE, ENDING_RETURN };
+
+/* Bytes that another program read. */
+struct early {
+    char *resume; /* "" = none; of the next request, like start_us */
+    int64_t start_us;
+    size_t at;
+    size_t end;
+    char data[];
+};
 
 /* An answer on its way: head and pieces, then perhaps a file. */
 struct answer {
@@ -109,6 +125,8 @@ struct conn {
     unsigned served;
 
     struct buffer *in;    /* NULL = no bytes waiting */
+    struct early *early;  /* what follows them; NULL = the socket */
+    bool relayed;         /* by a program that wants to end */
     size_t scanned;       /* of them, by http_head_end */
     int64_t input_end_us; /* when the head or body must be complete; 0 = not begun */
     char *body;
@@ -129,16 +147,25 @@ struct conn {
     atomic_bool gone;
 };
 
-/* Any thread: takes socket and ticket over and hands them to the shard, which starts. */
-void conn_new(struct shard *shard, int fd, const struct http_peer *peer, struct ticket ticket);
+/* Any thread: takes socket and ticket over and hands them to the shard, which starts. given: what
+ * another program knows of it, NULL = accepted here. */
+void conn_new(struct shard *shard, int fd, const struct http_peer *peer, struct ticket ticket,
+              const struct given *given);
 
 /* All that follow: on the shard's thread, unless said otherwise. */
 
 /* Goes on for as long as something can be done, or hands over to others. */
 void conn_run(struct conn *c);
 void conn_close(struct conn *c);
+/* The same for one whose socket and ticket have gone elsewhere. */
+void conn_forget(struct conn *c);
 /* No further requests; closes what is idle, tells those who wait. */
 void conn_drain(struct conn *c);
+/* give.c: hands it to another program; it is gone. */
+void conn_give(struct conn *c);
+void conn_free_early(struct conn *c);
+/* A copy of what was read ahead and not used. By whoever owns the buffer; the caller frees. */
+char *conn_copy_unused(const struct conn *c, size_t *ret_n);
 /* Any thread: the request has been ended as c->ending says. */
 void conn_request_ended(struct conn *c);
 void conn_free_request(struct conn *c);

@@ -10,6 +10,19 @@
 
 static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
+static bool has_early(const struct conn *c)
+{
+    return c->early && c->early->at < c->early->end;
+}
+
+static size_t take_early(struct early *e, void *p, size_t n)
+{
+    n = MIN(n, e->end - e->at);
+    memcpy(p, e->data + e->at, n);
+    e->at += n;
+    return n;
+}
+
 /*
  * Reads what is there. False: the stream has ended or failed. True with *ret_n = 0: nothing yet,
  * an event will tell.
@@ -17,6 +30,10 @@ static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 static bool receive(struct conn *c, void *p, size_t n, size_t *ret_n)
 {
     *ret_n = 0;
+    if (has_early(c)) {
+        *ret_n = take_early(c->early, p, n);
+        return true;
+    }
     if (!c->readable)
         return true;
     switch (transport_read(&c->io, p, n, ret_n)) {
@@ -44,7 +61,7 @@ static bool receive(struct conn *c, void *p, size_t n, size_t *ret_n)
 static bool receive_buffered(struct conn *c, size_t *ret_n)
 {
     *ret_n = 0;
-    if (!c->readable)
+    if (!c->readable && !has_early(c))
         return true;
     struct buffer *b = conn_need_buffer(c);
 
@@ -109,7 +126,7 @@ static bool dispatch(struct conn *c)
     c->input_end_us = 0;
     c->served++;
     c->deadline_us = TIMER_NEVER; /* how long a call takes is the handler's matter */
-    c->answer.close = !rq->head.keep_alive || c->unread;
+    c->answer.close = !rq->head.keep_alive || c->unread || c->relayed;
     atomic_store_explicit(&c->gone, false, memory_order_relaxed);
     atomic_fetch_add_explicit(&sh->requests, 1, memory_order_relaxed);
     c->dispatching = true;
@@ -215,6 +232,18 @@ static ssize_t find_head(struct conn *c)
     return (ssize_t)end;
 }
 
+/* The first request after the connection came from another program. */
+static void take_resume(struct conn *c)
+{
+    struct http_request *rq = c->rq;
+
+    rq->resume = arena_strdup(&rq->arena, c->early->resume);
+    if (c->early->start_us)
+        rq->start_us = c->early->start_us;
+    *c->early->resume = 0;
+    c->early->start_us = 0;
+}
+
 static bool accept_head(struct conn *c, size_t len)
 {
     struct http_request *rq = c->rq = conn_new_request(c);
@@ -226,6 +255,8 @@ static bool accept_head(struct conn *c, size_t len)
     c->input_end_us = 0;
     if (status)
         return conn_refuse(c, status, "The request is malformed.");
+    if (c->early)
+        take_resume(c);
     return route(c);
 }
 

@@ -120,7 +120,20 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *fro
         return;
     }
     atomic_fetch_add_explicit(&s->accepted, 1, memory_order_relaxed);
-    conn_new(choose_shard(s), fd, &peer, ticket);
+    conn_new(choose_shard(s), fd, &peer, ticket, NULL);
+}
+
+void server_adopt(struct server *s, struct given *g)
+{
+    struct ticket ticket;
+
+    if (!admission_enter(s->admission, g->peer.kind == PEER_UNIX ? NULL : g->peer.address,
+                         &ticket)) {
+        atomic_fetch_add_explicit(&s->refused, 1, memory_order_relaxed);
+        refuse(TAKE_FD(g->fd), g->peer.kind);
+        return;
+    }
+    conn_new(choose_shard(s), TAKE_FD(g->fd), &g->peer, ticket, g);
 }
 
 /* Out of descriptors: without the pause this thread would spin. */
@@ -265,27 +278,42 @@ static struct error *bind_tcp(const struct sockaddr_storage *sa, socklen_t len, 
     return NULL;
 }
 
+uint16_t server_bound_port(int fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    uint16_t port = 0;
+    char text[46];
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+        address_text(&sa, text, sizeof(text), &port);
+    return port;
+}
+
 struct error *server_listen_tcp(struct server *s, const char *address, uint16_t port,
                                 enum http_peer_kind kind, uint16_t *ret_port)
 {
-    struct sockaddr_storage sa;
-    socklen_t len;
-    char text[46];
     int fd;
 
     assert(kind != PEER_UNIX);
+    TRY(server_bind_tcp(address, port, &fd));
+    if (ret_port)
+        *ret_port = server_bound_port(fd);
+    return server_listen(s, fd, kind);
+}
+
+struct error *server_bind_tcp(const char *address, uint16_t port, int *ret_fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t len;
+
     TRY(parse_address(address, port, &sa, &len));
-    struct error *e = bind_tcp(&sa, len, &fd);
+    struct error *e = bind_tcp(&sa, len, ret_fd);
 
     if (e && str_empty(address) && (e->errnum == EAFNOSUPPORT || e->errnum == EADDRNOTAVAIL)) {
         error_free(e);
         TRY(parse_address("0.0.0.0", port, &sa, &len));
-        e = bind_tcp(&sa, len, &fd);
+        e = bind_tcp(&sa, len, ret_fd);
     }
-    if (e)
-        return error_prepend(e, "[%s]:%u", address, port);
-    len = sizeof(sa);
-    if (ret_port && getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
-        address_text(&sa, text, sizeof(text), ret_port);
-    return server_listen(s, fd, kind);
+    return e ? error_prepend(e, "[%s]:%u", address, port) : NULL;
 }

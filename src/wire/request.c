@@ -98,6 +98,12 @@ void http_reply_text(struct http_request *rq, int status, const char *fmt, ...)
     http_reply_mem(rq, status, "text/html", arena_memdup(&rq->arena, page.s, page.len), page.len);
 }
 
+void http_return(struct http_request *rq, const char *resume)
+{
+    rq->resume = arena_strdup(&rq->arena, resume);
+    end_request(rq->conn, ENDING_RETURN);
+}
+
 void http_drop(struct http_request *rq)
 {
     end_request(rq->conn, ENDING_DROP);
@@ -126,8 +132,9 @@ struct stream *http_take(struct http_request *rq)
     poller_remove(c->shard->poller, &c->source);
     rq->peer = arena_memdup(&rq->arena, &c->peer, sizeof(c->peer));
     rq->conn = NULL;
-    struct stream *s = stream_adopt(&c->io, c->in ? c->in->data + c->in->start : NULL,
-                                    conn_buffered(c), c->ticket);
+    size_t n;
+    _cleanup_free_ char *unused = conn_copy_unused(c, &n);
+    struct stream *s = stream_adopt(&c->io, unused, n, c->ticket);
 
     c->ticket = (struct ticket){0};
     end_request(c, ENDING_TAKE);

@@ -3,6 +3,7 @@
 #include "wire/server.h"
 
 #include "base/mem.h"
+#include "base/workers.h"
 #include "base/world.h"
 #include "wire/conn.h"
 #include "wire/listener.h"
@@ -60,7 +61,7 @@ static void tell_drained(struct shard *sh)
 {
     struct server *s = sh->server;
 
-    if (sh->drained || sh->n_conns || !atomic_load(&sh->draining))
+    if (sh->drained || sh->n_conns || (!atomic_load(&sh->draining) && !sh->giving))
         return;
     sh->drained = true;
     pthread_mutex_lock(&s->lock);
@@ -89,6 +90,18 @@ static void pause_shard(struct poller_work *work)
     pthread_mutex_unlock(&s->lock);
 }
 
+static void give_shard(struct poller_work *work)
+{
+    struct shard *sh = container_of(work, struct shard, give);
+    struct conn *c;
+
+    sh->giving = true;
+    list_foreach (c, &sh->conns, link)
+        if (c->state == CONN_HEAD || c->state == CONN_BODY)
+            conn_run(c);
+    tell_drained(sh);
+}
+
 static void drain(struct poller_work *work)
 {
     struct shard *sh = container_of(work, struct shard, drain);
@@ -96,6 +109,7 @@ static void drain(struct poller_work *work)
 
     if (sh == sh->server->shards)
         listeners_close(sh->server);
+    sh->drained = false; /* server_await_gone may have been told before */
     list_foreach (c, &sh->conns, link)
         conn_drain(c);
     tell_drained(sh);
@@ -108,6 +122,7 @@ static struct error *shard_init(struct shard *sh, struct server *s)
     list_init(&sh->ready);
     sh->drain.fn = drain;
     sh->pause.fn = pause_shard;
+    sh->give.fn = give_shard;
     sh->resume.fn = resume;
     return poller_new(&sh->poller);
 }
@@ -137,6 +152,7 @@ struct error *server_new(const struct server_config *config, struct server **ret
     s->admission = admission_new(&(struct admission_limits){s->limits.max_unix, s->limits.max_tcp,
                                                             s->limits.max_per_address});
     list_init(&s->listeners);
+    list_init(&s->relayed);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -234,6 +250,23 @@ void server_pause(struct server *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+void server_give(struct server *s, void (*fn)(void *ctx, struct given *g), void *ctx)
+{
+    s->give = fn;
+    s->give_ctx = ctx;
+    s->n_undrained = s->n_shards;
+    IGNORE_ERROR(workers_new("relay", s->limits.max_tcp, s->limits.max_tcp, &s->relays));
+    for (unsigned i = 0; i < s->n_shards; i++)
+        poller_post(s->shards[i].poller, &s->shards[i].give);
+}
+
+bool server_await_gone(struct server *s, int64_t timeout_us)
+{
+    const int64_t end = mono_us() + timeout_us;
+
+    return wait_drained(s, timeout_us) && workers_settle(s->relays, MAX(end - mono_us(), 0));
+}
+
 bool server_stop(struct server *s, int64_t drain_us)
 {
     bool all = true;
@@ -264,6 +297,8 @@ void server_free(struct server *s)
         return;
     assert(!s->started);
     run_leftovers(s);
+    server_end_relays(s);
+    workers_free(s->relays);
     if (s->n_shards)
         listeners_close(s);
     for (unsigned i = 0; i < s->n_shards; i++)

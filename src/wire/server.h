@@ -12,6 +12,7 @@
  *   http_reply*()    answers; the connection goes on to the next request
  *   http_take()      makes the connection a stream of its own; then http_request_free()
  *   http_drop()      closes the connection without an answer
+ *   http_return()    gives it back as if it had never been handled: for server_give
  * Requests of one connection are handled one after the other, also when they arrive together.
  *
  * server_new makes the program ignore SIGPIPE if it has no handler of its own.
@@ -60,6 +61,20 @@ struct http_route {
 #define HTTP_RPC_MAX_BODY (300u << 10)
 #define HTTP_CLI_MAX_BODY (200u << 10)
 
+/*
+ * A connection on its way to another program that serves the same clients: the socket, who is at
+ * its other end, and what was read from it and not answered.
+ */
+struct given {
+    int fd; /* owned, -1 = taken over */
+    struct http_peer peer;
+    bool relayed;      /* the socket leads to a program that relays TLS: ends soon if it can */
+    const void *bytes; /* from the beginning of a request on, which may be complete */
+    size_t n;
+    const char *resume; /* of http_return for the first request, "" = none */
+    int64_t start_us;   /* when the first request was complete, 0 = not yet */
+};
+
 struct http_request {
     struct arena arena; /* of whoever owns the request; ends with it */
     struct http_head head;
@@ -67,8 +82,9 @@ struct http_request {
     size_t body_len;
     const struct http_peer *peer;
     const struct http_route *route;
-    int64_t start_us; /* mono_us when the head was complete */
-    void *user;       /* the handler's */
+    int64_t start_us;   /* mono_us when the head was complete */
+    const char *resume; /* what another program said in http_return, "" = a fresh request */
+    void *user;         /* the handler's */
     struct conn *conn;
 };
 
@@ -90,6 +106,9 @@ void http_reply_text(struct http_request *rq, int status, const char *fmt, ...) 
 /* Body from a file: size bytes from its start. Takes the descriptor. reply->body is not used. */
 void http_reply_file(struct http_request *rq, const struct http_reply *reply, int fd, size_t size);
 void http_drop(struct http_request *rq);
+/* Only once the server is paused. resume: what the handler of the next program is to know (copied).
+ */
+void http_return(struct http_request *rq, const char *resume);
 
 /*
  * Asks to be told when the peer goes away while the request is unanswered. To be set by the
@@ -139,12 +158,27 @@ _must_check_ struct error *server_listen(struct server *s, int fd, enum http_pee
 /* Makes the socket: a path (mode 600), or an address ("" = all, v6 and v4) and a port (0 = any;
  * *ret_port may be NULL). */
 _must_check_ struct error *server_listen_unix(struct server *s, const char *path);
+/* The socket of server_listen_tcp alone; and the port it got. */
+_must_check_ struct error *server_bind_tcp(const char *address, uint16_t port, int *ret_fd);
+uint16_t server_bound_port(int fd);
 _must_check_ struct error *server_listen_tcp(struct server *s, const char *address, uint16_t port,
                                              enum http_peer_kind kind, uint16_t *ret_port);
 _must_check_ struct error *server_start(struct server *s);
 /* Listeners are closed and no handler runs any more when this returns; requests under way go on.
  * Before a server_stop, where what requests need goes before the server does. Not on a poller. */
 void server_pause(struct server *s);
+/*
+ * After server_pause: gives every connection away as soon as it has no answer under way, TLS by
+ * relaying it on a thread of its own. fn runs on pollers and owns given->fd; the rest is borrowed.
+ * server_await_gone waits until there is none left, then until nothing is relayed (false = time is
+ * up); server_stop follows. server_end_relays makes the relays end soon, from any thread.
+ */
+void server_give(struct server *s, void (*fn)(void *ctx, struct given *g), void *ctx);
+bool server_await_gone(struct server *s, int64_t timeout_us);
+void server_end_relays(struct server *s);
+/* The other side of it. Takes the descriptor, whatever comes of it. After server_start. */
+void server_adopt(struct server *s, struct given *g);
+
 /* Closes listeners and idle connections at once, lets running requests end (their on_gone is
  * called) for at most drain_us, then ends the pollers. Streams that were taken live on. True: every
  * request has been ended; else the server must not be freed. */

@@ -7,6 +7,7 @@ build directory (default: build/ of this tree).
 
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -107,6 +108,33 @@ class Client:
         raise TimeoutError(task)
 
 
+class Adopted:
+    """A process that is not our child, with what we use of subprocess.Popen."""
+
+    def __init__(self, pid):
+        self.pid, self.fd, self.returncode = pid, os.pidfd_open(pid), None
+
+    def _ended(self, timeout):
+        if self.returncode is None and select.select([self.fd], [], [], timeout)[0]:
+            self.returncode = 0  # what it really was only its parent knows
+        return self.returncode
+
+    def poll(self):
+        return self._ended(0)
+
+    def wait(self, timeout=None):
+        if self._ended(timeout) is None:
+            raise subprocess.TimeoutExpired("xenolithd", timeout)
+        return self.returncode
+
+    def send_signal(self, sig):
+        if self.poll() is None:
+            signal.pidfd_send_signal(self.fd, sig)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
 class Daemons:
     """xenolithd and xenolith-hostd on the `sim` driver with a state directory of their own."""
 
@@ -117,24 +145,39 @@ class Daemons:
         self.logs.mkdir(parents=True, exist_ok=True)
         self.hostd = self.xapi = None
 
-    def _spawn(self, program, *args):
+    def _spawn(self, program, *args, path=None):
         log = open(self.logs / f"{program}.log", "ab")
         # A system call that the sandbox refuses ends xenolithd, so that no test can miss it.
-        return subprocess.Popen([PROGRAMS[program], "--state", self.state, *args], stdin=subprocess.DEVNULL,
+        return subprocess.Popen([path or PROGRAMS[program], "--state", self.state, *args], stdin=subprocess.DEVNULL,
                                 stdout=log, stderr=log, start_new_session=True,
                                 env={"XENOLITH_SANDBOX": "die", **os.environ})
 
     def start_hostd(self, extra=()):
         self.hostd = self._spawn("xenolith-hostd", "--hv", self.hv, *extra)
 
-    def start_xapi(self, extra=()):
+    def start_xapi(self, extra=(), path=None):
         self.xapi = self._spawn("xenolithd", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--login-delay", "0",
-                                *extra)
+                                *extra, path=path)
 
     def start(self):
         self.start_hostd()
         self.start_xapi()
         return self.ready()
+
+    def pid(self):
+        """Process id of the xenolithd that serves, by its own word."""
+        return int((self.state / "run" / "xenolithd.pid").read_text())
+
+    def hand_over(self, limit=60):
+        """SIGHUP, until another process serves. Gives back the old one, which may stay for a while."""
+        old, before = self.xapi, self.pid()
+        old.send_signal(signal.SIGHUP)
+        end = time.monotonic() + limit
+        while self.pid() == before:
+            assert old.poll() is None and time.monotonic() < end, self.log("xenolithd")[-3000:]
+            time.sleep(0.002)
+        self.xapi = Adopted(self.pid())
+        return old
 
     def ready(self, timeout=60):
         end = time.monotonic() + timeout

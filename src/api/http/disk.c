@@ -2,7 +2,7 @@
 #include "api/http/disk.h"
 
 #include "api/common/host_error.h"
-#include "base/log.h"
+#include "api/http/transfer_task.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VDI_txn.h"
 #include "gen/errors.h"
@@ -75,10 +75,7 @@ struct error *disk_failure(struct error *e)
 
 void disk_close(struct transfer *t, struct open_disk *d)
 {
-    const struct host_vdi_nbd_close_args args = {.handle = d->handle};
-
     nbd_disk_close(d->nbd);
     d->nbd = NULL;
-    log_and_free(LOG_WARNING, hostd_vdi_nbd_close(t->daemon->hostd, &args, &t->arena, NULL),
-                 "cannot close a disk");
+    transfer_close_disk(t, d->handle);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "api/http/transfer.h"
+#include "api/http/transfer_task.h"
 
 #include "base/log.h"
 #include "base/workers.h"
@@ -13,8 +13,6 @@
 #include "wire/websocket.h"
 
 #include <pthread.h>
-
-#define PROGRESS_EVERY_US 200000
 
 /* Transfers under way, so that the daemon can end them when it stops. */
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -98,45 +96,6 @@ static void reply_error(struct transfer *t, int status, const char *text)
     t->rq = NULL;
 }
 
-struct rows {
-    struct transfer *t;
-    struct error *(*fill)(struct transfer *t, struct txn *x, void *arg);
-    void *arg;
-};
-
-static struct error *fill_rows(void *ctx, struct txn *x)
-{
-    const struct rows *r = ctx;
-
-    return r->fill(r->t, x, r->arg);
-}
-
-static struct error *commit_task(struct transfer *t,
-                                 struct error *(*fill)(struct transfer *t, struct txn *x,
-                                                       void *arg),
-                                 void *arg)
-{
-    const struct commit_info info = {.who = t->user, .task = t->task, .call = t->realm};
-    struct rows r = {t, fill, arg};
-
-    return txn_run(t->daemon->store, &info, fill_rows, &r);
-}
-
-static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
-{
-    struct task_rec *row = txn_insert_soft(x, CLASS_TASK);
-
-    row->name_label = t->realm;
-    row->created = now_s();
-    row->type = "<none/>";
-    row->status = TASK_STATUS_TYPE_PENDING;
-    row->resident_on = t->daemon->host_ref;
-    row->session = t->session ? t->session->ref : REF_NULL;
-    row->session_user = t->user;
-    t->task = arena_strdup(&t->arena, row->self);
-    return NULL;
-}
-
 /* A task given by the client must be one it made itself, for this. */
 static struct error *check_task(struct transfer *t, const struct task_rec *row)
 {
@@ -156,7 +115,7 @@ static struct error *begin_task(struct transfer *t)
     if (!given)
         given = http_cookie_find(&t->rq->head, "task_id");
     if (!given)
-        return commit_task(t, fill_new_task, NULL);
+        return transfer_task_new(t);
     _cleanup_version_ struct version *v = store_find(t->daemon->store, CLASS_TASK, given);
 
     if (!v)
@@ -166,78 +125,9 @@ static struct error *begin_task(struct transfer *t)
     return NULL;
 }
 
-static bool cancel_asked(const struct task_rec *row)
-{
-    for (size_t i = 0; i < row->current_operations.n; i++)
-        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_CANCEL)
-            return true;
-    return false;
-}
-
-static struct error *fill_progress(struct transfer *t, struct txn *x, void *arg)
-{
-    struct task_rec *row;
-
-    if (!txn_find_task(x, t->task))
-        return NULL;
-    TRY(txn_edit_task(x, t->task, &row));
-    if (cancel_asked(row))
-        return err_task_cancelled(t->task);
-    row->progress = *(double *)arg;
-    return NULL;
-}
-
-struct error *transfer_progress(struct transfer *t, double done)
-{
-    int64_t now = mono_us();
-
-    if (str_empty(t->task) || now - t->told_us < PROGRESS_EVERY_US)
-        return NULL;
-    t->told_us = now;
-    return commit_task(t, fill_progress, &done);
-}
-
-struct error *transfer_check(struct transfer *t)
-{
-    _cleanup_version_ struct version *v = NULL;
-
-    if (!str_empty(t->task))
-        v = store_find(t->daemon->store, CLASS_TASK, t->task);
-    return v && cancel_asked(v->rec) ? err_task_cancelled(t->task) : NULL;
-}
-
-struct outcome {
-    const struct error *why;
-    json_t *result;
-};
-
-static struct error *fill_end(struct transfer *t, struct txn *x, void *arg)
-{
-    const struct outcome *o = arg;
-    struct task_rec *row;
-
-    if (!txn_find_task(x, t->task))
-        return NULL;
-    TRY(txn_edit_task(x, t->task, &row));
-    task_row_end(row, txn_arena(x), o->why, o->result);
-    return NULL;
-}
-
 void transfer_result(struct transfer *t, const char *value)
 {
     t->result = arena_strdup(&t->arena, value);
-}
-
-static void end_task(struct transfer *t, const struct error *why)
-{
-    struct outcome o = {.why = why};
-
-    if (str_empty(t->task))
-        return;
-    if (t->result)
-        o.result = json_string(t->result);
-    log_and_free(LOG_ERROR, commit_task(t, fill_end, &o), "%s: cannot end its task", t->realm);
-    json_decref(o.result);
 }
 
 struct error *transfer_object(struct transfer *t, enum class_id class_id, const char *text,
@@ -273,6 +163,7 @@ struct error *transfer_take(struct transfer *t, const char *type, const char *di
     if (stopping)
         stream_cancel(t->stream);
     pthread_mutex_unlock(&running_lock);
+    transfer_begun(t);
     return http_stream_head(t->stream, minor, &reply, length);
 }
 
@@ -283,6 +174,7 @@ void transfer_set_web(struct transfer *t, struct websocket *web)
     if (web && stopping)
         websocket_cancel(web);
     pthread_mutex_unlock(&running_lock);
+    transfer_begun(t);
 }
 
 void transfers_cancel(void)
@@ -334,11 +226,26 @@ static struct error *run(struct transfer *t, const struct transfer_kind *kind)
     return kind->run(t);
 }
 
+/* The daemon ends before the transfer has begun: the next one begins it. */
+static bool give_back(struct transfer *t)
+{
+    if (!t->rq || t->stream || !transfers_are_left())
+        return false;
+    transfer_task_discard(t);
+    http_return(TAKE_PTR(t->rq), "");
+    return true;
+}
+
 static void conclude(struct transfer *t, struct error *e)
 {
-    if (e)
-        e = error_to_api(e);
-    end_task(t, e);
+    if (e && give_back(t)) {
+        error_free(e);
+        e = NULL;
+    } else {
+        if (e)
+            e = error_to_api(e);
+        transfer_task_end(t, e);
+    }
     if (e) {
         _cleanup_free_ char *text = error_string(e);
 
@@ -356,6 +263,7 @@ static void conclude(struct transfer *t, struct error *e)
         http_reply_text(t->rq, 200, "done"); /* the handler had nothing to send */
     else if (t->rq)
         http_request_free(t->rq);
+    transfer_begun(t);
     if (t->session)
         session_unref(t->session);
     arena_fini(&t->arena);
@@ -385,6 +293,7 @@ static bool delay_refusal(struct transfer *t, struct error *e)
 
     if (!t->guessed || delay <= 0)
         return false;
+    transfer_begun(t); /* as far as it will get */
     pthread_mutex_lock(&running_lock);
     bool delayed = !stopping;
 
@@ -418,7 +327,7 @@ static void transfer_main(void *arg)
     pthread_mutex_lock(&running_lock);
     list_append(&running, &s.t->link);
     pthread_mutex_unlock(&running_lock);
-    finish(s.t, run(s.t, s.kind));
+    finish(s.t, transfer_begin(s.t) ? run(s.t, s.kind) : error_text("the daemon ends"));
 }
 
 void transfer_handle(void *ctx, struct http_request *rq)

@@ -15,6 +15,8 @@
 #include "task/waiting.h"
 #include "wire/server.h"
 
+#include <jansson.h>
+
 struct websocket;
 
 struct transfer {
@@ -32,6 +34,8 @@ struct transfer {
     const char *task;        /* reference */
     const char *result;      /* of the task, NULL = void */
     int64_t told_us;         /* when progress was last written */
+    bool beginning;          /* inside: see transfer_task.h */
+    bool own_task;           /* made here, not by the client */
     int status;              /* answered instead of the error's own, 0 = none */
     bool guessed;            /* the password was refused */
     struct error *refusal;   /* of a password: answered when `late` is due */
@@ -55,6 +59,27 @@ struct transfer_route {
 void transfer_handle(void *ctx, struct http_request *rq);
 /* Makes every transfer under way end soon: the daemon stops. */
 void transfers_cancel(void);
+
+/* The program that takes over. ask takes the question, waits for the answer and gives it back, NULL
+ * if there is nobody; tell does not wait. Any thread. */
+struct transfer_successor {
+    json_t *(*ask)(void *ctx, json_t *question);
+    void (*tell)(void *ctx, json_t *question);
+    void *ctx;
+};
+
+/* No further transfer begins; waits until those that do have a connection of their own, at most
+ * timeout_us. What follows is transfers_leave. */
+void transfers_hold(int64_t timeout_us);
+/* Once the server is paused: requests of transfers that have not begun are given back, those under
+ * way ask the next program. transfers_await_left: returns when nobody uses store and hostd any
+ * more. */
+void transfers_leave(const struct transfer_successor *next);
+void transfers_await_left(void);
+bool transfers_are_left(void);
+/* What a transfer of an earlier program asks; the caller owns the answer. */
+json_t *transfer_answer(struct daemon *d, const json_t *question);
+
 /* Lets transfers_cancel reach the connection: call it with the websocket, and with NULL before that
  * is closed. */
 void transfer_set_web(struct transfer *t, struct websocket *web);

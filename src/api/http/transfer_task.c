@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The task of a transfer: progress, cancel, end. While this program has the store they are commits;
+ * once another has taken over, questions to it.
+ */
+#include "api/http/transfer_task.h"
+
+#include "base/log.h"
+#include "base/world.h"
+#include "gen/class/task_txn.h"
+#include "gen/errors.h"
+#include "gen/host_proto.h"
+#include "task/task_row.h"
+#include "value/json.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#define PROGRESS_EVERY_US 200000
+
+/* Who uses the store and hostd right now, and whether anybody still may. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned inside;    /* of them: */
+    unsigned beginning; /* transfers without a connection of their own yet */
+    bool held;          /* none begins */
+    bool left;
+    struct transfer_successor next;
+} place = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static bool enter_locked(void)
+{
+    bool may = !place.left;
+
+    place.inside += may;
+    return may;
+}
+
+static bool transfers_enter(void)
+{
+    pthread_mutex_lock(&place.lock);
+    bool may = enter_locked();
+
+    pthread_mutex_unlock(&place.lock);
+    return may;
+}
+
+bool transfer_begin(struct transfer *t)
+{
+    pthread_mutex_lock(&place.lock);
+    while (place.held && !place.left)
+        pthread_cond_wait(&place.changed, &place.lock);
+    t->beginning = enter_locked();
+    place.beginning += t->beginning;
+    pthread_mutex_unlock(&place.lock);
+    return t->beginning;
+}
+
+static void transfers_exit(void)
+{
+    pthread_mutex_lock(&place.lock);
+    place.inside--;
+    pthread_cond_broadcast(&place.changed);
+    pthread_mutex_unlock(&place.lock);
+}
+
+void transfer_begun(struct transfer *t)
+{
+    if (!t->beginning)
+        return;
+    t->beginning = false;
+    pthread_mutex_lock(&place.lock);
+    place.beginning--;
+    pthread_mutex_unlock(&place.lock);
+    transfers_exit();
+}
+
+void transfers_hold(int64_t timeout_us)
+{
+    const int64_t end = now_us() + timeout_us;
+    const struct timespec ts = {.tv_sec = end / SECOND_US, .tv_nsec = end % SECOND_US * 1000};
+
+    pthread_mutex_lock(&place.lock);
+    place.held = true;
+    while (place.beginning && !pthread_cond_timedwait(&place.changed, &place.lock, &ts))
+        ;
+    pthread_mutex_unlock(&place.lock);
+}
+
+void transfers_leave(const struct transfer_successor *next)
+{
+    pthread_mutex_lock(&place.lock);
+    place.next = *next;
+    place.left = true;
+    pthread_cond_broadcast(&place.changed);
+    pthread_mutex_unlock(&place.lock);
+}
+
+bool transfers_are_left(void)
+{
+    pthread_mutex_lock(&place.lock);
+    bool left = place.left;
+
+    pthread_mutex_unlock(&place.lock);
+    return left;
+}
+
+void transfers_await_left(void)
+{
+    pthread_mutex_lock(&place.lock);
+    while (place.inside)
+        pthread_cond_wait(&place.changed, &place.lock);
+    pthread_mutex_unlock(&place.lock);
+}
+
+/* True: the store is ours until transfers_exit, or was from the beginning. */
+static bool enter(struct transfer *t, bool *ret_exit)
+{
+    *ret_exit = false;
+    if (t->beginning)
+        return true;
+    return *ret_exit = transfers_enter();
+}
+
+struct rows {
+    struct transfer *t;
+    struct error *(*fill)(struct transfer *t, struct txn *x, void *arg);
+    void *arg;
+};
+
+static struct error *fill_rows(void *ctx, struct txn *x)
+{
+    const struct rows *r = ctx;
+
+    return r->fill(r->t, x, r->arg);
+}
+
+static struct error *commit_task(struct transfer *t,
+                                 struct error *(*fill)(struct transfer *t, struct txn *x,
+                                                       void *arg),
+                                 void *arg)
+{
+    const struct commit_info info = {.who = t->user, .task = t->task, .call = t->realm};
+    struct rows r = {t, fill, arg};
+
+    return txn_run(t->daemon->store, &info, fill_rows, &r);
+}
+
+static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
+{
+    struct task_rec *row = txn_insert_soft(x, CLASS_TASK);
+
+    row->name_label = t->realm;
+    row->created = now_s();
+    row->type = "<none/>";
+    row->status = TASK_STATUS_TYPE_PENDING;
+    row->resident_on = t->daemon->host_ref;
+    row->session = t->session ? t->session->ref : REF_NULL;
+    row->session_user = t->user;
+    t->task = arena_strdup(&t->arena, row->self);
+    return NULL;
+}
+
+struct error *transfer_task_new(struct transfer *t)
+{
+    t->own_task = true;
+    return commit_task(t, fill_new_task, NULL);
+}
+
+static struct error *fill_discard(struct transfer *t, struct txn *x, void *arg)
+{
+    return txn_find_task(x, t->task) ? txn_delete_task(x, t->task) : NULL;
+}
+
+/* One that the client made waits for the transfer that is to come. */
+void transfer_task_discard(struct transfer *t)
+{
+    if (t->own_task && !str_empty(t->task))
+        log_and_free(LOG_WARNING, commit_task(t, fill_discard, NULL), "cannot discard a task");
+}
+
+static bool cancel_asked(const struct task_rec *row)
+{
+    for (size_t i = 0; i < row->current_operations.n; i++)
+        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_CANCEL)
+            return true;
+    return false;
+}
+
+static struct error *fill_progress(struct transfer *t, struct txn *x, void *arg)
+{
+    struct task_rec *row;
+
+    if (!txn_find_task(x, t->task))
+        return NULL;
+    TRY(txn_edit_task(x, t->task, &row));
+    if (cancel_asked(row))
+        return err_task_cancelled(t->task);
+    row->progress = *(double *)arg;
+    return NULL;
+}
+
+static struct error *progress_here(struct transfer *t, void *done)
+{
+    return commit_task(t, fill_progress, done);
+}
+
+static struct error *check_here(struct transfer *t, void *arg)
+{
+    _cleanup_version_ struct version *v = store_find(t->daemon->store, CLASS_TASK, t->task);
+
+    return v && cancel_asked(v->rec) ? err_task_cancelled(t->task) : NULL;
+}
+
+struct outcome {
+    const struct error *why;
+    json_t *result;
+};
+
+static struct error *fill_end(struct transfer *t, struct txn *x, void *arg)
+{
+    const struct outcome *o = arg;
+    struct task_rec *row;
+
+    if (!txn_find_task(x, t->task))
+        return NULL;
+    TRY(txn_edit_task(x, t->task, &row));
+    task_row_end(row, txn_arena(x), o->why, o->result);
+    return NULL;
+}
+
+static struct error *end_here(struct transfer *t, void *outcome)
+{
+    return commit_task(t, fill_end, outcome);
+}
+
+static struct error *close_here(struct transfer *t, void *handle)
+{
+    const struct host_vdi_nbd_close_args args = {.handle = handle};
+
+    return hostd_vdi_nbd_close(t->daemon->hostd, &args, &t->arena, NULL);
+}
+
+/* Elsewhere. */
+
+static json_t *question(const struct transfer *t, const char *what)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "do", what, "task", t->task, "user", t->user, "realm",
+                     t->realm);
+}
+
+/* Nobody there is no failure of the transfer: only its task is lost. */
+static struct error *ask(struct transfer *t, json_t *j)
+{
+    _cleanup_json_ json_t *answer = place.next.ask(place.next.ctx, j);
+
+    return json_is_true(json_object_get(answer, "cancelled")) ? err_task_cancelled(t->task) : NULL;
+}
+
+struct error *transfer_progress(struct transfer *t, double done)
+{
+    int64_t now = mono_us();
+    bool exit;
+
+    if (str_empty(t->task) || now - t->told_us < PROGRESS_EVERY_US)
+        return NULL;
+    t->told_us = now;
+    if (!enter(t, &exit)) {
+        json_t *j = question(t, "progress");
+
+        json_object_set_new(j, "done", json_real(done));
+        return ask(t, j);
+    }
+    struct error *e = progress_here(t, &done);
+
+    if (exit)
+        transfers_exit();
+    return e;
+}
+
+struct error *transfer_check(struct transfer *t)
+{
+    bool exit;
+
+    if (str_empty(t->task))
+        return NULL;
+    if (!enter(t, &exit))
+        return ask(t, question(t, "check"));
+    struct error *e = check_here(t, NULL);
+
+    if (exit)
+        transfers_exit();
+    return e;
+}
+
+static json_t *error_json(const struct error *why)
+{
+    json_t *params = json_array();
+
+    for (int i = 0; i < why->n_params; i++)
+        json_array_append_new(params, json_string(why->params[i]));
+    return json_pack("{s:s, s:o}", "code", why->code, "params", params);
+}
+
+void transfer_task_end(struct transfer *t, const struct error *why)
+{
+    _cleanup_json_ json_t *result = t->result ? json_string(t->result) : NULL;
+    struct outcome o = {.why = why, .result = result};
+    bool exit;
+
+    if (str_empty(t->task))
+        return;
+    if (!enter(t, &exit)) {
+        json_t *j = question(t, "end");
+
+        if (why)
+            json_object_set_new(j, "error", error_json(why));
+        if (result)
+            json_object_set(j, "result", result);
+        IGNORE_ERROR(ask(t, j));
+        return;
+    }
+    log_and_free(LOG_ERROR, end_here(t, &o), "%s: cannot end its task", t->realm);
+    if (exit)
+        transfers_exit();
+}
+
+void transfer_close_disk(struct transfer *t, const char *handle)
+{
+    bool exit, here = enter(t, &exit);
+    struct error *e = here ? close_here(t, (void *)(uintptr_t)handle) : NULL;
+
+    if (exit)
+        transfers_exit();
+    /* hostd was let go meanwhile: the next program asks it. */
+    if (!here || (e && e->errnum == ECONNRESET && transfers_are_left())) {
+        json_t *j = question(t, "close");
+
+        error_free(e);
+        json_object_set_new(j, "handle", json_string(handle));
+        place.next.tell(place.next.ctx, j); /* it is not waited for: the store may wait for us */
+        e = NULL;
+    }
+    log_and_free(LOG_WARNING, e, "cannot close a disk");
+}
+
+/* For those elsewhere. */
+
+static struct error *outcome_of(const json_t *j, struct error **ret)
+{
+    const json_t *params = json_object_get(j, "params");
+    const char *code = json_string_value(json_object_get(j, "code"));
+    const char *texts[16];
+    int n = 0;
+
+    *ret = NULL;
+    if (!j)
+        return NULL;
+    if (!code)
+        return error_text("an error was told that is none");
+    for (size_t i = 0; i < json_array_size(params) && n < 16; i++) {
+        const char *p = json_string_value(json_array_get(params, i));
+
+        texts[n++] = p ? p : "";
+    }
+    *ret = error_api_v(code, texts, n);
+    return NULL;
+}
+
+static struct error *answer(struct transfer *t, const char *what, const json_t *j)
+{
+    double done = json_number_value(json_object_get(j, "done"));
+    const char *handle = json_string_value(json_object_get(j, "handle"));
+    _cleanup_error_ struct error *why = NULL;
+
+    if (streq(what, "close"))
+        return handle ? close_here(t, (void *)(uintptr_t)handle) : NULL;
+    if (streq(what, "progress"))
+        return progress_here(t, &done);
+    if (streq(what, "check"))
+        return check_here(t, NULL);
+    if (!streq(what, "end"))
+        return error_text("nobody knows what \"%s\" means", what);
+    TRY(outcome_of(json_object_get(j, "error"), &why));
+    struct outcome o = {.why = why, .result = json_object_get(j, "result")};
+
+    return end_here(t, &o);
+}
+
+json_t *transfer_answer(struct daemon *d, const json_t *j)
+{
+    const char *what = json_string_value(json_object_get(j, "do"));
+    struct transfer t = {.daemon = d, .beginning = true};
+
+    t.task = json_string_value(json_object_get(j, "task"));
+    t.user = json_string_value(json_object_get(j, "user"));
+    t.realm = json_string_value(json_object_get(j, "realm"));
+    if (!what || !t.task || !t.user || !t.realm)
+        return json_object();
+    arena_init(&t.arena);
+    struct error *e = answer(&t, what, j);
+    bool cancelled = error_is(e, ERR_TASK_CANCELLED);
+
+    if (cancelled)
+        error_free(e);
+    else
+        log_and_free(LOG_WARNING, e, "%s: cannot %s", t.realm, what);
+    arena_fini(&t.arena);
+    return json_pack("{s:b}", "cancelled", cancelled);
+}

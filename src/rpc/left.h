@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Calls that a daemon gives up when it ends, for the one that takes over. A call with a connection
+ * travels with it and is read again there; what is kept here is the rest: Async calls that have
+ * committed nothing yet, and the plans whose end somebody waits for.
+ *
+ * Any thread.
+ */
+
+#include "base/error.h"
+
+#include <jansson.h>
+
+struct daemon;
+struct job;
+struct left;
+
+struct left *left_new(void);
+void left_free(struct left *l);
+
+/* For job_leave. False: it has no JSON form. */
+_must_check_ bool left_add_async(struct left *l, const struct job *j);
+void left_add_caller(struct left *l, const char *task);
+
+/* {"calls": [...], "awaited": [references of tasks]}; the caller owns it, nothing is left. */
+json_t *left_take(struct left *l);
+/* Before the engine takes up its plans: callers of these will come. */
+void left_expect(struct daemon *d, const json_t *left);
+/* Runs the calls. One that this program does not understand fails its task. */
+void left_run(struct daemon *d, const json_t *left);
