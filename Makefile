@@ -14,7 +14,7 @@ export XENOLITH_CACHE ?= $(CURDIR)/cache
 export XENOLITH_STATE ?= $(CURDIR)/var
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run status stop test check format bench image-tiny image-debian install clean
+.PHONY: help setup build run status restart stop test check format bench image-tiny image-debian install clean
 
 help: ## this list
 	@tools/make-help $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ run: build ## start the host in the background with a Debian guest; a second cal
 
 status: ## tell what runs and how to reach it
 	@$(PYTHON) tools/run status
+
+restart: build ## let the programs just built replace those that run; clients notice a pause at most
+	@$(PYTHON) tools/run restart
 
 stop: ## stop the guests and both daemons; the state stays
 	@$(PYTHON) tools/run stop

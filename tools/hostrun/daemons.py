@@ -48,18 +48,31 @@ class Settings:
         raise RunError(f"{name} is not in {self.build}: run `make build` first")
 
 
+def is_ours(settings, name, pid):
+    """Is that process this daemon of this state directory?"""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as text:
+            words = text.read().split(b"\0")
+    except OSError:
+        return False
+    # the second word too: the program may run under an interpreter or a debugger
+    return name.encode() in [os.path.basename(word) for word in words[:2]] and os.fsencode(settings.state) in words
+
+
 def running(settings, name):
     """Process id of a daemon of this state directory, None if it does not run. The pid file alone is not believed."""
     try:
         with open(os.path.join(settings.run, PROGRAMS[name][0] + ".pid")) as text:
             pid = int(text.read())
-        with open(f"/proc/{pid}/cmdline", "rb") as text:
-            words = text.read().split(b"\0")
     except (OSError, ValueError):
         return None
-    # the second word too: the program may run under an interpreter or a debugger
-    ours = name.encode() in [os.path.basename(word) for word in words[:2]] and os.fsencode(settings.state) in words
-    return pid if ours else None
+    return pid if is_ours(settings, name, pid) else None
+
+
+def lingering(settings, name):
+    """Process ids of programs that have handed over and stay for a transfer."""
+    serving = running(settings, name)
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != serving and is_ours(settings, name, pid)]
 
 
 def spawn(settings, name, *options):
@@ -112,14 +125,18 @@ def port_taken(address):
             return True
 
 
-def start(settings, say):
-    """Starts what does not run yet; gives back a session."""
+def start_hostd(settings, say):
     os.makedirs(settings.run, mode=0o700, exist_ok=True)
     if running(settings, "xenolith-hostd") is None:
         say("starting xenolith-hostd")
         child, log = spawn(settings, "xenolith-hostd", "--hv", settings.hv)
         path = os.path.join(settings.run, "hostd")
         wait_for(child, log, lambda: can_connect(path), "xenolith-hostd")
+
+
+def start(settings, say):
+    """Starts what does not run yet; gives back a session."""
+    start_hostd(settings, say)
     found = []
 
     def answers():
@@ -139,11 +156,35 @@ def start(settings, say):
     return found[0]
 
 
+def hand_over(settings, say):
+    """Lets the xenolithd that lies in the build now take over from the one that runs; clients notice a pause at most."""
+    pid = running(settings, "xenolithd")
+    log = os.path.join(settings.state, "log", "xenolithd.log")
+    size = os.path.getsize(log) if os.path.exists(log) else 0
+    say("xenolithd hands over")
+    os.kill(pid, signal.SIGHUP)
+
+    def answered():
+        with open(log, "rb") as text:
+            text.seek(size)
+            if b"cannot hand over" in text.read():
+                raise RunError(f"the new xenolithd did not start, the old one goes on; see {log}")
+        return running(settings, "xenolithd") not in (pid, None)
+
+    wait_for(None, log, answered, "the new xenolithd")
+
+
 def stop(settings, name, limit=30):
     """Ends a daemon and waits until it is gone; True if one ran."""
     pid = running(settings, name)
+    for old in lingering(settings, name):
+        end(old, name, limit)
     if pid is None:
         return False
+    return end(pid, name, limit)
+
+
+def end(pid, name, limit):
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
