@@ -45,7 +45,10 @@ struct hand_over {
 };
 
 /* Lives as long as the process: transfers and pollers use it. */
-static struct hand_over h = {.send_lock = PTHREAD_MUTEX_INITIALIZER,
+static struct hand_over h = {.fd = -1,
+                             .link = -1,
+                             .their_link = -1,
+                             .send_lock = PTHREAD_MUTEX_INITIALIZER,
                              .link_lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Transfers. */

@@ -175,6 +175,12 @@ static struct error *start_threads(struct parts *p)
     return NULL;
 }
 
+/* Its connection has not come from the program before us: it goes to the next one. */
+static void keep_caller(void *left, const char *task)
+{
+    left_add_caller(left, task);
+}
+
 /* Nobody asks hostd or wakes anybody any more, so whoever still runs ends soon. */
 static void stop_threads(struct parts *p)
 {
@@ -183,7 +189,12 @@ static void stop_threads(struct parts *p)
     if (!p->next)
         workers_free(TAKE_PTR(p->d.transfers));
     engine_free(p->d.engine);
+    /* Requests that ended a moment ago may still be told of a client that went. */
+    if (p->d.server)
+        server_pause(p->d.server);
     waiting_free(p->d.waiting);
+    if (p->d.callers && p->d.left)
+        callers_each_missing(p->d.callers, keep_caller, p->d.left);
     callers_free(p->d.callers);
 }
 

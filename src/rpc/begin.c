@@ -2,6 +2,7 @@
 #include "rpc/begin.h"
 
 #include "task/plan_priv.h"
+#include "task/task_row.h"
 
 struct plan *plan_begin(struct call *c, const struct plan_type *type)
 {
@@ -21,8 +22,5 @@ struct error *async_cancelled(const struct version *task)
 {
     const struct task_rec *row = task->rec;
 
-    for (size_t i = 0; i < row->current_operations.n; i++)
-        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_CANCEL)
-            return err_task_cancelled(row->self);
-    return NULL;
+    return task_row_is_cancelled(row) ? err_task_cancelled(row->self) : NULL;
 }

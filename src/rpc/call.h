@@ -37,6 +37,7 @@ struct call {
     bool from_unix;         /* the local socket: logs in without a password */
     const char *originator; /* text of the peer's address or name */
     const char *task;       /* reference of this call's task row, "" = it has none */
+    int64_t start_us;       /* mono_us when it came, perhaps to a program before this one */
     bool no_wait;           /* set by a body: contention is answered, not waited for */
     enum wire_form form;    /* of the reply, for MSG_CUSTOM_RESULT */
     struct str *raw;        /* MSG_CUSTOM_RESULT: the encoded value goes here */

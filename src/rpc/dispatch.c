@@ -170,10 +170,10 @@ static struct job *job_new(struct daemon *d, struct http_request *rq, bool json)
     struct job *j = arena_new(&rq->arena, struct job);
 
     j->rq = rq;
-    j->start_us = rq->start_us;
     j->call = (struct call){
         .daemon = d,
         .arena = &rq->arena,
+        .start_us = rq->start_us,
         .session = "",
         .user = "",
         .task = "",

@@ -124,7 +124,7 @@ static bool contend(struct job *j, const struct error *e, uint64_t seen)
     if (!error_is(e, ERR_OTHER_OPERATION_IN_PROGRESS) || j->call.no_wait || class_id == CLASS_NONE)
         return false;
     if (!j->contention_deadline_us)
-        j->contention_deadline_us = mono_us() + CONTENTION_WAIT_US;
+        j->contention_deadline_us = j->call.start_us + CONTENTION_WAIT_US;
     j->contended = class_id;
     j->contended_seq = seen;
     return wait_contended(j, seen);

@@ -28,7 +28,6 @@ struct job {
     enum class_id contended; /* the class of what is in the way */
     uint64_t contended_seq;  /* and what had been published when it was */
     const char *plan_task;   /* of the plan it waits for, NULL = none */
-    int64_t start_us;
 };
 
 /* Arguments of messages without a struct of their own (rpc/message.h says which). */

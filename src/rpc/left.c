@@ -42,7 +42,7 @@ bool left_add_async(struct left *l, const struct job *j)
         json_pack("{s:s, s:O, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:I}", "method", c->msg->name,
                   "params", j->env.params, "task", c->task, "session", c->session, "user", c->user,
                   "originator", c->originator, "roles", (json_int_t)c->roles, "superuser",
-                  c->superuser, "unix", c->from_unix, "start", (json_int_t)j->start_us);
+                  c->superuser, "unix", c->from_unix, "start", (json_int_t)c->start_us);
 
     pthread_mutex_lock(&l->lock);
     if (call)
@@ -108,7 +108,7 @@ static void run_one(struct daemon *d, const json_t *call)
     j->call.superuser = json_is_true(json_object_get(call, "superuser"));
     j->call.from_unix = json_is_true(json_object_get(call, "unix"));
     j->call.form = FORM_JSON;
-    j->start_us = json_integer_value(json_object_get(call, "start"));
+    j->call.start_us = json_integer_value(json_object_get(call, "start"));
     j->env.method = m->name;
     j->env.id = "null";
     j->env.params = json_incref(json_object_get(call, "params"));

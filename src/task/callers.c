@@ -10,7 +10,6 @@
 struct callers {
     pthread_mutex_t lock; /* rank: leaf */
     struct strmap by_task;
-    size_t missing;
 };
 
 struct caller {
@@ -60,22 +59,23 @@ void callers_expect(struct callers *c, const char *task)
     k->table = c;
     k->task = xstrdup(task);
     pthread_mutex_lock(&c->lock);
-    if (strmap_find(&c->by_task, task)) {
+    if (strmap_find(&c->by_task, task))
         caller_free(k);
-    } else {
+    else
         strmap_set(&c->by_task, k->task, k);
-        c->missing++;
-    }
     pthread_mutex_unlock(&c->lock);
 }
 
-size_t callers_missing(struct callers *c)
+void callers_each_missing(struct callers *c, void (*fn)(void *ctx, const char *task), void *ctx)
 {
-    pthread_mutex_lock(&c->lock);
-    size_t n = c->missing;
+    size_t pos = 0;
+    struct caller *k;
 
+    pthread_mutex_lock(&c->lock);
+    while ((k = strmap_next(&c->by_task, &pos, NULL)))
+        if (!k->done)
+            fn(ctx, k->task);
     pthread_mutex_unlock(&c->lock);
-    return n;
 }
 
 struct caller *callers_find(struct callers *c, const char *task)
@@ -125,7 +125,6 @@ bool callers_ask(struct callers *c, const char *task,
     bool found = k && !k->done, ended = found && k->ended;
 
     if (found) {
-        c->missing--;
         k->done = done;
         k->ctx = ctx;
     }

@@ -17,8 +17,8 @@ void callers_free(struct callers *c);
 
 /* Somebody will ask for the end of this task's plan. */
 void callers_expect(struct callers *c, const char *task);
-/* How many have not asked yet. */
-size_t callers_missing(struct callers *c);
+/* Calls fn with the task of everybody who has not asked yet. */
+void callers_each_missing(struct callers *c, void (*fn)(void *ctx, const char *task), void *ctx);
 /* What engine_start is to be told of this plan; NULL if nobody is expected. */
 struct caller *callers_find(struct callers *c, const char *task);
 /* The `done` of such a plan; ctx is the caller. */

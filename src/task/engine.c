@@ -557,6 +557,7 @@ static struct plan *plan_revive(struct engine *e, const struct task_rec *row)
     p->user = xstrdup(row->session_user);
     p->step = (int)row->plan_step;
     p->transient = plan_bool(p, "transient");
+    atomic_init(&p->cancelled, task_row_is_cancelled(row)); /* by a program that handed over */
     p->undoing = plan_bool(p, "undoing");
     if (p->undoing) {
         const json_t *why = plan_json(p, "error");

@@ -62,12 +62,22 @@ const char *task_result_text(struct arena *a, const json_t *result)
     return arena_strdup(a, text.s);
 }
 
-bool task_row_is_unwanted(const struct task_rec *row)
+static bool is_asked(const struct task_rec *row, int operation)
 {
     for (size_t i = 0; i < row->current_operations.n; i++)
-        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_DESTROY)
+        if (row->current_operations.v[i] == operation)
             return true;
     return false;
+}
+
+bool task_row_is_cancelled(const struct task_rec *row)
+{
+    return is_asked(row, TASK_ALLOWED_OPERATIONS_CANCEL);
+}
+
+bool task_row_is_unwanted(const struct task_rec *row)
+{
+    return is_asked(row, TASK_ALLOWED_OPERATIONS_DESTROY);
 }
 
 void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,

@@ -12,6 +12,8 @@
 /* why NULL = success with the result (NULL = void). Only a pending task changes. */
 void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,
                   const json_t *result);
+/* Somebody asked to cancel the task. */
+bool task_row_is_cancelled(const struct task_rec *row);
 /* Somebody destroyed the task while it was pending: its row goes instead of telling the end. */
 bool task_row_is_unwanted(const struct task_rec *row);
 

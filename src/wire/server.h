@@ -165,7 +165,8 @@ _must_check_ struct error *server_listen_tcp(struct server *s, const char *addre
                                              enum http_peer_kind kind, uint16_t *ret_port);
 _must_check_ struct error *server_start(struct server *s);
 /* Listeners are closed and no handler runs any more when this returns; requests under way go on.
- * Before a server_stop, where what requests need goes before the server does. Not on a poller. */
+ * Before a server_stop, where what requests need goes before the server does. Once more, later:
+ * what other threads have ended by then is over for the pollers too. Not on a poller. */
 void server_pause(struct server *s);
 /*
  * After server_pause: gives every connection away as soon as it has no answer under way, TLS by

@@ -176,12 +176,12 @@ def hand_over(settings, say):
 
 def stop(settings, name, limit=30):
     """Ends a daemon and waits until it is gone; True if one ran."""
-    pid = running(settings, name)
-    for old in lingering(settings, name):
-        end(old, name, limit)
-    if pid is None:
-        return False
-    return end(pid, name, limit)
+    found = False
+    for _ in range(2):  # one that ends while it hands over leaves another
+        pids = [*lingering(settings, name), running(settings, name)]
+        for pid in filter(None, pids):
+            found = end(pid, name, limit)
+    return found
 
 
 def end(pid, name, limit):

@@ -44,7 +44,7 @@ static struct error *memo_make(struct call *c, const struct event_from_args *a,
     TRY(interest_parse(c->arena, &a->classes, &m->interest));
     if (!token_parse(a->token, &m->since))
         return err_event_from_token_parse_failure(a->token);
-    m->deadline = mono_us() + (int64_t)((sane ? a->timeout : LONGEST_WAIT_S) * SECOND_US);
+    m->deadline = c->start_us + (int64_t)((sane ? a->timeout : LONGEST_WAIT_S) * SECOND_US);
     memo_wake(c, m);
     *ret = c->memo = m;
     return NULL;

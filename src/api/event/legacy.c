@@ -59,7 +59,7 @@ struct error *api_event_next(struct call *c, const struct event_next_args *a)
     if (!c->memo) {
         int64_t *deadline = arena_new(c->arena, int64_t);
 
-        *deadline = mono_us() + LEGACY_WAIT_US;
+        *deadline = c->start_us + LEGACY_WAIT_US;
         c->memo = deadline;
     }
     if (!changes.list.n && mono_us() < *(int64_t *)c->memo)

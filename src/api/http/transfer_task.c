@@ -180,14 +180,6 @@ void transfer_task_discard(struct transfer *t)
         log_and_free(LOG_WARNING, commit_task(t, fill_discard, NULL), "cannot discard a task");
 }
 
-static bool cancel_asked(const struct task_rec *row)
-{
-    for (size_t i = 0; i < row->current_operations.n; i++)
-        if (row->current_operations.v[i] == TASK_ALLOWED_OPERATIONS_CANCEL)
-            return true;
-    return false;
-}
-
 static struct error *fill_progress(struct transfer *t, struct txn *x, void *arg)
 {
     struct task_rec *row;
@@ -195,7 +187,7 @@ static struct error *fill_progress(struct transfer *t, struct txn *x, void *arg)
     if (!txn_find_task(x, t->task))
         return NULL;
     TRY(txn_edit_task(x, t->task, &row));
-    if (cancel_asked(row))
+    if (task_row_is_cancelled(row))
         return err_task_cancelled(t->task);
     row->progress = *(double *)arg;
     return NULL;
@@ -210,7 +202,7 @@ static struct error *check_here(struct transfer *t, void *arg)
 {
     _cleanup_version_ struct version *v = store_find(t->daemon->store, CLASS_TASK, t->task);
 
-    return v && cancel_asked(v->rec) ? err_task_cancelled(t->task) : NULL;
+    return v && task_row_is_cancelled(v->rec) ? err_task_cancelled(t->task) : NULL;
 }
 
 struct outcome {
