@@ -26,7 +26,7 @@
 #define THEIR_FD_TEXT "3"
 #define READY_WAIT_S                                                                               \
     60 /* to connect to hostd it may take its time: this program serves meanwhile */
-#define SERVING_WAIT_S 60
+#define SERVING_WAIT_S 30
 #define BEGIN_US       (3 * SECOND_US) /* for transfers that begin, while everybody works on */
 #define FIRST_LOT_US   (1 * SECOND_US)
 #define ANSWERS_US     (60 * SECOND_US)
