@@ -17,6 +17,9 @@ import pytest
 
 from conftest import api
 
+# Of the host protocol this build speaks: hostd serves nobody who does not say it first.
+DIGEST = re.search(r'define HOST_PROTO_DIGEST "(\w+)"', (api.BUILD / "gen/host_proto.h").read_text()).group(1)
+
 READY = "XENOLITH-TINY READY"
 MIB = 1 << 20
 SR = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -51,6 +54,7 @@ class Hostd:
                 time.sleep(0.02)  # a socket file gives no notice of itself
         s.settimeout(180)
         self.connection, self.events = s, []
+        self.call("hello", version="tests", schema=DIGEST)
 
     def said(self):
         return (self.state / "hostd.log").read_text(errors="replace")[-3000:]
