@@ -9,6 +9,7 @@
 #include "sandbox/privileges.h"
 #include "sandbox/syscalls.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -56,7 +57,8 @@ static const struct syscall_rule rules[] = {
 
 /* In addition, where the program may start itself again. */
 static const struct syscall_rule exec_rules[] = {
-    {"execve clone vfork wait4 waitid pidfd_open dup dup2 dup3 pipe2 socketpair setpgid setsid "
+    {"execve clone vfork kill wait4 waitid pidfd_open dup dup2 dup3 pipe2 socketpair setpgid "
+     "setsid "
      "close_range mmap mprotect prctl arch_prctl set_tid_address prlimit64 capget capset seccomp "
      "landlock_create_ruleset landlock_add_rule landlock_restrict_self"},
 };
@@ -78,7 +80,6 @@ static const struct landlock_path system_paths[] = {
 
 /* The loader and its libraries, for a program that starts itself again. */
 static const struct landlock_path exec_paths[] = {
-    {"/proc/self/exe", LANDLOCK_RUN},
     {"/lib64/ld-linux-x86-64.so.2", LANDLOCK_RUN},
     {"/lib/ld-linux-aarch64.so.1", LANDLOCK_RUN},
     {"/usr/lib", LANDLOCK_READ},
@@ -101,14 +102,30 @@ static bool asked_for(const char *what)
 }
 #endif
 
+/* The directory of this program: what an upgrade puts in its place is another file there. */
+static char *own_directory(void)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    char *slash;
+
+    if (n <= 0)
+        return NULL;
+    path[n] = 0;
+    slash = strrchr(path, '/');
+    return slash && slash > path ? xmemdup0(path, (size_t)(slash - path)) : NULL;
+}
+
 static struct error *limit_files(const struct sandbox_options *o, int *ret_abi)
 {
+    _cleanup_free_ char *own = o->allow_exec_self ? own_directory() : NULL;
     struct VEC(struct landlock_path) paths = {0};
 
     for (size_t i = 0; i < ARRAY_SIZE(system_paths); i++)
         vec_add(&paths, system_paths[i]);
     for (size_t i = 0; o->allow_exec_self && i < ARRAY_SIZE(exec_paths); i++)
         vec_add(&paths, exec_paths[i]);
+    vec_add(&paths, ((struct landlock_path){own, LANDLOCK_RUN}));
     vec_add(&paths, ((struct landlock_path){o->state_dir, LANDLOCK_CHANGE}));
     vec_add(&paths, ((struct landlock_path){o->web_dir, LANDLOCK_READ}));
     const struct landlock_spec spec = {

@@ -24,8 +24,8 @@ struct sandbox_options {
     const char *web_dir;   /* NULL = none */
     const uint16_t *ports; /* TCP ports it will listen on, 0 = any free one */
     size_t n_ports;
-    bool allow_exec_self; /* may start its own program again (a restart by hand-over); children
-                             inherit everything here and can enter it again */
+    bool allow_exec_self; /* may start a program of its own directory (a restart by hand-over);
+                             children inherit everything here and can enter it again */
     bool tell;            /* a line in the log for each refused system call */
 };
 
