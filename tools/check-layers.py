@@ -26,10 +26,10 @@ XENOLITHD = {
 }
 HOSTD = {
     "proto": "base value gen",
-    "hv": "base value gen proto",
-    "storage": "base value gen proto hv",
+    "hv": "base value gen proto sandbox",
+    "storage": "base value gen proto hv sandbox",
     "net": "base value gen proto",
-    "hostd": "base value gen proto hv storage net wire",
+    "hostd": "base value gen proto hv storage net wire sandbox",
 }
 TOOLS = {
     "cli": "base value gen wire",

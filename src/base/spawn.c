@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -77,18 +78,59 @@ static void add_default_env(struct spawn *s)
  */
 static struct error *lay_out_fds(const struct spawn *s, int moved[], posix_spawn_file_actions_t *fa)
 {
+    int top = STDERR_FILENO;
+
     for (size_t i = 0; i < s->fds.n; i++) {
         moved[i] = fcntl(s->fds.v[i].ours, F_DUPFD_CLOEXEC, 100);
         if (moved[i] < 0)
             return error_errno(errno, "cannot duplicate a descriptor for %s", s->argv.v[0]);
         posix_spawn_file_actions_adddup2(fa, moved[i], s->fds.v[i].theirs);
+        top = MAX(top, s->fds.v[i].theirs);
     }
+    /* Ours close themselves; whoever started us may have left others open. */
+    posix_spawn_file_actions_addclosefrom_np(fa, top + 1);
     return NULL;
 }
 
 static int child_null(int given, int null)
 {
     return given >= 0 ? given : null;
+}
+
+struct start {
+    struct spawn *s;
+    const posix_spawn_file_actions_t *fa;
+    const posix_spawnattr_t *attr;
+    pid_t pid;
+    struct error *e;
+};
+
+static void *start_program(void *arg)
+{
+    struct start *st = arg;
+    struct spawn *s = st->s;
+
+    if (s->confine)
+        st->e = s->confine(s->confine_arg);
+    if (st->e)
+        return NULL;
+    const char *file = s->file ? s->file : s->argv.v[0];
+    int r = posix_spawnp(&st->pid, file, st->fa, st->attr, s->argv.v, s->env.v);
+
+    if (r)
+        st->e = error_errno(r, "cannot start %s", s->argv.v[0]);
+    return NULL;
+}
+
+static struct error *start_confined(struct start *st)
+{
+    pthread_t t;
+    int r = pthread_create(&t, NULL, start_program, st);
+
+    if (r)
+        return error_errno(r, "cannot start a thread");
+    pthread_join(t, NULL);
+    return st->e;
 }
 
 struct error *spawn_start(struct spawn *s, pid_t *ret_pid)
@@ -119,16 +161,16 @@ struct error *spawn_start(struct spawn *s, pid_t *ret_pid)
     posix_spawn_file_actions_adddup2(&fa, child_null(s->stdout_fd, null), 1);
     posix_spawn_file_actions_adddup2(&fa, child_null(s->stderr_fd, null), 2);
     e = lay_out_fds(s, moved, &fa);
-    if (!e) {
-        pid_t pid;
-        int r =
-            posix_spawnp(&pid, s->file ? s->file : s->argv.v[0], &fa, &attr, s->argv.v, s->env.v);
+    struct start st = {.s = s, .fa = &fa, .attr = &attr};
 
-        if (r)
-            e = error_errno(r, "cannot start %s", s->argv.v[0]);
-        else
-            *ret_pid = pid;
+    if (!e && s->confine) {
+        e = start_confined(&st);
+    } else if (!e) {
+        start_program(&st);
+        e = st.e;
     }
+    if (!e)
+        *ret_pid = st.pid;
     for (size_t i = 0; i < s->fds.n; i++)
         cleanup_close(&moved[i]);
     posix_spawn_file_actions_destroy(&fa);

@@ -29,6 +29,10 @@ struct spawn {
     int stdout_fd; /* -1: /dev/null (spawn_start) or captured (spawn_run) */
     int stderr_fd;
     bool session; /* a session of its own: outlives the terminal this program was started from */
+    /* Called in a thread of its own that then starts the child: what the kernel keeps per thread
+     * (capabilities, Landlock, system calls) it gives up there alone. NULL = nothing. */
+    struct error *(*confine)(void *arg);
+    void *confine_arg;
 };
 
 void spawn_init(struct spawn *s, const char *program); /* looked up in PATH */

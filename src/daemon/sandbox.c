@@ -15,14 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED false
-#endif
-
 #define SOCKET_TYPE 0xf /* the bits of socket's second argument that are the type */
 
 /* What libc, SQLite, OpenSSL and our own threads, sockets and files need. */
@@ -162,11 +154,6 @@ static struct error *limit_calls(const struct sandbox_options *o, int *ret_n)
     return syscalls_limit(&spec, ret_n);
 }
 
-bool sandbox_is_built(void)
-{
-    return !SANITIZED;
-}
-
 struct error *sandbox_enter(const struct sandbox_options *o)
 {
     int abi, calls;
@@ -174,7 +161,7 @@ struct error *sandbox_enter(const struct sandbox_options *o)
     if (o->user)
         TRY(privileges_become(o->user));
     TRY(io_mkdir_p(o->state_dir, 0700));
-    if (SANITIZED || asked_for("off")) {
+    if (!syscalls_can_limit() || asked_for("off")) {
         log_warning("sandbox: none");
         return NULL;
     }

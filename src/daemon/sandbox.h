@@ -29,6 +29,4 @@ struct sandbox_options {
     bool tell;            /* a line in the log for each refused system call */
 };
 
-/* False in builds with sanitizers. */
-bool sandbox_is_built(void);
 _must_check_ struct error *sandbox_enter(const struct sandbox_options *o);

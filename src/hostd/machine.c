@@ -89,6 +89,14 @@ static struct error *read_boot_id(struct machine *m)
     return NULL;
 }
 
+static void name_roots(struct machine *m)
+{
+    m->own_roots[0] = xasprintf("%s/sr", m->state_dir);
+    m->own_roots[1] = xasprintf("%s/iso", m->state_dir);
+    m->roots = (const char *const *)m->own_roots;
+    m->n_roots = ARRAY_SIZE(m->own_roots);
+}
+
 /* ---- hypervisor ---- */
 
 static void on_event(void *ctx, const struct hv_event *ev)
@@ -110,7 +118,11 @@ static void on_event(void *ctx, const struct hv_event *ev)
 
 static struct error *open_hypervisor(struct machine *m, const struct options *o)
 {
-    struct hv_config config = {.state_dir = m->state_dir, .on_event = on_event, .ctx = m};
+    struct hv_config config = {.state_dir = m->state_dir,
+                               .disk_roots = m->roots,
+                               .n_disk_roots = m->n_roots,
+                               .on_event = on_event,
+                               .ctx = m};
     const char *driver = streq(o->hv, "auto") ? "qemu" : o->hv;
 
     TRY(hv_open(driver, &config, &m->hv));
@@ -132,10 +144,6 @@ static struct error *open_storage(struct machine *m)
 {
     _cleanup_free_ char *run = xasprintf("%s/run/storage", m->state_dir);
 
-    m->own_roots[0] = xasprintf("%s/sr", m->state_dir);
-    m->own_roots[1] = xasprintf("%s/iso", m->state_dir);
-    m->roots = (const char *const *)m->own_roots;
-    m->n_roots = ARRAY_SIZE(m->own_roots);
     m->loop = qmp_loop_start();
     struct storage_config config = {.state_dir = m->state_dir,
                                     .run_dir = run,
@@ -197,6 +205,7 @@ struct error *machine_start(struct machine *m, const struct options *o)
     TRY(lock_state(m));
     TRY(read_boot_id(m));
     TRY(accounts_open(m->state_dir, o->auth, &m->accounts));
+    name_roots(m);
     TRY(open_hypervisor(m, o));
     TRY(open_storage(m));
     TRY(guests_open(m));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xenolith-hostd: brings the machine up, waits for a signal, lets go of it. */
 #include "base/log.h"
+#include "hostd/confine.h"
 #include "hostd/machine.h"
 #include "hostd/options.h"
 #include "hostd/pam.h"
@@ -35,7 +36,9 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGINT);
         sigaddset(&signals, SIGHUP);
         pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
-        e = machine_start(&m, &o);
+        e = confine_self();
+        if (!e)
+            e = machine_start(&m, &o);
     }
     if (e) {
         log_and_free(LOG_ERROR, e, "cannot start");

@@ -208,6 +208,10 @@ typedef void hv_event_fn(void *ctx, const struct hv_event *event);
 
 struct hv_config {
     const char *state_dir; /* absolute; drivers keep <state>/run/vm/<uuid>/ and <state>/nvram */
+    /* Directories below which disks lie: all that guests' programs can reach of others' files. None
+     * given: they are not confined to any. Borrowed for as long as the driver is open. */
+    const char *const *disk_roots;
+    size_t n_disk_roots;
     hv_event_fn *on_event;
     void *ctx;
 };

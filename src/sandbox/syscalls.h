@@ -38,5 +38,11 @@ struct syscalls_spec {
     enum syscalls_violation violation;
 };
 
+/* False in builds with sanitizers, whose run-time makes calls of its own. */
+bool syscalls_can_limit(void);
+
 /* *ret_n (may be NULL): how many calls are left. */
 _must_check_ struct error *syscalls_limit(const struct syscalls_spec *spec, int *ret_n);
+/* The other way round, for programs that need much: all calls but the names listed, which are
+ * refused with EPERM. */
+_must_check_ struct error *syscalls_deny(const char *names);

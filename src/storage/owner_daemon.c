@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/spawn.h"
 #include "base/world.h"
+#include "sandbox/child.h"
 #include "storage/owner_qemu.h"
 #include "storage/tune.h"
 
@@ -120,7 +121,7 @@ static void add_options(struct spawn *s)
 /* QMP goes over a socket pair. A connection that waits on a listening socket while QEMU 7.2 starts
  * is now and then never served (two of its threads race for it; once in 20,000 starts), so the
  * listening socket is only for a successor. */
-static struct error *spawn_daemon(struct daemon_owner *d, const char *program, int own_fd)
+static struct error *spawn_daemon(struct daemon_owner *d, const struct place_config *c, int own_fd)
 {
     _cleanup_free_ char *next_path = in_dir(d->dir, "qmp");
     _cleanup_free_ char *log_path = in_dir(d->dir, "log");
@@ -128,9 +129,14 @@ static struct error *spawn_daemon(struct daemon_owner *d, const char *program, i
     _cleanup_close_ int nbd_fd = -1;
     _cleanup_close_ int log_fd =
         open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    struct child_confine confine = {0};
     _cleanup_spawn_ struct spawn s;
 
-    spawn_init(&s, program);
+    spawn_init(&s, c->storage->storage_daemon);
+    child_allow(&confine, c->location, LANDLOCK_USE);
+    s.confine = child_confine;
+    s.confine_arg = &confine;
+    s.session = true;
     TRY(io_listen_unix(next_path, SOCK_STREAM, 0600, &next_fd));
     TRY(io_listen_unix(d->process.nbd_path, SOCK_STREAM, 0600, &nbd_fd));
     /* QEMU takes them as they are, and may call accept once more than there are connections: a
@@ -147,7 +153,7 @@ static struct error *spawn_daemon(struct daemon_owner *d, const char *program, i
     return note_process(d);
 }
 
-static struct error *spawn_connected(struct daemon_owner *d, const struct storage_config *c)
+static struct error *spawn_connected(struct daemon_owner *d, const struct place_config *c)
 {
     struct qmp *q = NULL;
     int sv[2];
@@ -155,10 +161,10 @@ static struct error *spawn_connected(struct daemon_owner *d, const struct storag
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
         return error_errno(errno, "cannot make a socket pair");
     _cleanup_close_ int ours = sv[0];
-    struct error *e = spawn_daemon(d, c->storage_daemon, sv[1]);
+    struct error *e = spawn_daemon(d, c, sv[1]);
     close(sv[1]);
     TRY(e);
-    e = qmp_open(c->loop, TAKE_FD(ours), QMP_TIMEOUT_US, NULL, NULL, &q);
+    e = qmp_open(c->storage->loop, TAKE_FD(ours), QMP_TIMEOUT_US, NULL, NULL, &q);
     if (e)
         return error_prepend(e, "the storage daemon did not start");
     qemu_process_set_qmp(&d->process, q);
@@ -196,7 +202,7 @@ static struct error *daemon_start(const struct place_config *c, const struct sr_
     qemu_process_init(&d->process, in_dir(d->dir, "nbd"));
     struct error *e = io_mkdir_p(d->dir, 0700);
     if (!e)
-        e = spawn_connected(d, c->storage);
+        e = spawn_connected(d, c);
     if (!e)
         e = open_chain(d, sr, p, top, writable);
     if (e) {

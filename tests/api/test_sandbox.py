@@ -40,6 +40,18 @@ def test_every_thread_is_inside(daemons):
     assert seen > 5
 
 
+HOSTD_KEEPS = sum(1 << n for n in (0, 1, 3, 5, 6, 7, 12, 29, 34))  # linux/capability.h
+
+
+def test_every_thread_of_hostd_is_confined(daemons):
+    for thread in threads(daemons.hostd.pid):
+        assert thread["Seccomp"] == "2" and thread["NoNewPrivs"] == "1"
+        for which in ("CapInh", "CapAmb"):
+            assert int(thread[which], 16) == 0, which
+        for which in ("CapPrm", "CapEff") + (("CapBnd",) if os.geteuid() == 0 else ()):
+            assert int(thread[which], 16) & ~HOSTD_KEEPS == 0, which
+
+
 def test_it_has_no_children_and_no_program_to_start(daemons):
     with open(f"/proc/{daemons.xapi.pid}/task/{daemons.xapi.pid}/children") as f:
         assert f.read() == ""

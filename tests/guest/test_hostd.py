@@ -302,3 +302,22 @@ def test_start_that_fails_lets_go_of_its_disks(hostd, disk):
             hostd.call("vm_start", uuid=vm, memory_max=128 * MIB, memory_target=128 * MIB, vcpus_max=1, vcpus=1,
                        firmware="direct", kernel=bad)
     hostd.call("vdi_destroy", sr=SR, uuid=disk)
+
+
+def test_a_guests_program_is_confined(hostd, disk):
+    """No capability, nothing gained, a list of system calls, no terminal, no descriptor of hostd's."""
+    vm = str(uuid.uuid4())
+    start(hostd, vm, disk)
+    pid = int((hostd.state / "run/vm" / vm / "pid").read_text())
+    with open(f"/proc/{pid}/status") as f:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    assert [int(status[w], 16) for w in ("CapPrm", "CapEff", "CapInh", "CapAmb")] == [0, 0, 0, 0]
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    with open(f"/proc/{pid}/stat") as f:
+        assert f.read().rpartition(")")[2].split()[4] == "0"  # the controlling terminal
+    with open(f"/proc/{pid}/environ") as f:
+        assert {v.partition("=")[0] for v in f.read().split("\0") if v} <= {
+            "PATH", "HOME", "TMPDIR", "LANG", "XDG_RUNTIME_DIR", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}
+    opened = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+    assert not any(str(hostd.state) in name and vm not in name and "/sr/" not in name for name in opened), opened
+    hostd.call("vm_destroy", uuid=vm)

@@ -347,6 +347,8 @@ void argv_build(struct spawn *s, const struct argv_in *in)
     add_name(s, in->start);
     spawn_add(s, "-no-user-config");
     spawn_add(s, "-nodefaults");
+    spawn_add(s, "-sandbox");
+    spawn_add(s, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add_machine(s, in);
     add_firmware(s, in);
     add_channels(s, in);

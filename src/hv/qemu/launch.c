@@ -6,6 +6,7 @@
 #include "base/world.h"
 #include "hv/qemu/argv.h"
 #include "hv/qemu/record.h"
+#include "sandbox/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,6 +97,23 @@ static struct error *publish_process(struct domain *d, pid_t pid)
     return dying ? error_errno(ECANCELED, "destroyed while it started") : NULL;
 }
 
+/* A guest that takes its QEMU over has that domain's files, the places of disks (more may be
+ * plugged in later), and the system's programs and firmware; no capability, nobody to start or to
+ * signal. */
+static void confine(const struct launch *l, const struct hv_config *config,
+                    struct child_confine *ret)
+{
+    child_allow(ret, l->d->dir, LANDLOCK_CHANGE);
+    child_allow(ret, l->nvram, LANDLOCK_USE);
+    if (l->start->firmware == HV_FIRMWARE_DIRECT) {
+        child_allow(ret, l->start->kernel, LANDLOCK_READ);
+        child_allow(ret, l->start->ramdisk, LANDLOCK_READ);
+    }
+    for (size_t i = 0; i < config->n_disk_roots; i++)
+        child_allow(ret, config->disk_roots[i], LANDLOCK_USE);
+    ret->network = true;
+}
+
 /* The sockets exist before QEMU does: a connection made at once waits in their backlog. */
 static struct error *spawn_qemu(struct launch *l)
 {
@@ -104,6 +122,8 @@ static struct error *spawn_qemu(struct launch *l)
     _cleanup_free_ char *log = xasprintf("%s/log", d->dir);
     _cleanup_close_ int err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     _cleanup_close_ int qmp = -1, serial = -1, agent = -1;
+    const struct hv_config *config = &d->qemu->hv.config;
+    struct child_confine files = {0};
     struct argv_in in = {.start = l->start,
                          .machine = &d->machine,
                          .dir = d->dir,
@@ -115,6 +135,11 @@ static struct error *spawn_qemu(struct launch *l)
         return error_errno(errno, "cannot create %s", log);
     s.stderr_fd = err;
     s.session = true;
+    if (config->n_disk_roots) {
+        confine(l, config, &files);
+        s.confine = child_confine;
+        s.confine_arg = &files;
+    }
     TRY(listen_in(d, "qmp", &s, CHILD_QMP, &qmp));
     TRY(listen_in(d, "serial", &s, CHILD_SERIAL, &serial));
     TRY(listen_in(d, "agent", &s, CHILD_AGENT, &agent));
