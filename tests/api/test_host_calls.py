@@ -485,3 +485,22 @@ def test_no_table_names_what_is_gone():
     assert set(KINDS) <= known
     assert (ABSENT_IS_SUCCESS | NO_ID) <= set(CALLS)
     assert os.path.exists(BUILD / "gen/host_proto.h")
+
+
+def test_exports_of_a_repository_are_bounded(caller):
+    sr, vdi = str(uuid.uuid4()), str(uuid.uuid4())
+    caller.call("sr_create", uuid=sr, type="sim")
+    caller.call("sr_attach", uuid=sr, type="sim")
+    caller.call("vdi_create", sr=sr, uuid=vdi, virtual_size=2**21)
+    handles = []
+    with pytest.raises(Refused):
+        for _ in range(600):
+            handles.append(caller.call("vdi_nbd", sr=sr, uuid=vdi)["handle"])
+            while caller.fds:
+                os.close(caller.fds.pop())
+    assert len(handles) == 512
+    for handle in handles:
+        caller.call("vdi_nbd_close", handle=handle)
+    caller.call("vdi_destroy", sr=sr, uuid=vdi)
+    caller.call("sr_detach", uuid=sr)
+    caller.call("sr_destroy", uuid=sr, type="sim")
