@@ -5,10 +5,10 @@
 #include "api/http/transfer.h"
 #include "auth/sessions.h"
 #include "base/log.h"
-#include "base/spawn.h"
 #include "base/workers.h"
 #include "base/world.h"
 #include "daemon/given.h"
+#include "daemon/launcher.h"
 #include "daemon/notify.h"
 #include "daemon/take_over.h"
 #include "model/store.h"
@@ -19,11 +19,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
-#define THEIR_FD      3
-#define THEIR_FD_TEXT "3"
 #define READY_WAIT_S                                                                               \
     60 /* to connect to hostd it may take its time: this program serves meanwhile */
 #define SERVING_WAIT_S 30
@@ -31,13 +27,12 @@
 #define FIRST_LOT_US   (1 * SECOND_US)
 #define ANSWERS_US     (60 * SECOND_US)
 #define TRIES          4
-#define OURSELVES      "/proc/self/exe"
 
 struct hand_over {
     struct parts *parts;
     pthread_mutex_t send_lock; /* frames to the new program */
     int fd;
-    pid_t pid;
+    int pid;                   /* of the one that serves */
     pthread_mutex_t link_lock; /* one question at a time */
     int link;                  /* our end of the transfers' link */
     int their_link;
@@ -116,48 +111,25 @@ static struct error *expect(const char *what, int seconds)
     set_limit(h.fd, SO_RCVTIMEO, seconds);
     TRY(frame_recv(h.fd, FRAME_MAX_CALL, &f));
     TRY(json_parse(str_cstr(&f.text), f.text.len, &j));
-    return json_object_get(j, what) ? NULL : error_text("the new program says something else");
+    h.pid = (int)json_integer_value(json_object_get(j, what));
+    return h.pid ? NULL : error_text("the new program says something else");
 }
 
 static void end_candidate(void)
 {
     cleanup_close(&h.fd);
-    if (h.pid > 0) {
-        kill(h.pid, SIGKILL);
-        waitpid(h.pid, NULL, 0);
-    }
-    h.pid = 0;
-}
-
-static struct error *spawn_candidate(const char *file, int theirs)
-{
-    const struct options *o = h.parts->options;
-    const char *manager = getenv("NOTIFY_SOCKET");
-    _cleanup_spawn_ struct spawn s;
-
-    spawn_init(&s, o->argv[0]);
-    s.file = file;
-    s.session = true;
-    s.stdout_fd = STDOUT_FILENO;
-    s.stderr_fd = STDERR_FILENO;
-    for (int i = 1; i < o->argc; i++)
-        spawn_add(&s, o->argv[i]);
-    spawn_env(&s, TAKE_OVER_ENV, THEIR_FD_TEXT);
-    if (manager)
-        spawn_env(&s, "NOTIFY_SOCKET", manager);
-    spawn_pass_fd(&s, theirs, THEIR_FD);
-    return spawn_start(&s, &h.pid);
+    launcher_end(h.parts->launcher);
 }
 
 /* Starts a program and waits until it has done what needs no store. */
-static struct error *start_candidate(const char *file)
+static struct error *start_candidate(bool ourselves)
 {
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_errno(errno, "cannot make a socket");
     h.fd = pair[0];
-    struct error *e = spawn_candidate(file, pair[1]);
+    struct error *e = launcher_run(h.parts->launcher, ourselves, pair[1]);
 
     close(pair[1]);
     if (!e)
@@ -218,7 +190,7 @@ static size_t write_go(int fds[FRAME_MAX_FDS])
     store_write_soft(d->store, &h.go);
     add_member(&h.go, "sessions", sessions_write(d->sessions));
     add_member(&h.go, "left", left_take(d->left));
-    add_member(&h.go, "program", json_string(h.parts->program_id));
+    add_member(&h.go, "program", json_string(launcher_program_id(h.parts->launcher)));
     add_member(&h.go, "fds", names);
     str_lit(&h.go, "}}");
     return n;
@@ -251,9 +223,9 @@ static void hand_to_somebody(const int *fds, size_t n)
     struct error *e = release_candidate(fds, n);
 
     for (int i = 0; e && i < TRIES; i++) {
-        log_and_free(LOG_ERROR, e, "process %d did not take over; trying ourselves", (int)h.pid);
+        log_and_free(LOG_ERROR, e, "the new program did not take over; trying ourselves");
         end_candidate();
-        e = start_candidate(OURSELVES);
+        e = start_candidate(true);
         if (!e)
             e = release_candidate(fds, n);
     }
@@ -274,7 +246,7 @@ bool hand_over(struct parts *p)
     struct error *e = make_link();
 
     if (!e)
-        e = start_candidate(p->program);
+        e = start_candidate(false);
     if (e) {
         log_and_free(LOG_ERROR, e, "cannot hand over, going on");
         cleanup_close(&h.link);
@@ -292,8 +264,8 @@ bool hand_over(struct parts *p)
     int64_t quiet = mono_us();
 
     hand_to_somebody(fds, n);
-    notify_manager("MAINPID=%d\nREADY=1\nSTATUS=", (int)h.pid);
-    log_info("process %d serves; quiet after %lld ms, all after %lld ms", (int)h.pid,
+    notify_manager("MAINPID=%d\nREADY=1\nSTATUS=", h.pid);
+    log_info("process %d serves; quiet after %lld ms, all after %lld ms", h.pid,
              (long long)(quiet - start) / 1000, (long long)(mono_us() - start) / 1000);
     cleanup_close(&p->lock_fd);
     cleanup_close(&h.their_link);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/hand_over.h"
+#include "daemon/launcher.h"
 #include "daemon/notify.h"
 #include "daemon/sandbox.h"
 
@@ -35,6 +36,7 @@ static struct error *enter_sandbox(const struct options *o)
 
 int main(int argc, char **argv)
 {
+    struct launcher *launcher = NULL;
     struct options o;
     struct parts p;
     sigset_t signals;
@@ -42,6 +44,7 @@ int main(int argc, char **argv)
     bool gone = false;
 
     log_init("xenolithd");
+    launcher_main(argc, argv);
     struct error *e = options_parse(argc, argv, &o);
 
     if (e)
@@ -53,12 +56,17 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
-    e = enter_sandbox(&o);
-    if (e)
+    e = launcher_start(argc, argv, &launcher);
+    if (!e)
+        e = enter_sandbox(&o);
+    if (e) {
+        launcher_free(launcher);
         return fail(e);
-    e = parts_start(&p, &o);
+    }
+    e = parts_start(&p, &o, launcher);
     if (e) {
         parts_stop(&p);
+        launcher_free(launcher);
         return fail(e);
     }
     log_info("ready");
@@ -72,5 +80,6 @@ int main(int argc, char **argv)
         hand_over_linger(&p);
     log_info("stopping");
     parts_stop(&p);
+    launcher_free(launcher);
     return 0;
 }

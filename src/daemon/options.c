@@ -101,11 +101,8 @@ static struct error *take(int c, struct options *o)
 
 struct error *options_parse(int argc, char **argv, struct options *ret)
 {
-    struct options o = {.argc = argc,
-                        .argv = argv,
-                        .http = "127.0.0.1:8080",
-                        .tls = "127.0.0.1:8443",
-                        .login_delay_us = 5000000};
+    struct options o = {
+        .http = "127.0.0.1:8080", .tls = "127.0.0.1:8443", .login_delay_us = 5000000};
     int c;
 
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)

@@ -8,8 +8,6 @@
 #include <stdint.h>
 
 struct options {
-    int argc; /* as given, for the program that takes over */
-    char **argv;
     const char *state_dir;
     const char *http; /* "ADDRESS:PORT", "off" */
     const char *tls;

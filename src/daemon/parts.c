@@ -13,6 +13,7 @@
 #include "base/workers.h"
 #include "base/world.h"
 #include "daemon/chores.h"
+#include "daemon/launcher.h"
 #include "daemon/take_over.h"
 #include "db/db.h"
 #include "model/store.h"
@@ -44,23 +45,6 @@ static char *state_path(const struct parts *p, const char *name)
     return xasprintf("%s/%s", p->d.state_dir, name);
 }
 
-/* Another program lies at our path after an upgrade; the same one tells its objects in the same
- * words. */
-static struct error *know_program(struct parts *p)
-{
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-    struct stat st;
-
-    if (n <= 0 || n == sizeof(path) || stat("/proc/self/exe", &st) < 0)
-        return error_errno(errno, "cannot find this program");
-    p->program = xmemdup0(path, (size_t)n);
-    p->program_id =
-        xasprintf("%llu:%llu:%lld.%09ld", (unsigned long long)st.st_dev,
-                  (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-    return NULL;
-}
-
 static struct error *note_pid(struct parts *p)
 {
     _cleanup_free_ char *pid = state_path(p, "run/xenolithd.pid");
@@ -74,7 +58,6 @@ static struct error *start_state(struct parts *p)
     _cleanup_free_ char *run = state_path(p, "run");
     _cleanup_free_ char *lock = state_path(p, "run/xenolithd.lock");
 
-    TRY(know_program(p));
     TRY(take_over_begin(&p->take_over));
     if (p->take_over)
         return NULL; /* the lock is handed over too */
@@ -150,7 +133,7 @@ static struct error *start_store(struct parts *p)
     const struct store_notes notes = {
         .warn = warn_of_store,
         .soft = take_over_get(p->take_over, "store"),
-        .retell = !id || !streq(id, p->program_id),
+        .retell = !id || !streq(id, launcher_program_id(p->launcher)),
     };
 
     TRY(check_not_emptied(p, path));
@@ -256,6 +239,7 @@ static void stop_hostd(struct parts *p)
 
 static struct error *take_charge(struct parts *p)
 {
+    TRY(await_hostd(p));
     left_expect(&p->d, take_over_get(p->take_over, "left"));
     TRY(setup_rows(&p->d));
     TRY(p->take_over ? engine_take_over(p->d.engine) : engine_recover(p->d.engine));
@@ -278,9 +262,6 @@ static struct error *only_tell(struct parts *p)
 
 static struct error *start_model(struct parts *p)
 {
-    /* Of a host with a damaged store nothing is asked that must succeed. */
-    if (!store_read_only(p->d.store))
-        TRY(await_hostd(p));
     struct error *e = store_read_only(p->d.store) ? NULL : take_charge(p);
 
     if (!store_read_only(p->d.store))
@@ -408,9 +389,9 @@ static const struct part {
 
 #define PART_STORE 3
 
-struct error *parts_start(struct parts *p, const struct options *o)
+struct error *parts_start(struct parts *p, const struct options *o, struct launcher *l)
 {
-    *p = (struct parts){.options = o, .lock_fd = -1};
+    *p = (struct parts){.options = o, .launcher = l, .lock_fd = -1};
     listen_fds_init(&p->listen);
     p->d.state_dir = o->state_dir;
     p->d.version = XENOLITH_VERSION;
@@ -461,6 +442,4 @@ void parts_stop(struct parts *p)
     tls_free(p->tls);
     static_files_free(p->files);
     setup_end(&p->d);
-    free(p->program);
-    free(p->program_id);
 }

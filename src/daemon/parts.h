@@ -12,6 +12,7 @@
 #include "task/daemon.h"
 
 struct chores;
+struct launcher;
 struct static_files;
 struct take_over;
 struct tls;
@@ -20,6 +21,7 @@ struct transfer_successor;
 struct parts {
     struct daemon d;
     const struct options *options;
+    struct launcher *launcher;
     struct tls *tls;
     struct static_files *files;
     struct chores *chores;
@@ -28,14 +30,14 @@ struct parts {
     struct take_over *take_over; /* NULL: nobody handed over to us */
     struct links *links;         /* transfers of programs before us */
     struct link_fds link_fds;    /* the sockets, while nobody serves them */
-    char *program;               /* path of this program; another may lie there by now */
-    char *program_id;            /* tells whether it is the same */
     unsigned started;
     bool reconciled;
     const struct transfer_successor *next; /* NULL, or: what clients have is kept for a program */
 };
 
-_must_check_ struct error *parts_start(struct parts *p, const struct options *o);
+/* o and l are borrowed. */
+_must_check_ struct error *parts_start(struct parts *p, const struct options *o,
+                                       struct launcher *l);
 void parts_stop(struct parts *p);
 
 /* For hand_over.h, in this order: nothing changes the store any more and all calls are given back;

@@ -9,7 +9,6 @@
 #include "sandbox/privileges.h"
 #include "sandbox/syscalls.h"
 
-#include <limits.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -39,19 +38,11 @@ static const struct syscall_rule rules[] = {
     /* waiting */
     {"epoll_create1 epoll_ctl epoll_wait eventfd2 poll ppoll"},
     /* sockets: local ones, and streams over IP */
-    {"socket", {{0, UINT64_MAX, AF_UNIX}}},
+    {"socket socketpair", {{0, UINT64_MAX, AF_UNIX}}},
     {"socket", {{0, UINT64_MAX, AF_INET}, {1, SOCKET_TYPE, SOCK_STREAM}}},
     {"socket", {{0, UINT64_MAX, AF_INET6}, {1, SOCKET_TYPE, SOCK_STREAM}}},
     {"bind listen accept4 connect getsockname getpeername sendto recvfrom sendmsg recvmsg shutdown "
      "setsockopt getsockopt"},
-};
-
-/* In addition, where the program may start itself again. */
-static const struct syscall_rule exec_rules[] = {
-    {"execve clone vfork kill wait4 waitid pidfd_open dup dup2 dup3 pipe2 socketpair setpgid "
-     "setsid "
-     "close_range mmap mprotect prctl arch_prctl set_tid_address prlimit64 capget capset seccomp "
-     "landlock_create_ruleset landlock_add_rule landlock_restrict_self"},
 };
 
 /* clone3 hides its flags from the filter; libc then takes clone. */
@@ -69,16 +60,6 @@ static const struct landlock_path system_paths[] = {
     {"/proc/stat", LANDLOCK_READ},
 };
 
-/* The loader and its libraries, for a program that starts itself again. */
-static const struct landlock_path exec_paths[] = {
-    {"/lib64/ld-linux-x86-64.so.2", LANDLOCK_RUN},
-    {"/lib/ld-linux-aarch64.so.1", LANDLOCK_RUN},
-    {"/usr/lib", LANDLOCK_READ},
-    {"/lib", LANDLOCK_READ},
-    {"/usr/local/lib", LANDLOCK_READ},
-    {"/etc/ld.so.cache", LANDLOCK_READ},
-};
-
 #ifdef XENOLITH_TEST_HOOKS
 static bool asked_for(const char *what)
 {
@@ -93,30 +74,12 @@ static bool asked_for(const char *what)
 }
 #endif
 
-/* The directory of this program: what an upgrade puts in its place is another file there. */
-static char *own_directory(void)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    char *slash;
-
-    if (n <= 0)
-        return NULL;
-    path[n] = 0;
-    slash = strrchr(path, '/');
-    return slash && slash > path ? xmemdup0(path, (size_t)(slash - path)) : NULL;
-}
-
 static struct error *limit_files(const struct sandbox_options *o, int *ret_abi)
 {
-    _cleanup_free_ char *own = o->allow_exec_self ? own_directory() : NULL;
     struct VEC(struct landlock_path) paths = {0};
 
     for (size_t i = 0; i < ARRAY_SIZE(system_paths); i++)
         vec_add(&paths, system_paths[i]);
-    for (size_t i = 0; o->allow_exec_self && i < ARRAY_SIZE(exec_paths); i++)
-        vec_add(&paths, exec_paths[i]);
-    vec_add(&paths, ((struct landlock_path){own, LANDLOCK_RUN}));
     vec_add(&paths, ((struct landlock_path){o->state_dir, LANDLOCK_CHANGE}));
     vec_add(&paths, ((struct landlock_path){o->web_dir, LANDLOCK_READ}));
     const struct landlock_spec spec = {
@@ -136,9 +99,8 @@ static struct error *limit_files(const struct sandbox_options *o, int *ret_abi)
 
 static struct error *limit_calls(const struct sandbox_options *o, int *ret_n)
 {
-    struct syscall_rule all[ARRAY_SIZE(rules) + ARRAY_SIZE(exec_rules)];
-    struct syscalls_spec spec = {
-        .rules = all,
+    const struct syscalls_spec spec = {
+        .rules = rules,
         .n = ARRAY_SIZE(rules),
         .absent = absent,
         .violation = asked_for("die") ? SYSCALLS_DIE
@@ -146,10 +108,6 @@ static struct error *limit_calls(const struct sandbox_options *o, int *ret_n)
                                       : SYSCALLS_REFUSE,
     };
 
-    memcpy(all, rules, sizeof(rules));
-    memcpy(all + spec.n, exec_rules, sizeof(exec_rules));
-    if (o->allow_exec_self)
-        spec.n = ARRAY_SIZE(all);
     return syscalls_limit(&spec, ret_n);
 }
 

@@ -4,7 +4,7 @@
 /*
  * What xenolithd may do for the rest of its life, decided before its first thread starts: no
  * privilege, its own files, its own TCP ports, the system calls of the list in sandbox.c. It starts
- * no program and connects to no network address.
+ * no program (launcher.h does, for it) and connects to no network address.
  *
  * As root without a user to become it keeps its number but no capability; then the kernel must have
  * Landlock, or root's files would be open to it (an error otherwise).
@@ -24,9 +24,7 @@ struct sandbox_options {
     const char *web_dir;   /* NULL = none */
     const uint16_t *ports; /* TCP ports it will listen on, 0 = any free one */
     size_t n_ports;
-    bool allow_exec_self; /* may start a program of its own directory (a restart by hand-over);
-                             children inherit everything here and can enter it again */
-    bool tell;            /* a line in the log for each refused system call */
+    bool tell; /* a line in the log for each refused system call */
 };
 
 _must_check_ struct error *sandbox_enter(const struct sandbox_options *o);

@@ -173,8 +173,11 @@ class Daemons:
         old, before = self.xapi, self.pid()
         old.send_signal(signal.SIGHUP)
         end = time.monotonic() + limit
-        while self.pid() == before:
-            assert old.poll() is None and time.monotonic() < end, self.log("xenolithd")[-3000:]
+        while True:
+            ended = old.poll() is not None
+            if self.pid() != before:
+                break
+            assert not ended and time.monotonic() < end, self.log("xenolithd")[-3000:]
             time.sleep(0.002)
         self.xapi = Adopted(self.pid())
         return old

@@ -52,9 +52,13 @@ def test_every_thread_of_hostd_is_confined(daemons):
             assert int(thread[which], 16) & ~HOSTD_KEEPS == 0, which
 
 
-def test_it_has_no_children_and_no_program_to_start(daemons):
+def test_its_only_child_is_the_launcher(daemons):
+    """Which was there before the sandbox; whatever it is asked, it starts xenolithd or nothing."""
     with open(f"/proc/{daemons.xapi.pid}/task/{daemons.xapi.pid}/children") as f:
-        assert f.read() == ""
+        child, = f.read().split()
+    with open(f"/proc/{child}/cmdline") as f:
+        words = f.read().split("\0")
+    assert words[:3] == ["xenolithd-launcher", "--", os.path.realpath(PROGRAMS["xenolithd"])]
 
 
 def test_it_says_what_the_kernel_gave(daemons):
