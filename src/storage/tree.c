@@ -10,6 +10,8 @@
 #include <openssl/evp.h>
 
 #define RECORD_VERSION 1
+/* Far more than is ever made (VDI_DEPTH_MAX): a record may say anything, and each is walked up. */
+#define DEPTH_READ_MAX 1000
 
 const char *const image_format_names[IMAGE_FORMAT_MAX] = {
     [IMAGE_QCOW2] = "qcow2",
@@ -293,9 +295,12 @@ static void link_node(struct tree *t, struct node *n)
         n->broken = true;
         return;
     }
-    for (struct node *p = parent; p; p = p->parent) {
-        if (p == n) {
-            tree_problem(t, "image %s: is its own ancestor", n->id.s);
+    unsigned depth = 1;
+
+    for (struct node *p = parent; p; p = p->parent, depth++) {
+        if (p == n || depth > DEPTH_READ_MAX) {
+            tree_problem(t, "image %s: %s", n->id.s,
+                         p == n ? "is its own ancestor" : "has too many ancestors");
             n->broken = true;
             return;
         }
