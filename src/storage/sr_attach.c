@@ -48,12 +48,12 @@ static char *resolve(const char *path)
     return xasprintf("%s%s", real_dir, slash);
 }
 
-static struct error *find_location(const struct storage_config *c, const struct sr_spec *spec,
+static struct error *find_location(const struct storage_config *config, const struct sr_spec *spec,
                                    bool only_look, char **ret)
 {
     const char *given = map_string_find(&spec->device_config, "location");
     _cleanup_free_ char *path =
-        given ? xstrdup(given) : xasprintf("%s/%s", c->roots[0], spec->uuid);
+        given ? xstrdup(given) : xasprintf("%s/%s", config->roots[0], spec->uuid);
 
     for (const char *p = path; *p; p++) {
         if ((unsigned char)*p < ' ')
@@ -62,12 +62,12 @@ static struct error *find_location(const struct storage_config *c, const struct 
     if (path[0] != '/' || strlen(path) > PATH_MAX - 256)
         return sr_failure(SR_FAILURE_DEVICE_INVALID, "location must be an absolute path");
     if (!given && !only_look)
-        TRY(sr_failure_from(SR_FAILURE_UNAVAILABLE, io_mkdir_p(c->roots[0], 0700)));
+        TRY(sr_failure_from(SR_FAILURE_UNAVAILABLE, io_mkdir_p(config->roots[0], 0700)));
     _cleanup_free_ char *real = resolve(path);
     if (!real)
         return sr_failure(SR_FAILURE_UNAVAILABLE, "%s does not exist", path);
-    for (size_t i = 0; i < c->n_roots; i++) {
-        _cleanup_free_ char *root = realpath(c->roots[i], NULL);
+    for (size_t i = 0; i < config->n_roots; i++) {
+        _cleanup_free_ char *root = realpath(config->roots[i], NULL);
         if (root && is_below(real, root)) {
             *ret = TAKE_PTR(real);
             return NULL;
