@@ -169,6 +169,16 @@ def test_the_row_of_a_running_guest(host):
     assert host.domain() == ["running"]
 
 
+def test_the_row_of_the_pool(host):
+    """Without it a start looks like the first one, which makes repositories."""
+    before = sorted(p.name for p in (host.daemons.state / "sr").iterdir())
+    host.hit(*host.pages_with(b'"master":'))
+    xen = host.start()
+    assert xen.pool.get_all() == []
+    assert_reads_and_nothing_else(host, xen)
+    assert sorted(p.name for p in (host.daemons.state / "sr").iterdir()) == before
+
+
 def test_a_cut_log(host):
     """Answered changes that only the log has, behind a page of it that was hit."""
     xen = host.start()

@@ -222,6 +222,13 @@ def test_a_task_that_nothing_ends(resting):
     assert resting.found() == {}
     resting.rest()
     assert resting.daemons.verify(notes=True)["plan-pending"] == [task]
+    domain = resting.state / "run/sim" / resting.uuid
+    os.rename(domain, resting.state / "away")
+    assert resting.found() == {}  # the plan may have got that far
+    resting.sql("UPDATE object SET class='Task' WHERE ref=?", task)  # as if there were none: its checksum is wrong too
+    assert "vm-without-process" in resting.found()
+    resting.sql("UPDATE object SET class='task' WHERE ref=?", task)
+    os.rename(resting.state / "away", domain)
     for change, code in ((lambda r: r.update(plan=""), "task-without-plan"),
                          (lambda r: r.update(plan="VM.clean_shutdown", plan_state="{"), "plan-unreadable"),
                          (lambda r: r.update(status="success"), "plan-of-ended-task")):
