@@ -101,7 +101,7 @@ static char *owner_of(const struct verify *v, const char *pid)
 
     snprintf(link, sizeof(link), "/proc/%.20s/fd/2", pid);
     ssize_t n = readlink(link, target, sizeof(target) - 1);
-    _cleanup_free_ char *prefix = xasprintf("%s/run/", v->state_dir);
+    _cleanup_free_ char *prefix = xasprintf("%s/", v->run_dir);
 
     if (n <= 0)
         return NULL;
@@ -115,7 +115,7 @@ static void check_daemon(struct verify *v, const char *pid, const char *owner)
     _cleanup_free_ char *dir = xmemdup0(owner, strlen("storage/") + strcspn(owner + 8, "/"));
     _cleanup_str_ struct str text = STR_INIT;
 
-    IGNORE_ERROR(io_read_file(state_path(v, "run/%s/pid", dir), 128, &text));
+    IGNORE_ERROR(io_read_file(host_path(v, "run/%s/pid", dir), 128, &text));
     if (strtol(str_cstr(&text), NULL, 10) != strtol(pid, NULL, 10))
         advise(add_finding(v, ERROR, "storage-daemon-unknown", pid,
                            "Storage daemon %s has a disk open (%s), but xenolith-hostd does not "
@@ -183,7 +183,7 @@ static void check_guest_record(const struct domains *d, const char *uuid, const 
 
 static void check_guest_records(const struct domains *d)
 {
-    const char *path = state_path(d->v, "run/guests");
+    const char *path = host_path(d->v, "run/guests");
     DIR *dir = opendir(path);
     const struct dirent *entry;
 
@@ -192,7 +192,7 @@ static void check_guest_records(const struct domains *d)
 
         snprintf(uuid, sizeof(uuid), "%.36s", entry->d_name);
         if (uuid_is_valid(uuid) && streq(entry->d_name + UUID_LEN, ".json"))
-            check_guest_record(d, uuid, state_path(d->v, "run/guests/%s", entry->d_name));
+            check_guest_record(d, uuid, host_path(d->v, "run/guests/%s", entry->d_name));
     }
     if (dir)
         closedir(dir);
@@ -201,7 +201,7 @@ static void check_guest_records(const struct domains *d)
 /* Where clients of a guest's disks connect. */
 static void check_sockets(const struct domains *d)
 {
-    DIR *dir = opendir(state_path(d->v, "run/storage"));
+    DIR *dir = opendir(host_path(d->v, "run/storage"));
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -212,7 +212,7 @@ static void check_sockets(const struct domains *d)
 
         if ((s && s->lives) || is_planned(d->v, uuid))
             continue;
-        const char *path = state_path(d->v, "run/storage/%s", entry->d_name);
+        const char *path = host_path(d->v, "run/storage/%s", entry->d_name);
         struct finding *f = add_finding(d->v, WARNING, "socket-left", uuid,
                                         "%s leads to the disks of a guest that is gone.", path);
 
@@ -229,7 +229,7 @@ static void check_recorded(const struct domains *d)
     size_t pos = 0;
 
     while ((s = strmap_next(&d->by_uuid, &pos, NULL))) {
-        const char *path = state_path(d->v, "run/guests/%s.json", s->uuid);
+        const char *path = host_path(d->v, "run/guests/%s.json", s->uuid);
 
         if (s->lives && access(path, F_OK) < 0 && !is_planned(d->v, s->uuid))
             advise(add_finding(d->v, ERROR, "guest-record-missing", s->uuid,
@@ -245,7 +245,7 @@ void check_domains(struct verify *v)
     struct domains d = {.v = v};
     struct version_list vms;
 
-    hv_look(v->state_dir, &d, look_at_domain);
+    hv_look(v->host_dir, &d, look_at_domain);
     store_all(v->store, CLASS_VM, &vms);
     vec_foreach (vm, &vms)
         check_vm(&d, (*vm)->rec);

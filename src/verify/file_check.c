@@ -19,9 +19,9 @@ static bool is_secret(const char *name)
     return str_starts(name, "store.db"); /* its log, and copies of it */
 }
 
-static void check_mode(struct verify *v, const char *name)
+static void check_mode(struct verify *v, const char *dir, const char *name)
 {
-    const char *path = state_path(v, "%s", name);
+    const char *path = arena_printf(&v->arena, "%s/%s", dir, name);
     struct stat st;
 
     v->checked[CHECKED_FILES]++;
@@ -44,21 +44,21 @@ static void check_mode(struct verify *v, const char *name)
     offer(f, repair_mode, path, "give %s mode 600", path);
 }
 
-static void check_secrets(struct verify *v)
+static void check_secrets(struct verify *v, const char *path)
 {
-    DIR *dir = opendir(v->state_dir);
+    DIR *dir = opendir(path);
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
         if (is_secret(entry->d_name))
-            check_mode(v, entry->d_name);
+            check_mode(v, path, entry->d_name);
     if (dir)
         closedir(dir);
 }
 
 static void check_nvram(struct verify *v)
 {
-    DIR *dir = opendir(state_path(v, "nvram"));
+    DIR *dir = opendir(host_path(v, "nvram"));
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -72,7 +72,7 @@ static void check_nvram(struct verify *v)
         v->checked[CHECKED_FILES]++;
         if (vm || is_planned(v, uuid))
             continue;
-        const char *path = state_path(v, "nvram/%s", entry->d_name);
+        const char *path = host_path(v, "nvram/%s", entry->d_name);
         struct finding *f =
             add_finding(v, WARNING, "nvram-without-vm", uuid,
                         "%s holds UEFI variables of a VM that does not exist.", path);
@@ -86,6 +86,8 @@ static void check_nvram(struct verify *v)
 
 void check_files(struct verify *v)
 {
-    check_secrets(v);
+    check_secrets(v, v->state_dir);
+    if (!streq(v->state_dir, v->host_dir))
+        check_secrets(v, v->host_dir);
     check_nvram(v);
 }

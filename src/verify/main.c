@@ -16,6 +16,9 @@
 
 enum { NOTHING_WRONG, FINDINGS, COULD_NOT_CHECK };
 
+#define XAPI_LOCK  "run/xenolithd.lock"
+#define HOSTD_LOCK "run/hostd.lock"
+
 /* How often what was found beside running daemons is looked at again. */
 #define PASSES 3
 
@@ -27,6 +30,7 @@ static const char help[] =
     "\n"
     "  --state DIR  where the state lies, as given to the daemons; default $XENOLITH_STATE, or "
     "./var\n"
+    "  --hostd-state DIR  that of xenolith-hostd, if it has one of its own\n"
     "  --live       leave out what daemons that run may have under way, also if none runs now\n"
     "  --json       print one JSON object\n"
     "  --quiet      print warnings and errors only\n"
@@ -39,22 +43,18 @@ static const char help[] =
     "checked.\n";
 
 struct options {
-    const char *state;
+    const char *state, *hostd_state;
     bool live, json, quiet, repair, yes;
 };
 
 static struct error *parse(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        {"state", required_argument, NULL, 's'},
-        {"live", no_argument, NULL, 'l'},
-        {"json", no_argument, NULL, 'j'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"repair", no_argument, NULL, 'r'},
-        {"yes", no_argument, NULL, 'y'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"state", required_argument, NULL, 's'}, {"hostd-state", required_argument, NULL, 'o'},
+        {"live", no_argument, NULL, 'l'},        {"json", no_argument, NULL, 'j'},
+        {"quiet", no_argument, NULL, 'q'},       {"repair", no_argument, NULL, 'r'},
+        {"yes", no_argument, NULL, 'y'},         {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -65,6 +65,9 @@ static struct error *parse(int argc, char **argv, struct options *o)
         switch (c) {
         case 's':
             o->state = optarg;
+            break;
+        case 'o':
+            o->hostd_state = optarg;
             break;
         case 'l':
             o->live = true;
@@ -110,10 +113,20 @@ const char *state_path(struct verify *v, const char *fmt, ...)
     return arena_printf(&v->arena, "%s/%s", v->state_dir, name);
 }
 
-/* A daemon holds its lock as long as it lives. ret_fd: held by us from now on, or -1. */
-static bool runs(struct verify *v, const char *lock, int *ret_fd)
+const char *host_path(struct verify *v, const char *fmt, ...)
 {
-    int fd = open(state_path(v, "run/%s", lock), O_RDONLY | O_CLOEXEC);
+    va_list ap;
+
+    va_start(ap, fmt);
+    _cleanup_free_ char *name = xvasprintf(fmt, ap);
+    va_end(ap);
+    return arena_printf(&v->arena, "%s/%s", v->host_dir, name);
+}
+
+/* A daemon holds its lock as long as it lives. ret_fd: held by us from now on, or -1. */
+static bool runs(const char *lock, int *ret_fd)
+{
+    int fd = open(lock, O_RDONLY | O_CLOEXEC);
     bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 
     if (ret_fd && !taken)
@@ -161,13 +174,19 @@ static void empty_copy_dir(const struct verify *v)
 
 static struct error *begin(struct verify *v, const struct options *o)
 {
-    *v = (struct verify){.asked_dir = o->state};
+    *v = (struct verify){0};
     arena_init(&v->arena);
     v->state_dir = realpath(o->state, NULL);
     if (!v->state_dir)
         return error_errno(errno, "cannot find the state directory %s", o->state);
-    v->xapi_runs = runs(v, "xenolithd.lock", NULL) || o->live;
-    v->hostd_runs = runs(v, "hostd.lock", NULL) || o->live;
+    v->host_dir = realpath(o->hostd_state ? o->hostd_state : o->state, NULL);
+    if (!v->host_dir)
+        return error_errno(errno, "cannot find the state directory %s", o->hostd_state);
+    v->run_dir = realpath(host_path(v, "run"), NULL);
+    if (!v->run_dir)
+        v->run_dir = xstrdup(host_path(v, "run")); /* hostd never ran */
+    v->xapi_runs = runs(state_path(v, XAPI_LOCK), NULL) || o->live;
+    v->hostd_runs = runs(host_path(v, HOSTD_LOCK), NULL) || o->live;
     v->stamp = time_text();
     return make_copy_dir(v);
 }
@@ -190,6 +209,8 @@ static void end(struct verify *v)
     free(v->copy_dir);
     free(v->stamp);
     free(v->state_dir);
+    free(v->host_dir);
+    free(v->run_dir);
     arena_fini(&v->arena);
 }
 
@@ -229,7 +250,7 @@ static struct error *repair(struct verify *v, const struct options *o)
     _cleanup_close_ int xapi = -1, hostd = -1;
     bool done;
 
-    if (runs(v, "xenolithd.lock", &xapi) || runs(v, "hostd.lock", &hostd))
+    if (runs(state_path(v, XAPI_LOCK), &xapi) || runs(host_path(v, HOSTD_LOCK), &hostd))
         return error_text("stop xenolithd and xenolith-hostd before a repair; guests go on");
     TRY(repair_all(v, o->yes, &done));
     if (!done)

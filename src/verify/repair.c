@@ -18,7 +18,7 @@ struct error *repair_mode(struct verify *v, const char *path)
 
 struct error *repair_set_aside(struct verify *v, const char *path)
 {
-    const char *dir = state_path(v, "set-aside-%s", v->stamp);
+    const char *dir = host_path(v, "set-aside-%s", v->stamp);
     _cleanup_free_ char *copy = xstrdup(path);
     const char *to = arena_printf(&v->arena, "%s/%s", dir, basename(copy));
 

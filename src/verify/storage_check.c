@@ -271,7 +271,7 @@ static void check_unknown(struct storage_check *c)
 
 static void check_directories(struct storage_check *c)
 {
-    DIR *dir = opendir(state_path(c->v, "sr"));
+    DIR *dir = opendir(host_path(c->v, "sr"));
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -291,9 +291,9 @@ static void check_directories(struct storage_check *c)
 void check_storage(struct verify *v)
 {
     /* Where xenolith-hostd lets repositories lie. */
-    const char *const roots[] = {state_path(v, "sr"), state_path(v, "iso")};
+    const char *const roots[] = {host_path(v, "sr"), host_path(v, "iso")};
     struct storage_check c = {.v = v,
-                              .config = {.state_dir = v->state_dir,
+                              .config = {.state_dir = v->host_dir,
                                          .run_dir = "",
                                          .roots = roots,
                                          .n_roots = ARRAY_SIZE(roots),
@@ -301,7 +301,7 @@ void check_storage(struct verify *v)
                                          .storage_daemon = ""}};
     struct version_list all;
 
-    storage_each_attached(v->state_dir, note_attached, &c);
+    storage_each_attached(v->host_dir, note_attached, &c);
     store_all(v->store, CLASS_SR, &all);
     vec_foreach (sr, &all)
         check_sr(&c, (*sr)->rec);

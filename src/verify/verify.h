@@ -49,8 +49,9 @@ enum checked {
 };
 
 struct verify {
-    char *state_dir;       /* resolved */
-    const char *asked_dir; /* as given */
+    char *state_dir; /* of xenolithd, resolved */
+    char *host_dir;  /* of xenolith-hostd, resolved; often the same */
+    char *run_dir;   /* of that, resolved */
     bool xapi_runs, hostd_runs;
     char *copy_dir;      /* of the store */
     char *stamp;         /* "20260131T120000Z": names of what repairs keep */
@@ -89,12 +90,14 @@ void check_storage(struct verify *v);
 void check_files(struct verify *v);
 
 bool is_planned(const struct verify *v, const char *id);
-/* A path below the state directory, from the arena. */
+/* A path below the state directory of xenolithd / of xenolith-hostd, from the arena. */
 const char *state_path(struct verify *v, const char *fmt, ...) _printf_(2, 3);
+const char *host_path(struct verify *v, const char *fmt, ...) _printf_(2, 3);
 
 /* repair.c */
 struct error *repair_mode(struct verify *v, const char *path);
-/* Moves a file or directory out of the way, into <state>/set-aside-<time>/. */
+/* Moves a file or directory out of the way, into set-aside-<time>/ beside it in hostd's
+ * state directory. */
 struct error *repair_set_aside(struct verify *v, const char *path);
 /* Writes what can be read of the store into a new one. */
 struct error *repair_store(struct verify *v, const char *path);

@@ -97,6 +97,27 @@ def test_nothing_wrong(host):
     assert host.found("--live") == {}
 
 
+def test_a_directory_for_each_daemon(resting, tmp_path):
+    """As the service units have it: hostd's is another one, with `run` elsewhere again."""
+    own = tmp_path / "own"
+    (own / "run").mkdir(parents=True)
+    for name in ("store.db", "host.pem"):
+        os.rename(resting.state / name, own / name)
+    os.rename(resting.state / "run", tmp_path / "run")
+    (resting.state / "run").symlink_to(tmp_path / "run")
+
+    def look(*options):
+        return subprocess.run([PROGRAMS["xenolith-verify"], "--state", own, "--hostd-state", resting.state, *options],
+                              capture_output=True, text=True, check=False)
+
+    done = look()
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    (resting.state / "password").chmod(0o644)
+    (own / "host.pem").chmod(0o644)
+    (resting.sr_dir / ".making-x").touch()
+    assert [f["code"] for f in json.loads(look("--json").stdout)["findings"]] == ["half-made-image"] + 2 * ["file-mode"]
+
+
 def test_misuse(resting, tmp_path):
     daemons = resting.daemons
     for options, words in ((("--yes",), "--yes goes with --repair"), (("now",), "'now' is no option"),
