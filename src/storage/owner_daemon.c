@@ -147,6 +147,9 @@ static struct error *spawn_daemon(struct daemon_owner *d, const struct place_con
     spawn_pass_fd(&s, nbd_fd, 4);
     spawn_pass_fd(&s, next_fd, 5);
     add_options(&s);
+    /* Else the C library maps and unmaps the buffer of each request. */
+    spawn_env(&s, "MALLOC_MMAP_THRESHOLD_", STORAGE_DAEMON_KEEP);
+    spawn_env(&s, "MALLOC_TRIM_THRESHOLD_", STORAGE_DAEMON_KEEP);
     s.stderr_fd = log_fd;
     TRY(spawn_start(&s, &d->pid));
     d->process.nbd_started = true;

@@ -31,3 +31,6 @@
 #define IMAGE_TIMEOUT_US  (60ll * 1000000)        /* qemu-img create, resize */
 #define COPY_TIMEOUT_US   (24ll * 3600 * 1000000) /* one whole disk */
 #define COMMIT_TIMEOUT_US (24ll * 3600 * 1000000)
+
+/* Bytes of freed memory a storage daemon keeps for its next request (mallopt(3)). */
+#define STORAGE_DAEMON_KEEP "33554432"

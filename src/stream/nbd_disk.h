@@ -32,11 +32,13 @@ _must_check_ struct error *nbd_disk_next(struct nbd_disk *d, const void **ret_da
                                          size_t *ret_len);
 
 /*
- * Writing at any offset: the data is copied and on its way when this returns; runs of zeroes become
- * holes. Beyond the end of the disk is an error (EFBIG); ENOSPC is a full repository.
+ * Writing at any offset: the caller fills the room handed out (NBD_PIECE bytes, valid until the
+ * next call) and puts the first `len` bytes of it in their place; they are on their way when this
+ * returns. Runs of zeroes become holes. Beyond the end of the disk is an error (EFBIG); ENOSPC is a
+ * full repository.
  */
-_must_check_ struct error *nbd_disk_write(struct nbd_disk *d, int64_t offset, const void *data,
-                                          size_t len);
+_must_check_ struct error *nbd_disk_room(struct nbd_disk *d, char **ret);
+_must_check_ struct error *nbd_disk_put(struct nbd_disk *d, int64_t offset, size_t len);
 /* Waits for everything and flushes it to the storage. */
 _must_check_ struct error *nbd_disk_finish(struct nbd_disk *d);
 

@@ -15,7 +15,6 @@
 #define VM_ADMIN_ROLES                                                                             \
     (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
      ROLE_BIT(ROLE_VM_ADMIN))
-#define READ_SIZE (1u << 20)
 /* Nothing for this long ends the transfer: the client is gone without a word. */
 #define READ_TIMEOUT_US  (300ll * 1000000)
 #define LOOK_EVERY_US    1000000ll
@@ -82,17 +81,18 @@ static struct error *check_length(int64_t length, int64_t at, int64_t size)
     return error_text("the body ends after %lld of %lld bytes", (long long)at, (long long)length);
 }
 
-static struct error *copy_plain(struct transfer *t, struct nbd_disk *nbd, char *buf)
+static struct error *copy_plain(struct transfer *t, struct nbd_disk *nbd)
 {
     int64_t size = nbd_disk_size(nbd), length = t->rq->head.content_length, at = 0;
     int64_t end = length >= 0 ? length : INT64_MAX;
 
     while (at < end) {
-        size_t n = 0, want = (size_t)MIN((int64_t)READ_SIZE, end - at);
+        size_t n = 0, want = (size_t)MIN((int64_t)NBD_PIECE, end - at);
+        char *room;
 
-        TRY(fill(t, buf, want, &n));
-        if (n)
-            TRY(nbd_disk_write(nbd, at, buf, n));
+        TRY(nbd_disk_room(nbd, &room));
+        TRY(fill(t, room, want, &n));
+        TRY(nbd_disk_put(nbd, at, n));
         at += (int64_t)n;
         TRY(transfer_progress(t, (double)at / (double)MAX(size, 1)));
         if (n < want)
@@ -111,7 +111,7 @@ static uint64_t little(const unsigned char *p, int bytes)
 }
 
 /* offset u64, length u32, data; twelve zero bytes end it. Source: XenAPI "chunked" raw import. */
-static struct error *copy_chunked(struct transfer *t, struct nbd_disk *nbd, char *buf)
+static struct error *copy_chunked(struct transfer *t, struct nbd_disk *nbd)
 {
     unsigned char head[12];
 
@@ -125,10 +125,12 @@ static struct error *copy_chunked(struct transfer *t, struct nbd_disk *nbd, char
             return error_text("a record at byte %llu lies outside any disk",
                               (unsigned long long)offset);
         for (uint64_t done = 0; done < length;) {
-            size_t n = (size_t)MIN(length - done, (uint64_t)READ_SIZE);
+            size_t n = (size_t)MIN(length - done, (uint64_t)NBD_PIECE);
+            char *room;
 
-            TRY(fill_all(t, buf, n));
-            TRY(nbd_disk_write(nbd, (int64_t)(offset + done), buf, n));
+            TRY(nbd_disk_room(nbd, &room));
+            TRY(fill_all(t, room, n));
+            TRY(nbd_disk_put(nbd, (int64_t)(offset + done), n));
             done += n;
         }
         TRY(transfer_progress(t, (double)(offset + length) / (double)MAX(nbd_disk_size(nbd), 1)));
@@ -137,11 +139,10 @@ static struct error *copy_chunked(struct transfer *t, struct nbd_disk *nbd, char
 
 static struct error *receive(struct transfer *t, struct nbd_disk *nbd)
 {
-    _cleanup_free_ char *buf = xmalloc(READ_SIZE);
     bool chunked = http_query_find(&t->rq->head, "chunked") != NULL;
 
     stream_set_timeouts(t->stream, LOOK_EVERY_US, WRITE_TIMEOUT_US);
-    TRY(chunked ? copy_chunked(t, nbd, buf) : copy_plain(t, nbd, buf));
+    TRY(chunked ? copy_chunked(t, nbd) : copy_plain(t, nbd));
     return nbd_disk_finish(nbd);
 }
 
