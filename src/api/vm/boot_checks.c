@@ -105,8 +105,12 @@ static struct error *check_memory(struct daemon *d, struct txn *t, const struct 
     int64_t needed = vm->memory_dynamic_min + vm_memory_overhead(vm);
     int64_t free = m->memory_total - host->memory_overhead;
 
+    /* The list is read in the transaction. What is in it, as it is now: a thousand reads that could
+     * each bring a conflict would cost more than the rest of the call. */
     for (size_t i = 0; i < inv->resident_VMs.n; i++) {
-        const struct vm_rec *other = txn_find_vm(t, inv->resident_VMs.v[i]);
+        _cleanup_version_ struct version *v =
+            store_find(d->store, CLASS_VM, inv->resident_VMs.v[i]);
+        const struct vm_rec *other = v ? v->rec : NULL;
 
         if (other && !other->is_control_domain)
             free -= other->memory_dynamic_min + vm_memory_overhead(other);
