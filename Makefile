@@ -46,8 +46,8 @@ check: setup ## run the house checks only (layers, banned calls, layout, ...)
 format: ## lay out all C files by .clang-format
 	@git ls-files -z '*.c' '*.h' | xargs -0 -r clang-format-14 -i
 
-bench: build ## print the table of ratios to peers
-	@bench/run
+bench: build ## print the table of ratios to peers, write docs/performance.md
+	@bench/run --page
 
 image-tiny: setup ## make the tiny test guest (kernel, initramfs, boot disk) in cache/
 	@$(PYTHON) tools/guest-image tiny

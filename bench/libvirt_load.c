@@ -6,10 +6,12 @@
  *   list         lists all domains and reads the description of each
  *   stats        libvirt's bulk call, GetAllDomainStats
  *   state        asks one domain for its state
+ *   power        defines CALLS domains, starts all of them paused, then destroys them
  *
  *   libvirt_load [-c THREADS] [-t SECONDS | -n CALLS] MODE URI
  *
- * Prints one line of name=value. Built where libvirt's headers are.
+ * Prints one line of name=value; power tells rss, the bytes of the process LIBVIRT_PID while all
+ * run. Built where libvirt's headers are.
  */
 #include "base/mem.h"
 #include "base/uuid.h"
@@ -21,7 +23,7 @@
 #include <stdatomic.h>
 
 #define HEAD_XML                                                                                   \
-    "<domain type='qemu'><name>bench-%s</name><uuid>%s</uuid><memory unit='MiB'>512</memory>"      \
+    "<domain type='qemu'><name>bench-%s</name><uuid>%s</uuid><memory unit='MiB'>64</memory>"       \
     "<vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
 
 static const char bare_xml[] = HEAD_XML "</domain>";
@@ -29,6 +31,13 @@ static const char full_xml[] =
     HEAD_XML "<devices><disk type='file' device='disk'><source file='/nowhere/disk.qcow2'/>"
              "<target dev='vda' bus='virtio'/></disk>"
              "<interface type='user'><model type='virtio'/></interface></devices></domain>";
+
+/* About the devices that a VM of ours has. */
+static const char run_xml[] =
+    HEAD_XML "<cpu mode='maximum'/><on_poweroff>destroy</on_poweroff>"
+             "<devices><serial type='pty'/><video><model type='vga'/></video>"
+             "<controller type='scsi' model='virtio-scsi'/><rng model='virtio'>"
+             "<backend model='random'>/dev/urandom</backend></rng></devices></domain>";
 
 struct load {
     const char *uri, *mode;
@@ -114,6 +123,88 @@ static const struct {
              {"stats", all_stats},
              {"state", one_state}};
 
+/* Power: the phases are timed apart. */
+
+struct power {
+    struct load *load;
+    virDomainPtr *domains;
+    atomic_ulong next;
+    int (*act)(virDomainPtr d);
+};
+
+static int start_paused(virDomainPtr d)
+{
+    return virDomainCreateWithFlags(d, VIR_DOMAIN_START_PAUSED);
+}
+
+static void *act_on_some(void *arg)
+{
+    struct power *p = arg;
+    unsigned long i;
+
+    while ((i = atomic_fetch_add(&p->next, 1)) < p->load->calls)
+        if (p->act(p->domains[i]) < 0)
+            fail();
+    return NULL;
+}
+
+static double phase(struct power *p, int (*act)(virDomainPtr d))
+{
+    pthread_t threads[64];
+    int64_t begin = mono_us();
+
+    p->act = act;
+    atomic_store(&p->next, 0);
+    for (unsigned i = 0; i < p->load->threads; i++)
+        if (pthread_create(&threads[i], NULL, act_on_some, p))
+            exit(1);
+    for (unsigned i = 0; i < p->load->threads; i++)
+        pthread_join(threads[i], NULL);
+    return (double)(mono_us() - begin) / 1e6;
+}
+
+static unsigned long long resident_bytes(const char *pid)
+{
+    _cleanup_free_ char *path = xasprintf("/proc/%s/statm", pid ? pid : "self");
+    unsigned long long total, resident = 0;
+    FILE *f = fopen(path, "re");
+
+    if (!f || fscanf(f, "%llu %llu", &total, &resident) != 2)
+        resident = 0;
+    if (f)
+        fclose(f);
+    return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+static int power(struct load *l)
+{
+    virConnectPtr c = virConnectOpen(l->uri);
+
+    if (!c)
+        fail();
+    struct power p = {.load = l, .domains = xnew_array(virDomainPtr, l->calls)};
+
+    for (unsigned long i = 0; i < l->calls; i++) {
+        struct uuid_text uuid = uuid_random();
+        _cleanup_free_ char *xml = xasprintf(run_xml, uuid.s, uuid.s);
+
+        if (!(p.domains[i] = virDomainDefineXML(c, xml)))
+            fail();
+    }
+    double start = phase(&p, start_paused);
+    unsigned long long rss = resident_bytes(getenv("LIBVIRT_PID"));
+    double destroy = phase(&p, virDomainDestroy);
+
+    for (unsigned long i = 0; i < l->calls; i++) {
+        virDomainUndefine(p.domains[i]);
+        virDomainFree(p.domains[i]);
+    }
+    free(p.domains);
+    virConnectClose(c);
+    printf("start=%.6f destroy=%.6f rss=%llu\n", start, destroy, rss);
+    return 0;
+}
+
 static void *run(void *arg)
 {
     struct load *l = arg;
@@ -165,11 +256,13 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &l)) {
         fputs("usage: libvirt_load [-c THREADS] [-t SECONDS | -n CALLS]"
-              " define|define-full|list|stats|state URI\n",
+              " define|define-full|list|stats|state|power URI\n",
               stderr);
         return 2;
     }
     virSetErrorFunc(NULL, quiet);
+    if (streq(l.mode, "power"))
+        return power(&l);
     int64_t start = mono_us();
 
     l.stop = start + l.us;

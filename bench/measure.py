@@ -9,10 +9,10 @@ import statistics
 import time
 
 UNITS = {
-    "s": [(1, "s"), (1e-3, "ms"), (1e-6, "us")],
+    "s": [(1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")],
     "B/s": [(1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1, "B/s")],
     "/s": [(1e6, "M/s"), (1e3, "k/s"), (1, "/s")],
-    "B": [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")],
+    "B": [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")],
     "": [(1, "")],
 }
 
@@ -29,7 +29,8 @@ def show(value, unit):
 
 
 class Row:
-    """One line of the table. Target: ("at least"|"at most", ratio); the ratio is ours by the peer's."""
+    """One line of the table. Target: ("at least"|"at most", ratio); the ratio is ours by the peer's. Target None: shown
+    to give the scale."""
 
     def __init__(self, name, unit, peer, target, note=""):
         self.name, self.unit, self.peer, self.target, self.note = name, unit, peer, target, note
@@ -51,20 +52,22 @@ class Row:
 
     @property
     def met(self):
+        if not self.target:
+            return True
         word, bound = self.target
         return self.ratio >= bound if word == "at least" else self.ratio <= bound
 
     def as_dict(self):
-        return {"row": self.name, "unit": self.unit, "peer": self.peer, "target": list(self.target), "met": self.met,
+        return {"row": self.name, "unit": self.unit, "peer": self.peer, "target": self.target and list(self.target), "met": self.met,
                 "ours": self.ours, "theirs": self.theirs, "ratio": self.ratio, "ratio_min": min(self.ratios),
                 "ratio_max": max(self.ratios), "note": self.note}
 
     def cells(self):
-        word, bound = self.target
+        target = f"{self.target[0]} {self.target[1]:g}" if self.target else ""
         return [self.name, show(statistics.median(self.ours), self.unit),
                 f"{self.peer} {show(statistics.median(self.theirs), self.unit)}",
-                f"{self.ratio:.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})", f"{word} {bound:g}",
-                "met" if self.met else "MISSED"]
+                f"{self.ratio:.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})", target,
+                "" if not self.target else "met" if self.met else "MISSED"]
 
 
 class Skipped:
@@ -113,13 +116,16 @@ def median_of(n, measure):
 HEAD = ["work", "ours", "peer", "ratio (spread)", "target", ""]
 
 
+def lines(head, cells):
+    """Cells under their head, in columns."""
+    cells = [head] + cells
+    widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
+    out = ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in cells]
+    out.insert(1, "  ".join("-" * width for width in widths))
+    return out
+
+
 def table(rows):
-    """The lines of the table."""
-    cells = [HEAD] + [row.cells() for row in rows if isinstance(row, Row)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in cells]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    for row in rows:
-        if isinstance(row, Skipped):
-            lines.append(f"not measured: {row.name}: {row.why}")
-    return lines
+    """The lines of the table of ratios."""
+    out = lines(HEAD, [row.cells() for row in rows if isinstance(row, Row)])
+    return out + [f"not measured: {row.name}: {row.why}" for row in rows if isinstance(row, Skipped)]

@@ -4,6 +4,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 
@@ -70,9 +71,9 @@ class Libvirt:
         if not (BUILD / "bench" / "libvirt_load").exists():
             raise Missing("libvirt's headers were not there at build time (apt install libvirt-dev, then"
                           f" meson setup --reconfigure {BUILD} && ninja -C {BUILD} bench-programs)")
-        where = rig.scratch("libvirt")
+        self.where = where = rig.scratch("lv")
         os.chmod(rig.directory, 0o755)
-        self.env = {**os.environ, "HOME": str(where), "XDG_CONFIG_HOME": f"{where}/config",
+        self.env = {**os.environ, "HOME": str(where), "XDG_CONFIG_HOME": f"{where}/c",
                     "XDG_RUNTIME_DIR": f"{where}/run", "XDG_CACHE_HOME": f"{where}/cache",
                     "LIBVIRT_DEFAULT_URI": "qemu:///session"}
         self.user = {}
@@ -82,16 +83,20 @@ class Libvirt:
             os.chown(where, nobody.pw_uid, nobody.pw_gid)
         rig.progress(f"starting libvirtd, defining {VMS} domains")
         os.umask(0o022)
-        for name in ("config", "run", "cache"):
+        for name in ("c", "run", "cache"):
             (where / name).mkdir(mode=0o700)
             os.chown(where / name, self.user.get("user", -1), self.user.get("group", -1))
         conf = where / "conf"
         conf.write_text("max_clients = 200\nmax_client_requests = 50\n")
-        self.process = subprocess.Popen([program, "--config", conf, "--timeout", "0"], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env, cwd="/",
-                                        **self.user)
-        wait_for(where / "run" / "libvirt" / "libvirt-sock", self.process, "libvirtd")
+        self.command, self.socket = [program, "--config", conf, "--timeout", "0"], where / "run/libvirt/libvirt-sock"
+        self.start()
         self.load("define-full", "-n", VMS, "-c", 8)
+
+    def start(self):
+        self.socket.unlink(missing_ok=True)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, env=self.env, cwd="/", **self.user)
+        wait_for(self.socket, self.process, "libvirtd")
 
     def run(self, *command):
         done = subprocess.run([str(c) for c in command], env=self.env, cwd="/", stdin=subprocess.DEVNULL,
@@ -104,9 +109,29 @@ class Libvirt:
         out = self.run(BUILD / "bench" / "libvirt_load", *options, mode, "qemu:///session")
         return {k: float(v) for k, _, v in (pair.partition("=") for pair in out.split())}
 
+    def power(self, machines, workers):
+        """Seconds in which machines start (paused) and are destroyed; its memory in between."""
+        self.env["LIBVIRT_PID"] = str(self.process.pid)
+        return self.load("power", "-n", machines, "-c", workers)
+
+    def answer_time(self):
+        """Seconds from its start to its first answer about its domains."""
+        stop(self.process)
+        begin = time.perf_counter()
+        self.start()
+        self.load("state", "-n", 1)
+        return time.perf_counter() - begin
+
     def virsh(self):
         return need("virsh", "libvirt-clients")
 
     def close(self):
         stop(self.process)
-        shutil.rmtree(self.env["HOME"], ignore_errors=True)
+        for pid in filter(str.isdigit, os.listdir("/proc")):  # domains outlive it
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as words:
+                    if os.fsencode(f"{self.where}/") in words.read():
+                        os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                continue
+        shutil.rmtree(self.where, ignore_errors=True)

@@ -100,14 +100,40 @@ class RawClient:
         self.socket.close()
 
 
+def make_vms(path, n):
+    """References of n halted VMs "bench 0000" and so on."""
+    first = RawClient(path)
+    template = first.xen("VM.get_by_name_label", "Other install media")[0]
+    first.close()
+
+    def some(names):
+        client, made = RawClient(path), []
+        for name in names:
+            vm = client.xen("VM.clone", template, name)
+            client.xen("VM.set_is_a_template", vm, False)
+            made.append(vm)
+        client.close()
+        return made
+    names = [f"bench {i:04}" for i in range(n)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        parts = pool.map(some, [names[i::8] for i in range(8)])
+    return [vm for part in parts for vm in part]
+
+
+def new_disk(client, sr, size):
+    return client.xen("VDI.create", {
+        "name_label": "bench", "name_description": "", "SR": sr, "virtual_size": str(size), "type": "user",
+        "sharable": False, "read_only": False, "other_config": {}})
+
+
 class Rig:
     """Everything is started when a row first asks for it, and ended with the rig."""
 
     def __init__(self, progress, quick=False):
         self.progress = progress
         self.quick = quick
-        # Not /tmp, which may be memory: flushes must be real ones.
-        self.directory = Path(tempfile.mkdtemp(prefix="xenolith-bench-", dir="/var/tmp"))
+        # Not /tmp, which may be memory: flushes must be real ones. Short, since sockets' paths must be.
+        self.directory = Path(tempfile.mkdtemp(prefix="xb-", dir="/var/tmp"))
         self._daemons = self._client = self._vms = None
         self._peers = {}
 
@@ -156,25 +182,9 @@ class Rig:
     def vms(self):
         """References of 1,000 halted VMs."""
         if self._vms is None:
-            self._vms = self._make_vms()
+            self.progress(f"making {VMS} VMs")
+            self._vms = make_vms(self.daemons.socket, VMS)
         return self._vms
-
-    def _make_vms(self):
-        self.progress(f"making {VMS} VMs")
-        template = self.client.xen("VM.get_by_name_label", "Other install media")[0]
-
-        def some(names):
-            client, made = RawClient(self.daemons.socket), []
-            for name in names:
-                vm = client.xen("VM.clone", template, name)
-                client.xen("VM.set_is_a_template", vm, False)
-                made.append(vm)
-            client.close()
-            return made
-        names = [f"bench {i:04}" for i in range(VMS)]
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            parts = pool.map(some, [names[i::8] for i in range(8)])
-        return [vm for part in parts for vm in part]
 
     def body(self, name, method, *params):
         """A file with the body of a JSON-RPC call, for http_load -b."""
@@ -194,10 +204,16 @@ class Rig:
             self._peers[kind] = kind(self)
         return self._peers[kind]
 
-    def close(self):
+    def end(self):
+        """Ends all that was started; what is asked for afterwards starts anew."""
         self.reconnect()
         for peer in self._peers.values():
             peer.close()
+        self._peers = {}
         if self._daemons:
             self._daemons.stop()
+        self._daemons = self._vms = None
+
+    def close(self):
+        self.end()
         shutil.rmtree(self.directory, ignore_errors=True)

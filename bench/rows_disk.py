@@ -7,7 +7,7 @@ import subprocess
 
 from conftest import Daemons
 from measure import Row, in_turns, stopwatch
-from rig import RawClient, need
+from rig import RawClient, need, new_disk
 
 MIB = 1 << 20
 CHUNK = MIB // 4
@@ -35,9 +35,7 @@ class DiskRig:
         self.sr = self.client.xen("pool.get_default_SR", self.client.xen("pool.get_all")[0])
 
     def new_disk(self):
-        return self.client.xen("VDI.create", {
-            "name_label": "bench", "name_description": "", "SR": self.sr, "virtual_size": str(self.size), "type": "user",
-            "sharable": False, "read_only": False, "other_config": {}})
+        return new_disk(self.client, self.sr, self.size)
 
     def destroy(self, vdi):
         self.client.xen("VDI.destroy", vdi)

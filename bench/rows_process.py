@@ -46,30 +46,39 @@ def answer_time(daemons):
             time.sleep(0.0005)
 
 
-def memory(daemons):
-    with open(f"/proc/{daemons.xapi.pid}/status") as status:
+def memory(process):
+    """Resident bytes."""
+    with open(f"/proc/{process.pid}/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
 
 
 def restart(rig):
     assert len(rig.vms) == VMS
-    state = rig.directory / "empty"
-    state.mkdir(exist_ok=True)
-    empty = Daemons(state)
+    empty = Daemons(rig.scratch("empty"))
     empty.start()
     more = Row("daemon start, 1,000 VMs, beyond an empty start", "s", "limit", ("at most", 1))
     rss = Row("memory of the daemon, 1,000 VMs, just started", "B", "limit", ("at most", 1))
+    rows = [more, rss]
+    try:
+        libvirt = rig.peer(Libvirt)
+        rows.append(Row("daemon start to the first answer, 1,000 VMs", "s", "libvirtd", ("at most", 1)))
+        rows.append(Row("memory of both daemons, 1,000 VMs, just started", "B", "libvirtd", ("at most", 1)))
+    except Missing:
+        libvirt = None
     try:
         for i in range(rig.rounds):
             rig.progress(f"{more.name}: round {i + 1} of {rig.rounds}")
             full, none = answer_time(rig.daemons), answer_time(empty)
             more.add(max(full - none, 0.0), 0.05)
             more.note = f"last: {full * 1e3:.0f} ms, empty {none * 1e3:.0f} ms"
-            rss.add(memory(rig.daemons), 48 << 20)
+            rss.add(memory(rig.daemons.xapi), 48 << 20)
+            if libvirt:
+                rows[2].add(full, libvirt.answer_time())
+                rows[3].add(memory(rig.daemons.xapi) + memory(rig.daemons.hostd), memory(libvirt.process))
     finally:
         empty.stop()
         rig.reconnect()
-    return [more, rss]
+    return rows
 
 
 ROWS = {"xe": xe_list, "restart": restart}
