@@ -304,6 +304,14 @@ struct error *plan_wait(struct plan *p, enum class_id class_id, const char *ref,
 {
     memset(p->waiter.classes, 0, sizeof(p->waiter.classes));
     p->waiter.classes[class_id] = true;
+    p->waiter.only = NULL;
+    if (ref) {
+        if (!p->wait_ref || !streq(p->wait_ref, ref))
+            p->wait_ref = arena_strdup(&p->arena, ref);
+        p->wait_for = (struct interest){.refs = {.v = &p->wait_ref, .n = 1}};
+        p->wait_for.class_some[class_id] = true;
+        p->waiter.only = &p->wait_for;
+    }
     p->waiter.deadline_us = deadline_us;
     p->wait_asked = true;
     return NULL;

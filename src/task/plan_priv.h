@@ -30,6 +30,8 @@ struct plan {
     atomic_bool cancelled;
     bool wait_asked;
     struct waiter waiter;
+    struct interest wait_for; /* the one object that plan_wait named */
+    const char *wait_ref;
     uint64_t seen_seq;
     double step_progress;
     int64_t progress_us; /* when progress was last written */

@@ -283,6 +283,14 @@ static void call_network(struct bed *b, const char *name)
     must(txn_commit(t, &info));
 }
 
+static void add_network(struct bed *b)
+{
+    _cleanup_txn_ struct txn *t = txn_new(b->d.store, &b->a);
+
+    txn_new_network(t);
+    must(txn_commit(t, &info));
+}
+
 static void assert_end(struct bed *b, const char *name)
 {
     await_idle(b);
@@ -347,6 +355,8 @@ static void test_waiting(void **state)
     call_network(b, "not yet");
     await_words("a1 r1 wait wait");
     await_waiting(b);
+    for (int i = 0; i < 10; i++)
+        add_network(b); /* of the same class, but not what is waited for */
     call_network(b, "ready");
     await_words("a1 r1 wait wait ready a3");
     assert_end(b, "ready");

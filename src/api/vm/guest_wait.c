@@ -3,6 +3,7 @@
 
 #include "api/common/host_error.h"
 #include "base/world.h"
+#include "gen/class/VM.h"
 #include "gen/errors.h"
 #include "gen/host_proto.h"
 
@@ -34,9 +35,14 @@ int64_t guest_deadline(struct plan *p)
     return plan_int(p, "deadline");
 }
 
-int64_t guest_next_look(struct plan *p)
+struct error *guest_wait(struct plan *p)
 {
-    return MIN(guest_deadline(p), mono_us() + LOOK_EVERY_US);
+    _cleanup_version_ struct version *v =
+        store_find(plan_daemon(p)->store, CLASS_VM, plan_str(p, "vm"));
+    const char *metrics = v ? ((const struct vm_rec *)v->rec)->metrics : REF_NULL;
+
+    return plan_wait(p, CLASS_VM_METRICS, metrics,
+                     MIN(guest_deadline(p), mono_us() + LOOK_EVERY_US));
 }
 
 struct error *guest_is_stopped(struct plan *p, bool *ret)

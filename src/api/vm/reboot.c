@@ -49,7 +49,7 @@ static struct error *wait_for_reboot(struct plan *p)
     if (done)
         return NULL; /* it stopped instead; the next step starts it again */
     if (mono_us() < guest_deadline(p))
-        return plan_wait(p, CLASS_VM_METRICS, NULL, guest_next_look(p));
+        return guest_wait(p);
     return guest_too_slow(p);
 }
 

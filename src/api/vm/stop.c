@@ -33,7 +33,7 @@ static struct error *wait_for_end(struct plan *p)
     if (stopped)
         return NULL;
     if (mono_us() < guest_deadline(p))
-        return plan_wait(p, CLASS_VM_METRICS, NULL, guest_next_look(p));
+        return guest_wait(p);
     if (hard_too)
         return NULL; /* the next step pulls the plug */
     return guest_too_slow(p);
