@@ -51,6 +51,14 @@ struct work *stage_add(struct commit_stage *st, struct object *o)
     return w;
 }
 
+/* Writable, but what its pointers lead to stays where it is: nothing in there is changed in place,
+ * and until the lock is given back neither the tail nor the body's copy goes away. A list of a
+ * thousand references costs nothing here. */
+static void *stage_copy(struct commit_stage *st, const struct object *o, const void *rec)
+{
+    return arena_memdup(st->arena, rec, classes[o->class_id].info->size);
+}
+
 struct work *stage_work(struct commit_stage *st, struct object *o)
 {
     struct work *w = stage_find(st, o->ref);
@@ -59,7 +67,7 @@ struct work *stage_work(struct commit_stage *st, struct object *o)
         return w;
     w = stage_add(st, o);
     w->old = o->tail;
-    w->rec = record_copy(st->arena, classes[o->class_id].info, o->tail->rec);
+    w->rec = stage_copy(st, o, o->tail->rec);
     return w;
 }
 
@@ -74,7 +82,7 @@ static void stage_edit(struct commit_stage *st, const struct txn_entry *e)
     struct work *w = stage_work(st, o);
     void *tail = w->rec;
 
-    w->rec = record_copy(st->arena, ci->info, e->edit);
+    w->rec = stage_copy(st, o, e->edit);
     if (ci->inv_offset < ci->info->size)
         memcpy((char *)w->rec + ci->inv_offset, (char *)tail + ci->inv_offset,
                ci->info->size - ci->inv_offset);
@@ -89,7 +97,7 @@ static void stage_insert(struct commit_stage *st, const struct txn_entry *e)
 
     o->soft = e->soft;
     w->inserted = true;
-    w->rec = record_copy(st->arena, classes[e->class_id].info, e->edit);
+    w->rec = stage_copy(st, o, e->edit);
 }
 
 static struct error *stage_entries(struct commit_stage *st, struct txn *t)

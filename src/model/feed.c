@@ -139,6 +139,9 @@ bool interest_wants(const struct interest *i, enum class_id class_id, const char
            bsearch(&ref, i->refs.v, i->refs.n, sizeof(*i->refs.v), by_text);
 }
 
+/* So many look-ups are cheaper than a walk over what changed lately. */
+#define A_FEW 16
+
 static bool class_has_soft(enum class_id class_id)
 {
     const struct struct_info *si = classes[class_id].info;
@@ -159,24 +162,54 @@ static void add_change(const struct feed_query *q, enum change_op op, uint64_t s
     vec_add(&q->out->list, c);
 }
 
+/* Takes one object if it changed. False: neither it nor any that changed before it did. */
+static bool collect_object(const struct feed_query *q, const struct object *o, bool soft)
+{
+    const struct version *v = o->head;
+    bool created = q->same_run ? o->created_stamp > q->since->stamp
+                               : !v->hard_gen || v->created_gen > q->since->generation;
+
+    if (q->same_run && v->stamp <= q->since->stamp)
+        return false;
+    if (q->same_run || q->all || !v->hard_gen || v->hard_gen > q->since->generation || soft)
+        add_change(q, q->all || created ? CHANGE_ADD : CHANGE_MOD, v->stamp, o);
+    return true;
+}
+
+/* A listener to a few objects does not walk what happened to the others. */
+static void collect_named(const struct feed_query *q, enum class_id class_id, bool soft)
+{
+    const struct interest *in = q->interest;
+
+    for (size_t i = 0; i < in->refs.n; i++) {
+        if (i && streq(in->refs.v[i], in->refs.v[i - 1]))
+            continue;
+        const struct object *o = object_find(q->store, class_id, in->refs.v[i]);
+
+        if (o && o->head)
+            collect_object(q, o, soft);
+    }
+}
+
 static void collect_objects(const struct feed_query *q, enum class_id class_id)
 {
     struct class_state *c = &q->store->classes[class_id];
     bool soft = class_has_soft(class_id);
 
+    if (!q->interest->class_all[class_id] && q->interest->refs.n < (q->same_run ? A_FEW : c->n)) {
+        collect_named(q, class_id, soft);
+        return;
+    }
+    /* The list is in the order of stamps: the first old one ends the walk. */
     for (struct list *l = c->changed.prev; l != &c->changed; l = l->prev) {
         const struct object *o = list_entry(l, struct object, change);
-        const struct version *v = o->head;
-        bool created = q->same_run ? o->created_stamp > q->since->stamp
-                                   : !v->hard_gen || v->created_gen > q->since->generation;
 
-        /* The list is in the order of stamps: the first old one ends the walk. */
-        if (q->same_run && v->stamp <= q->since->stamp)
+        if (interest_wants(q->interest, class_id, o->ref)) {
+            if (!collect_object(q, o, soft))
+                break;
+        } else if (q->same_run && o->head->stamp <= q->since->stamp) {
             break;
-        if (!q->same_run && !q->all && v->hard_gen && v->hard_gen <= q->since->generation && !soft)
-            continue;
-        if (interest_wants(q->interest, class_id, o->ref))
-            add_change(q, q->all || created ? CHANGE_ADD : CHANGE_MOD, v->stamp, o);
+        }
     }
 }
 

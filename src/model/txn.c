@@ -146,6 +146,22 @@ struct error *txn_read_uuid(struct txn *t, enum class_id class_id, const char *u
     return NULL;
 }
 
+/* What a body may change is its own. Inverse and derived fields are the commit's: they stay in the
+ * version, which the entry pins. */
+static void *own_copy(struct txn *t, const struct class_info *ci, const void *rec)
+{
+    char *copy = arena_memdup(t->arena, rec, ci->info->size);
+
+    *(const char **)copy = arena_strdup(t->arena, *(const char *const *)rec);
+    for (int i = 0; i < ci->info->n; i++) {
+        const struct field *f = &ci->info->fields[i];
+
+        if (f->offset < ci->inv_offset)
+            value_copy(t->arena, f->type, copy + f->offset, field_at(f, rec));
+    }
+    return copy;
+}
+
 struct error *txn_edit(struct txn *t, enum class_id class_id, const char *ref, void **ret)
 {
     struct txn_entry *e = entry_of(t, class_id, ref);
@@ -153,7 +169,7 @@ struct error *txn_edit(struct txn *t, enum class_id class_id, const char *ref, v
     if (!entry_rec(e))
         return handle_invalid(class_id, ref);
     if (!e->edit) {
-        e->edit = record_copy(t->arena, classes[class_id].info, e->base->rec);
+        e->edit = own_copy(t, &classes[class_id], e->base->rec);
         t->has_writes = true;
     }
     *ret = e->edit;

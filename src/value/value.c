@@ -108,6 +108,8 @@ static bool text_equal(const void *a, const void *b)
 
 static bool items_equal(const struct type *t, const void *a, const void *b, size_t n)
 {
+    if (a == b)
+        return true;
     for (size_t i = 0; i < n; i++) {
         if (!value_equal(t, (const char *)a + i * t->size, (const char *)b + i * t->size))
             return false;
