@@ -87,8 +87,10 @@ class ByHand:
                 self.argv[i] = word.replace(f"fd={found[2]},", f"fd={listener.fileno()},")
 
     def qmp(self, *commands):
+        """Commands, with arguments as a pair; the answer to the last one."""
         for command in commands:
-            self.control.write(json.dumps({"execute": command}).encode() + b"\n")
+            name, arguments = command if isinstance(command, tuple) else (command, {})
+            self.control.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         self.control.flush()
         for _ in commands:
             while "return" not in (answer := json.loads(self.control.readline())):
@@ -210,13 +212,6 @@ def storm(rig):
 
 # Snapshots of disks.
 
-def _snapshot_time(client, vdi):
-    took = client.timed("VDI.snapshot", vdi, {})
-    for snapshot in client.xen("VDI.get_snapshots", vdi):
-        client.xen("VDI.destroy", snapshot)
-    return took
-
-
 def _attach(client, vm, vdi, device):
     return client.xen("VBD.create", {
         "VM": vm, "VDI": vdi, "userdevice": str(device), "bootable": False, "mode": "RW", "type": "Disk",
@@ -224,42 +219,84 @@ def _attach(client, vm, vdi, device):
         "qos_algorithm_params": {}})
 
 
-def snapshots(rig):
-    machines, qemu_img = rig.peer(Machines), need("qemu-img", "qemu-utils")
-    client = machines.client
+class Overlays:
+    """Images one above the other, by qemu-img and by the QMP of a QEMU that was started by hand."""
+
+    def __init__(self, rig, machines):
+        self.qemu_img = need("qemu-img", "qemu-utils")
+        self.where = rig.scratch("overlays")
+        self.image("n0")
+        self.qemu = ByHand(machines, "overlays")
+        self.qemu.start()
+        self.qemu.qmp(*self.opening("n0"))
+        self.n = 0
+
+    def image(self, name, *options):
+        subprocess.run([self.qemu_img, "create", "-q", "-f", "qcow2", *options, str(self.where / name), "1G"],
+                       stdin=subprocess.DEVNULL, check=True)
+
+    def create(self):
+        """Seconds in which qemu-img makes an overlay."""
+        (self.where / "overlay").unlink(missing_ok=True)
+        return stopwatch(self.image, "overlay", "-b", "n0", "-F", "qcow2")
+
+    def opening(self, name):
+        return (("blockdev-add", {"driver": "file", "node-name": f"{name}-file", "filename": str(self.where / name)}),
+                ("blockdev-add", {"driver": "qcow2", "node-name": name, "file": f"{name}-file", "backing": None}))
+
+    def switch(self):
+        """Seconds in which a running QEMU opens an image that is there and goes over to it."""
+        self.n += 1
+        name = f"n{self.n}"
+        self.image(name)
+        return stopwatch(self.qemu.qmp, *self.opening(name),
+                         ("blockdev-snapshot", {"node": f"n{self.n - 1}", "overlay": name}))
+
+    def close(self):
+        self.qemu.end()
+        self.qemu.close()
+
+
+def _snapshot_rows(rig, machines, overlays):
+    client, rounds = machines.client, rig.rounds
     sr = client.xen("pool.get_default_SR", client.xen("pool.get_all")[0])
     vm = machines.some(1)[0]
-    rows, vbds = [], []
-    where = rig.scratch("overlays")
-    subprocess.run([qemu_img, "create", "-q", "-f", "qcow2", where / "base", "1G"], check=True)
-
-    def create():
-        (where / "overlay").unlink(missing_ok=True)
-        return stopwatch(subprocess.run, [qemu_img, "create", "-q", "-f", "qcow2", "-b", str(where / "base"), "-F",
-                                          "qcow2", str(where / "overlay")])
     sizes = (("1 GiB", 1 << 30), ("100 GiB", 100 << 30))
-    disks = {name: [new_disk(client, sr, size) for _ in range(rig.rounds)] for name, size in sizes}
+    running = {size: new_disk(client, sr, size) for _, size in sizes}
 
-    def each(name, state):
-        some = iter(disks[name])
+    def snapshot(size, state):
+        # The second snapshot of a disk at rest that nobody wrote to shares the first one's image: a new disk each time.
+        vdi = new_disk(client, sr, size) if state == "at rest" else running[size]
+        return client.timed("VDI.snapshot", vdi, {})
+
+    def each(name, size, state):
         row = Row(f"snapshot of a disk of {name}, {state}", "s", "limit", ("at most", 1))
-        return against_limit(rig.rounds, row, lambda: _snapshot_time(client, next(some)), 0.01, rig.progress)
-    rows += [each(name, "at rest") for name, _ in sizes]
-    some = iter(disks["1 GiB"])
-    peer = Row("snapshot of a disk of 1 GiB, at rest", "s", "qemu-img create -b", None)
-    rows.append(in_turns(rig.rounds, peer, lambda: _snapshot_time(client, next(some)), create, rig.progress))
-    for i, vdi in enumerate(vdi for name, _ in sizes for vdi in disks[name]):
-        vbds.append(_attach(client, vm, vdi, i))
+        return against_limit(rounds, row, lambda: snapshot(size, state), 0.01, rig.progress)
+
+    def beside(state, peer, theirs):
+        row = Row(f"snapshot of a disk of 1 GiB, {state}", "s", peer, None)
+        return in_turns(rounds, row, lambda: snapshot(1 << 30, state), theirs, rig.progress)
+    rows = [each(*one, "at rest") for one in sizes] + [beside("at rest", "qemu-img create -b", overlays.create)]
+    vbds = [_attach(client, vm, vdi, i) for i, vdi in enumerate(running.values())]
     client.xen("VM.start", vm, False, False)
     try:
-        rows += [each(name, "of a running VM") for name, _ in sizes]
+        rows += [each(*one, "of a running VM") for one in sizes]
+        rows.append(beside("of a running VM", "QMP by hand, image made before", overlays.switch))
     finally:
         client.xen("VM.hard_shutdown", vm)
     for vbd in vbds:
         client.xen("VBD.destroy", vbd)
-    for vdi in (vdi for name, _ in sizes for vdi in disks[name]):
-        client.xen("VDI.destroy", vdi)
     return rows
+
+
+def snapshots(rig):
+    machines = rig.peer(Machines)
+    machines.learn()
+    overlays = Overlays(rig, machines)
+    try:
+        return _snapshot_rows(rig, machines, overlays)
+    finally:
+        overlays.close()
 
 
 ROWS = {"power": power, "storm": storm, "snapshot": snapshots}
