@@ -242,6 +242,24 @@ static struct error *check_log(struct db_sqlite *d)
     return img.lost ? sqlite_damaged(d, "%s", img.lost) : NULL;
 }
 
+/*
+ * A predecessor that was killed may have written commits without flushing them. They are read like
+ * all others, so they must be as safe as all others before anyone hears of them.
+ */
+static struct error *flush_log(struct db_sqlite *d)
+{
+    sqlite3_file *log = NULL;
+
+    if (sqlite3_file_control(d->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK)
+        return sqlite_error(d, "cannot find the log");
+    if (!log || !log->pMethods)
+        return NULL; /* there is none yet */
+    if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+        return error_errno(EIO, "database %s: cannot flush the log", d->path);
+    d->db.n_flushes++;
+    return NULL;
+}
+
 static struct error *open_checked(struct db_sqlite *d)
 {
     int64_t generation;
@@ -260,6 +278,7 @@ static struct error *open_checked(struct db_sqlite *d)
     TRY(read_log(d, "history", &d->history));
     TRY(query_int(d, "SELECT gen FROM history ORDER BY id DESC LIMIT 1", &generation));
     d->generation = (uint64_t)generation;
+    TRY(flush_log(d));
     return sqlite_prepare(d);
 }
 
