@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 
 struct chores {
     struct daemon *daemon;
@@ -19,6 +20,8 @@ struct chores {
     pthread_mutex_t lock;
     pthread_cond_t ended;
     bool ending;
+    pthread_t main; /* which waits for signals */
+    bool told;      /* that it is to end */
 };
 
 static struct error *collect_tasks(struct daemon *d)
@@ -68,6 +71,19 @@ static void run_due(struct chores *c, int64_t next[])
     }
 }
 
+/*
+ * Plans could neither go on nor be undone, and whoever waits for them would wait for hours: this
+ * process ends, and the next one finds out what the disk has.
+ */
+static void end_if_broken(struct chores *c)
+{
+    if (c->told || !store_is_broken(c->daemon->store))
+        return;
+    c->told = true;
+    log_error("the database takes no more commits; ending, to be started again");
+    pthread_kill(c->main, SIGTERM);
+}
+
 static void *chores_main(void *arg)
 {
     struct chores *c = arg;
@@ -85,6 +101,7 @@ static void *chores_main(void *arg)
         if (c->ending)
             break;
         pthread_mutex_unlock(&c->lock);
+        end_if_broken(c);
         run_due(c, next);
         pthread_mutex_lock(&c->lock);
     }
@@ -97,6 +114,7 @@ struct error *chores_start(struct daemon *d, struct chores **ret)
     struct chores *c = xnew(struct chores);
 
     c->daemon = d;
+    c->main = pthread_self();
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->ended, NULL);
     int r = pthread_create(&c->thread, NULL, chores_main, c);

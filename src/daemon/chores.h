@@ -11,5 +11,6 @@
 
 struct chores;
 
+/* Called by the thread that waits for signals: it gets SIGTERM when only another start helps. */
 _must_check_ struct error *chores_start(struct daemon *d, struct chores **ret);
 void chores_stop(struct chores *c); /* NULL is fine */

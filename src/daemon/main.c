@@ -6,6 +6,7 @@
 #include "daemon/launcher.h"
 #include "daemon/notify.h"
 #include "daemon/sandbox.h"
+#include "model/store.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -79,7 +80,9 @@ int main(int argc, char **argv)
     if (gone)
         hand_over_linger(&p);
     log_info("stopping");
+    bool broken = store_is_broken(p.d.store);
+
     parts_stop(&p);
     launcher_free(launcher);
-    return 0;
+    return broken; /* a failure, which service managers answer with a start */
 }

@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define DB_CONFLICT "DB_CONFLICT"
@@ -108,6 +109,7 @@ struct db {
     uint64_t n_flushes;      /* counted by the backend: how often it waited for the disk */
     uint64_t n_bytes;        /* row bytes handed to the backend */
     char *read_only;         /* commits are refused with DB_DAMAGED: why. NULL = they are not */
+    atomic_bool broken;      /* set by the backend: no commits until it is opened again */
 };
 
 /*

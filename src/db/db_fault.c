@@ -33,6 +33,7 @@ static struct error *fault_commit(struct db *db, const struct db_commit *commits
     struct error *e = db_commit(f->under, commits, n);
 
     f->db.n_flushes = f->under->n_flushes;
+    f->db.broken = f->under->broken;
     if (now && !e)
         return error_errno(EIO, "injected fault after the commit");
     return e;
@@ -53,6 +54,7 @@ static struct error *fault_maintain(struct db *db)
     struct error *e = db_maintain(f->under);
 
     f->db.n_flushes = f->under->n_flushes;
+    f->db.broken = f->under->broken;
     return e;
 }
 

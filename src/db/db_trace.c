@@ -103,6 +103,7 @@ static struct error *trace_commit(struct db *db, const struct db_commit *commits
     struct error *e = db_commit(t->under, commits, n);
 
     t->db.n_flushes = t->under->n_flushes;
+    t->db.broken = t->under->broken;
     str_clear(&text);
     str_printf(&text, "flush of %zu commits", n);
     return finish_line(t, &text, start, e);
@@ -131,6 +132,7 @@ static struct error *trace_maintain(struct db *db)
     struct error *e = db_maintain(t->under);
 
     t->db.n_flushes = t->under->n_flushes;
+    t->db.broken = t->under->broken;
     str_add(&text, "maintain");
     return finish_line(t, &text, start, e);
 }

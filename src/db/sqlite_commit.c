@@ -196,7 +196,7 @@ static struct error *flush(struct db_sqlite *d)
     struct error *e = sqlite_error(d, "cannot commit");
 
     if ((sqlite3_errcode(d->sql) & 0xff) != SQLITE_FULL)
-        d->broken = true;
+        d->db.broken = true;
     return e;
 }
 
@@ -208,7 +208,7 @@ struct error *sqlite_commit(struct db *db, const struct db_commit *commits, size
 
     if (db->read_only)
         return error_api(DB_DAMAGED, 1, db->read_only);
-    if (d->broken)
+    if (d->db.broken)
         return error_text("database %s: no commits after a failed flush until it is opened again",
                           d->path);
     if (!sqlite_run(d, S_BEGIN))
@@ -220,7 +220,7 @@ struct error *sqlite_commit(struct db *db, const struct db_commit *commits, size
     if (e) {
         /* sqlite has rolled back by itself after some errors. */
         if (!sqlite3_get_autocommit(d->sql) && !sqlite_run(d, S_ROLLBACK))
-            d->broken = true;
+            d->db.broken = true;
         d->tombstones = tombstones;
         d->history = history;
         return e;

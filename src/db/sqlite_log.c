@@ -28,7 +28,7 @@ static struct error *prune(struct db_sqlite *d, struct sqlite_log *l, enum stmt 
 
     sqlite3_bind_int64(d->stmts[s], 1, first);
     if (!sqlite_run(d, s)) {
-        d->broken = (sqlite3_errcode(d->sql) & 0xff) == SQLITE_IOERR; /* as in a failed commit */
+        d->db.broken = (sqlite3_errcode(d->sql) & 0xff) == SQLITE_IOERR; /* as in a failed commit */
         return sqlite_error(d, "cannot drop old %s", what);
     }
     l->first = first;
@@ -62,7 +62,7 @@ struct error *sqlite_maintain(struct db *db)
 {
     struct db_sqlite *d = sqlite_of(db);
 
-    if (d->broken || db->read_only)
+    if (d->db.broken || db->read_only)
         return NULL;
     /* Single steps beyond the bound are not worth a flush of their own. */
     if (log_excess(&d->tombstones, db->limits.tombstones) >= PRUNE_STEP ||

@@ -41,7 +41,6 @@ struct db_sqlite {
     int wal_pages;     /* in the write-ahead log since its last restart */
     int checkpoint_at; /* more pages than this: time for a checkpoint */
     bool wal_restarts; /* the next commit starts the log anew, with a flush of its own */
-    bool broken;       /* a commit failed in a way that leaves the disk's state unknown */
 };
 
 static inline struct db_sqlite *sqlite_of(struct db *db)

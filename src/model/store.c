@@ -177,6 +177,11 @@ struct error *store_maintain(struct store *s)
     return e;
 }
 
+bool store_is_broken(const struct store *s)
+{
+    return s->db->broken;
+}
+
 struct error *store_history(struct store *s, const char *ref, size_t max, void *ctx,
                             struct error *(*entry)(void *ctx, const struct db_history_entry *e))
 {

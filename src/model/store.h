@@ -169,6 +169,9 @@ void store_stats(struct store *s, struct store_stats *ret);
 /* Upkeep of the database (checkpoints, pruned history), between two commits. Blocks; called now and
  * then by one thread. */
 _must_check_ struct error *store_maintain(struct store *s);
+/* The database takes no more commits until it is opened again: what was answered is safe, but
+ * nothing can be changed or ended any more. Only another start helps. */
+bool store_is_broken(const struct store *s);
 /* Passes through to the backend; see db.h. */
 struct error *store_history(struct store *s, const char *ref, size_t max, void *ctx,
                             struct error *(*entry)(void *ctx, const struct db_history_entry *e));
