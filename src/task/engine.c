@@ -15,6 +15,7 @@
 
 #define PROGRESS_EVERY_US 200000
 #define FULL_POOL_WAIT_US 10000
+#define DISK_WAIT_US      SECOND_US
 
 struct engine {
     struct daemon *daemon;
@@ -208,6 +209,54 @@ static void begin_undo(struct plan *p, struct error *why)
                  p->label);
 }
 
+/* Lock held, so that engine_free and engine_cancel find either a running plan or a waiter. False:
+ * the daemon ends. */
+static bool wait_locked(struct engine *e, struct plan *p, uint64_t seen_seq)
+{
+    if (!waiting_add(e->daemon->waiting, &p->waiter, seen_seq))
+        return false;
+    e->running--;
+    e->waiting++;
+    return true;
+}
+
+/* A call that waits hears of the failure; a task tells it when the plan has ended. */
+static void tell_early(struct plan *p, struct error *e)
+{
+    _cleanup_error_ struct error *why = error_to_api(e);
+
+    if (p->done && p->transient) {
+        p->done(p->done_ctx, p->why ? p->why : why, NULL);
+        p->done = NULL;
+    }
+}
+
+/*
+ * The disk took back a commit that the plan cannot do without: it ends the plan, or undoes a step,
+ * or notes what was done and cannot be undone. The disk is full, most likely. The plan sleeps and
+ * goes on where it is. True: it is not this thread's any more.
+ */
+static bool try_again(struct plan *p, struct error *e)
+{
+    struct engine *engine = p->daemon->engine;
+
+    if (!e || e->code)
+        return false;
+    _cleanup_free_ char *text = error_string(e);
+
+    log_error("%s: waits for the disk: %s", p->label, text);
+    tell_early(p, e);
+    pthread_mutex_lock(&engine->lock);
+    memset(p->waiter.classes, 0, sizeof(p->waiter.classes));
+    p->waiter.deadline_us = mono_us() + DISK_WAIT_US;
+    bool waits = !engine->ending && wait_locked(engine, p, UINT64_MAX);
+
+    pthread_mutex_unlock(&engine->lock);
+    if (!waits)
+        leave(p);
+    return true;
+}
+
 /* False: the plan was left. */
 static bool undo_step(struct plan *p)
 {
@@ -222,9 +271,11 @@ static bool undo_step(struct plan *p)
         return false;
     }
     log_and_free(LOG_ERROR, e, "%s: cannot undo step \"%s\"", p->label, s ? s->name : "");
-    if (s && (s->unrecord || s->undo))
-        log_and_free(LOG_ERROR, commit_rows(p, "unrecord", fill_unrecord),
-                     "%s: cannot take back the rows of step \"%s\"", p->label, s->name);
+    e = s && (s->unrecord || s->undo) ? commit_rows(p, "unrecord", fill_unrecord) : NULL;
+    if (try_again(p, e))
+        return false;
+    log_and_free(LOG_ERROR, e, "%s: cannot take back the rows of step \"%s\"", p->label,
+                 s ? s->name : "");
     p->step--;
     return true;
 }
@@ -233,22 +284,13 @@ static void finish_failure(struct plan *p)
 {
     struct error *e = commit_rows(p, "end", fill_failure);
 
+    if (try_again(p, e))
+        return;
     log_and_free(LOG_ERROR, e, "%s: cannot write its end", p->label);
     struct error *why = TAKE_PTR(p->why);
 
     plan_end(p, why);
     error_free(why);
-}
-
-/* Lock held, so that engine_free and engine_cancel find either a running plan or a waiter. False:
- * the daemon ends. */
-static bool wait_locked(struct engine *e, struct plan *p, uint64_t seen_seq)
-{
-    if (!waiting_add(e->daemon->waiting, &p->waiter, seen_seq))
-        return false;
-    e->running--;
-    e->waiting++;
-    return true;
 }
 
 /* Hands a running plan to a worker; if none will take it, it looks again soon. */
@@ -336,14 +378,19 @@ static bool advance(struct plan *p)
             return false;
         }
     }
-    if (!e && p->step == p->type->n_steps - 1) {
-        e = commit_rows(p, "end", fill_success);
-        if (!e) {
+    if (!e) {
+        bool last = p->step == p->type->n_steps - 1;
+
+        if (last)
+            e = commit_rows(p, "end", fill_success);
+        else if (s->record)
+            e = commit_rows(p, "record", fill_step);
+        if (s->act && !s->undo && try_again(p, e))
+            return false;
+        if (!e && last) {
             plan_end(p, NULL);
             return false;
         }
-    } else if (!e && s->record) {
-        e = commit_rows(p, "record", fill_step);
     }
     if (e) {
         begin_undo(p, e);

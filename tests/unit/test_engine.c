@@ -118,6 +118,9 @@ static const struct plan_step waits[] = {
     {"three", 1, act_3, NULL, undo_3, NULL},
 };
 
+static const struct plan_step final[] = {{"one", 1, act_1, record_1, NULL, NULL}};
+
+static const struct plan_type plan_final = {"final", final, 1, false, NULL};
 static const struct plan_type plan_three = {"three", three, 3, false, failed};
 static const struct plan_type plan_waits = {"waits", waits, 3, false, NULL};
 static const struct plan_type plan_stays = {"stays", waits, 3, true, NULL};
@@ -141,11 +144,14 @@ static void must(struct error *e)
         fail_msg("%s", text);
 }
 
+static uint64_t refused_commit; /* the disk is full for that one, counted from wake_up; 0 = none */
+
 static void wake_up(struct bed *b)
 {
     struct db *db;
 
     must(db_sqlite_open(b->file, &db));
+    db = db_fault_new(db, refused_commit, false);
     must(store_open(db, NULL, &b->d.store));
     must(workers_new("test", 2, 10, &b->d.workers));
     must(waiting_new(b->d.store, &b->d.waiting));
@@ -319,6 +325,47 @@ static void test_failure_is_undone_newest_first(void **state)
     begin(b, &plan_three);
     await_words("a1 r1 a2 r2 a3 u3 U3 u2 U2 u1 U1 MY_ERROR");
     assert_end(b, "before 1");
+}
+
+/* The n-th commit after this is refused, the intent being the first. */
+static void fill_disk(struct bed *b, uint64_t n)
+{
+    shut_down(b);
+    refused_commit = n;
+    wake_up(b);
+    refused_commit = 0;
+}
+
+static void test_undoing_waits_for_the_disk(void **state)
+{
+    struct bed *b = *state;
+
+    fill_disk(b, 6); /* intent, r1, r2, turn, U3 */
+    stage.refuse = "a3";
+    begin(b, &plan_three);
+    await_words("a1 r1 a2 r2 a3 u3 U3 u2 U2 u2 U2 u1 U1 MY_ERROR");
+    assert_end(b, "before 1");
+}
+
+static void test_ending_waits_for_the_disk(void **state)
+{
+    struct bed *b = *state;
+
+    fill_disk(b, 8);
+    stage.refuse = "a3";
+    begin(b, &plan_three);
+    await_words("a1 r1 a2 r2 a3 u3 U3 u2 U2 u1 U1 MY_ERROR MY_ERROR");
+    assert_end(b, "before 1");
+}
+
+static void test_what_cannot_be_undone_waits_for_the_disk(void **state)
+{
+    struct bed *b = *state;
+
+    fill_disk(b, 2);
+    begin(b, &plan_final);
+    await_words("a1 r1 a1 r1");
+    assert_end(b, "step 1");
 }
 
 static void test_rows_that_cannot_be_written(void **state)
@@ -563,6 +610,9 @@ int main(void)
         TEST(test_success),
         TEST(test_failure_is_undone_newest_first),
         TEST(test_rows_that_cannot_be_written),
+        TEST(test_undoing_waits_for_the_disk),
+        TEST(test_ending_waits_for_the_disk),
+        TEST(test_what_cannot_be_undone_waits_for_the_disk),
         TEST(test_undo_that_fails_stops_nothing),
         TEST(test_waiting),
         TEST(test_no_wake_is_missed),
