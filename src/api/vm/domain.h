@@ -28,6 +28,9 @@ struct error *domain_destroy(struct plan *p);
 
 /* record halves: what the rows say from now on. */
 struct error *vm_now_running(struct plan *p, struct txn *t); /* Running, or Paused */
+/* For the record of an operation on a running VM: a forced shutdown may have gone ahead of it, and
+ * what that has ended must not be recorded as going on. VM_BAD_POWER_STATE then. */
+struct error *vm_edit_live(struct plan *p, struct txn *t, struct vm_rec **ret);
 struct error *vm_now_halted(struct plan *p, struct txn *t);
 /* The same without a plan: devices unplugged, no host, no domain. */
 _must_check_ struct error *vm_reset_rows(struct daemon *d, struct txn *t, const char *vm,

@@ -18,7 +18,7 @@ static struct error *set_state(struct plan *p, struct txn *t, enum vm_power_stat
 {
     struct vm_rec *vm;
 
-    TRY(txn_edit_vm(t, plan_str(p, "vm"), &vm));
+    TRY(vm_edit_live(p, t, &vm));
     vm->power_state = (int)state;
     return NULL;
 }

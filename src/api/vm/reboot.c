@@ -74,7 +74,7 @@ static struct error *rebooted(struct plan *p, struct txn *t)
     struct vm_metrics_rec *m;
     struct vm_rec *vm;
 
-    TRY(txn_edit_vm(t, plan_str(p, "vm"), &vm));
+    TRY(vm_edit_live(p, t, &vm));
     vm->power_state = VM_POWER_STATE_RUNNING;
     TRY(vm_metrics_edit(t, vm, &m));
     m->start_time = MAX(now_s(), m->start_time);

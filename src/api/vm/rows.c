@@ -10,6 +10,7 @@
 #include "gen/class/host_txn.h"
 #include "rules/devices.h"
 #include "rules/lookup.h"
+#include "rules/ops.h"
 
 struct error *vm_metrics_edit(struct txn *t, struct vm_rec *vm, struct vm_metrics_rec **ret)
 {
@@ -120,6 +121,17 @@ struct error *vm_now_running(struct plan *p, struct txn *t)
     TRY(set_attached(t, vm, true));
     make_console(d, t, vm, CONSOLE_PROTOCOL_RFB);
     make_console(d, t, vm, CONSOLE_PROTOCOL_VT100);
+    return NULL;
+}
+
+struct error *vm_edit_live(struct plan *p, struct txn *t, struct vm_rec **ret)
+{
+    struct vm_rec *vm;
+
+    TRY(txn_edit_vm(t, plan_str(p, "vm"), &vm));
+    if (vm->power_state == VM_POWER_STATE_HALTED)
+        return vm_bad_power_state(vm, 1u << VM_POWER_STATE_RUNNING | 1u << VM_POWER_STATE_PAUSED);
+    *ret = vm;
     return NULL;
 }
 
