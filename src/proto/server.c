@@ -25,7 +25,8 @@
 #define MAX_EVENTS      10000
 #define MAX_TEXT        (64u << 20) /* bytes of messages whose calls are queued or running */
 #define PEER_TIMEOUT_S  10          /* no progress within a message, either way */
-#define ACCEPT_REST_MS  100         /* without descriptors: before trying again */
+#define ORPHANS_WAIT_US (5 * SECOND_US)
+#define ACCEPT_REST_MS  100 /* without descriptors: before trying again */
 
 struct connection {
     struct list link;
@@ -35,6 +36,8 @@ struct connection {
     bool greeted; /* the reader's: hello came, with our digest */
     pthread_mutex_t write_lock;
     struct list calls; /* running or queued, with server->lock */
+    unsigned running;  /* bodies, with server->lock */
+    bool ended;        /* nobody hears answers any more, with server->lock */
 };
 
 struct host_call {
@@ -65,6 +68,7 @@ struct host_server {
     pthread_cond_t changed; /* connections, events or stopping */
     struct list connections;
     size_t n_connections;
+    unsigned orphans; /* bodies that run for connections that ended */
     struct list events;
     size_t n_events;
     size_t text_len; /* of all calls */
@@ -154,9 +158,38 @@ static struct error *run_body(struct host_call *c, void *result)
     return host_bodies[c->call_id](c, c->args, result);
 }
 
+/* False: its connection ended while the call was queued. */
+static bool begin_body(struct host_call *c)
+{
+    struct host_server *s = c->connection->server;
+
+    pthread_mutex_lock(&s->lock);
+    bool wanted = !c->connection->ended;
+
+    c->connection->running += wanted;
+    pthread_mutex_unlock(&s->lock);
+    return wanted;
+}
+
+static void end_body(struct host_call *c)
+{
+    struct host_server *s = c->connection->server;
+
+    pthread_mutex_lock(&s->lock);
+    c->connection->running--;
+    if (c->connection->ended && --s->orphans == 0)
+        pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void call_run(void *arg)
 {
     struct host_call *c = arg;
+
+    if (!begin_body(c)) {
+        call_free(c);
+        return;
+    }
     int64_t from = mono_us();
     _cleanup_str_ struct str text = STR_INIT;
     void *result = arena_zalloc(&c->arena, c->info->result->size);
@@ -173,6 +206,7 @@ static void call_run(void *arg)
         message_add_result(&text, c->id, c->info, result);
     }
     connection_send(c->connection, &text, c->out, e ? 0 : c->n_out);
+    end_body(c);
     call_free(c);
 }
 
@@ -279,12 +313,31 @@ static struct error *read_one(struct connection *c)
     return NULL;
 }
 
+/*
+ * Whoever connects after a connection was lost may ask for the contrary of what was asked there. So
+ * bodies that nobody waits for end first, as long as a caller has patience: they must not have the
+ * last word.
+ */
+static void await_orphans(struct host_server *s)
+{
+    int64_t until = mono_us() + ORPHANS_WAIT_US;
+    const struct timespec ts = {.tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000};
+
+    pthread_mutex_lock(&s->lock);
+    while (s->orphans && !s->stopping &&
+           pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &ts) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void *connection_run(void *arg)
 {
     struct connection *c = arg;
     struct host_server *s = c->server;
     struct host_call *call;
     struct error *e;
+
+    await_orphans(s);
 
     do
         e = read_one(c);
@@ -295,8 +348,11 @@ static void *connection_run(void *arg)
         log_and_free(LOG_WARNING, e, "connection closed");
     pthread_mutex_lock(&s->lock);
     /* Answers of running calls are still wanted if it is us who end the conversation. */
-    if (!s->stopping)
+    if (!s->stopping) {
         shutdown(c->fd, SHUT_RDWR);
+        c->ended = true;
+        s->orphans += c->running;
+    }
     list_remove(&c->link);
     pthread_cond_broadcast(&s->changed);
     list_foreach (call, &c->calls, link)

@@ -8,7 +8,8 @@
  * Who may connect: the user this program runs as, root, and one more user. All arguments have been
  * decoded by type when a body runs; what they mean (ids, names, ranges) is the body's to check.
  * Many calls run at once, also on one connection; bodies see to what must be done in turn. When a
- * connection ends its calls go on and their answers are dropped.
+ * connection ends, its calls that run go on, those that wait do not begin, and answers are dropped;
+ * who connects next is heard when those have ended, or after some seconds.
  */
 
 #include "base/arena.h"

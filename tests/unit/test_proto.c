@@ -40,6 +40,7 @@ struct bed {
     bool release; /* lets the slow body go on */
     int slow;     /* slow bodies running */
     int cancelled;
+    bool stubborn; /* slow bodies do not mind being cancelled */
 };
 
 static struct bed *bed;
@@ -77,7 +78,7 @@ static struct error *slow(struct host_call *c, const void *args, void *result)
     pthread_mutex_lock(&bed->lock);
     bed->slow++;
     pthread_cond_broadcast(&bed->changed);
-    while (!bed->release && !host_call_cancelled(c)) {
+    while (!bed->release && (bed->stubborn || !host_call_cancelled(c))) {
         struct timespec ts;
 
         clock_gettime(CLOCK_REALTIME, &ts);
@@ -468,6 +469,29 @@ static void a_call_learns_that_nobody_waits(void **state)
     await(&bed->cancelled, 2);
 }
 
+static void the_next_one_is_heard_when_old_calls_have_ended(void **state)
+{
+    static const char call[] = "{\"id\":9,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
+    int old = greeted_connection();
+    _cleanup_frame_ struct frame f = FRAME_INIT;
+
+    bed->stubborn = true;
+    assert_null(frame_send(old, call, sizeof(call) - 1, NULL, 0));
+    await(&bed->slow, 1);
+    close(old);
+    _cleanup_close_ int next = raw_connection();
+    struct pollfd p = {.fd = next, .events = POLLIN};
+
+    greet(next, HOST_PROTO_DIGEST);
+    assert_int_equal(poll(&p, 1, 300), 0);
+    pthread_mutex_lock(&bed->lock);
+    bed->release = true;
+    pthread_cond_broadcast(&bed->changed);
+    pthread_mutex_unlock(&bed->lock);
+    assert_null(frame_recv(next, FRAME_MAX_REPLY, &f));
+    assert_non_null(strstr(f.text.s, "result"));
+}
+
 static void strangers_are_not_served(void **state)
 {
     static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
@@ -610,6 +634,7 @@ int main(void)
         T(accepting_goes_on_when_descriptors_are_back),
         T(other_users_are_cut_off),
         T(a_call_learns_that_nobody_waits),
+        T(the_next_one_is_heard_when_old_calls_have_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
