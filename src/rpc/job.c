@@ -17,10 +17,7 @@
 #include "value/json.h"
 #include "value/xml.h"
 
-#define CONTENTION_MAX     100 /* calls that wait for others at the same time */
 #define CONTENTION_WAIT_US (2 * 3600 * SECOND_US)
-
-static atomic_int contenders;
 
 struct error *call_park(struct call *c, const bool classes_of_interest[CLASS_MAX],
                         int64_t deadline_us)
@@ -58,7 +55,7 @@ void job_queue(struct job *j)
 static void stop_contending(struct job *j)
 {
     if (j->contending)
-        atomic_fetch_sub(&contenders, 1);
+        waiting_leave(j->call.daemon->waiting);
     j->contending = false;
 }
 
@@ -105,10 +102,8 @@ static bool wait_contended(struct job *j, uint64_t seen)
 
     if (mono_us() >= j->contention_deadline_us)
         return false;
-    if (atomic_fetch_add(&contenders, 1) >= CONTENTION_MAX) {
-        atomic_fetch_sub(&contenders, 1);
+    if (!waiting_enter(j->call.daemon->waiting))
         return false;
-    }
     j->contending = true;
     of_interest[j->contended] = true;
     of_interest[CLASS_TASK] |= !str_empty(j->call.task);

@@ -21,6 +21,7 @@ struct waiting {
     struct list due;
     _Atomic uint64_t seq;
     uint64_t class_seq[CLASS_MAX];
+    atomic_int contenders;
     bool ending;
 };
 
@@ -186,6 +187,19 @@ void waiting_free(struct waiting *w)
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->changed);
     free(w);
+}
+
+bool waiting_enter(struct waiting *w)
+{
+    if (atomic_fetch_add(&w->contenders, 1) < CONTENDERS_MAX)
+        return true;
+    waiting_leave(w);
+    return false;
+}
+
+void waiting_leave(struct waiting *w)
+{
+    atomic_fetch_sub(&w->contenders, 1);
 }
 
 uint64_t waiting_seq(struct waiting *w)

@@ -41,6 +41,12 @@ void waiting_stop(struct waiting *w);
 /* Stops; before store_close. */
 void waiting_free(struct waiting *w);
 
+/* Of those who wait because others are in their way there are at most CONTENDERS_MAX. False: there
+ * are too many; else waiting_leave when the wait is over, however it ended. */
+#define CONTENDERS_MAX 100
+bool waiting_enter(struct waiting *w);
+void waiting_leave(struct waiting *w);
+
 uint64_t waiting_seq(struct waiting *w);
 /* Was that class touched since? */
 bool waiting_touched(struct waiting *w, enum class_id class_id, uint64_t seen_seq);
