@@ -104,6 +104,17 @@ static void finish(struct pending *p, struct error *e)
     pthread_cond_signal(&p->wake);
 }
 
+/* Only what the disk was asked for has failed by the disk. The rest was built on it, and can be
+ * built again on what is there now. */
+static struct error *failure_of(const struct pending *p, const struct error *why)
+{
+    const struct object *o = p->done[0].obj;
+
+    if (p->tried && p->has_rows)
+        return error_copy(why);
+    return error_api(DB_CONFLICT, 2, classes[o->class_id].name, o->ref);
+}
+
 static void fail_all(struct store *s, struct list *batch, struct error *why)
 {
     struct pending *p;
@@ -118,9 +129,11 @@ static void fail_all(struct store *s, struct list *batch, struct error *why)
     while (!list_empty(batch)) {
         p = list_entry(batch->prev, struct pending, link);
         list_remove(&p->link);
+        struct error *e = failure_of(p, why);
+
         undo_one(s, p);
         s->generation = p->prev_generation;
-        finish(p, error_copy(why));
+        finish(p, e);
         first = false;
     }
     assert(!first);
@@ -139,6 +152,7 @@ static void take_batch(struct store *s, struct list *batch, size_t *ret_rows)
             break;
         list_remove(&p->link);
         list_append(batch, &p->link);
+        p->tried = true;
         *ret_rows += p->has_rows;
     }
 }

@@ -117,6 +117,7 @@ struct pending {
     bool has_rows;
     pthread_cond_t wake; /* of the thread that waits for this commit */
     bool leads;          /* it is to flush next */
+    bool tried;          /* it is or was in a batch */
     bool finished;
     struct error *error;
     uint64_t prev_generation;
