@@ -46,3 +46,13 @@ struct error *device_error(struct error *e, const char *ref)
     }
     return e;
 }
+
+void run_note(struct plan *p, const struct vm_rec *vm)
+{
+    plan_set_int(p, "run", vm->domid);
+}
+
+bool run_is_over(const struct plan *p, const struct vm_rec *vm)
+{
+    return vm->domid != plan_int(p, "run");
+}

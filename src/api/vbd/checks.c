@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/common/host_devices.h"
 #include "api/vbd/vbd.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SR_txn.h"
@@ -23,6 +24,7 @@ struct error *vbd_plan(struct call *c, const struct plan_type *type, const struc
     plan_set_str(p, P_VBD, ends->vbd->self);
     plan_set_str(p, P_VM, ends->vm->self);
     plan_set_str(p, P_VMUUID, ends->vm->uuid);
+    run_note(p, ends->vm);
     *ret = p;
     return plan_mark(p, c->txn, CLASS_VBD, ends->vbd->self, (int)op);
 }

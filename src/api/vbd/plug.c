@@ -61,7 +61,7 @@ static struct error *now_attached(struct plan *p, struct txn *t)
     struct vbd_rec *vbd;
 
     TRY(txn_vm(t, plan_str(p, P_VM), &vm));
-    if (!vm_is_live(vm)) /* it stopped meanwhile, and its disks with it */
+    if (!vm_is_live(vm) || run_is_over(p, vm)) /* it stopped meanwhile, and its disks with it */
         return vm_bad_power_state(vm, VM_STATE(PAUSED) | VM_STATE(RUNNING));
     TRY(txn_edit_vbd(t, plan_str(p, P_VBD), &vbd));
     vbd->device = vbd_device_name(txn_arena(t), vbd_device_number(vbd->userdevice, vbd->type),
@@ -71,6 +71,11 @@ static struct error *now_attached(struct plan *p, struct txn *t)
 
 static struct error *now_detached(struct plan *p, struct txn *t)
 {
+    const struct vm_rec *vm;
+
+    TRY(txn_vm(t, plan_str(p, P_VM), &vm));
+    if (vm_is_live(vm) && run_is_over(p, vm)) /* it was started again, with the disk */
+        return vm_bad_power_state(vm, VM_STATE(HALTED));
     return set_attached(p, t, false);
 }
 

@@ -77,13 +77,18 @@ static struct error *now_attached(struct plan *p, struct txn *t)
     const struct vm_rec *vm;
 
     TRY(txn_vm(t, plan_str(p, P_VM), &vm));
-    if (!vm_is_live(vm)) /* it stopped meanwhile, and its cards with it */
+    if (!vm_is_live(vm) || run_is_over(p, vm)) /* it stopped meanwhile, and its cards with it */
         return vm_bad_power_state(vm, VM_STATE(PAUSED) | VM_STATE(RUNNING));
     return set_attached(p, t, true);
 }
 
 static struct error *now_detached(struct plan *p, struct txn *t)
 {
+    const struct vm_rec *vm;
+
+    TRY(txn_vm(t, plan_str(p, P_VM), &vm));
+    if (vm_is_live(vm) && run_is_over(p, vm)) /* it was started again, with the card */
+        return vm_bad_power_state(vm, VM_STATE(HALTED));
     return set_attached(p, t, false);
 }
 
@@ -138,6 +143,7 @@ static struct error *begin(struct call *c, const struct vif_rec *vif, const stru
     plan_set_str(p, P_VIF, vif->self);
     plan_set_str(p, P_VM, vm->self);
     plan_set_str(p, P_VMUUID, vm->uuid);
+    run_note(p, vm);
     plan_set_int(p, "device", vif_device_number(vif->device));
     *ret = p;
     return plan_mark(p, c->txn, CLASS_VIF, vif->self, (int)op);

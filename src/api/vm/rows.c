@@ -129,7 +129,7 @@ struct error *vm_edit_live(struct plan *p, struct txn *t, struct vm_rec **ret)
     struct vm_rec *vm;
 
     TRY(txn_edit_vm(t, plan_str(p, "vm"), &vm));
-    if (vm->power_state == VM_POWER_STATE_HALTED)
+    if (!vm_is_live(vm))
         return vm_bad_power_state(vm, 1u << VM_POWER_STATE_RUNNING | 1u << VM_POWER_STATE_PAUSED);
     *ret = vm;
     return NULL;
