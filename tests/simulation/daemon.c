@@ -16,7 +16,7 @@ static struct options options = {.http = "off", .tls = "off", .login_delay_us = 
 
 static struct error *start(void *ctx)
 {
-    return parts_start(ctx, &options);
+    return parts_start(ctx, &options, NULL);
 }
 
 static void stop(void *ctx)
