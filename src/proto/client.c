@@ -63,6 +63,7 @@ struct hostd {
     struct list events;
     size_t n_events;
     bool news; /* on_connect is due */
+    uint64_t connections;
     struct arena hello_arena;
     struct host_hello_result hello;
 };
@@ -212,6 +213,7 @@ static struct error *make_connection(struct hostd *h)
     /* What came over the old connection is older than what on_connect will ask. */
     drop_events(h);
     h->news = true;
+    h->connections++;
     pthread_cond_broadcast(&h->connected);
     pthread_cond_signal(&h->notify);
     pthread_mutex_unlock(&h->lock);
@@ -228,7 +230,7 @@ static void lose_connection(struct hostd *h)
     cleanup_close(&h->fd);
     list_foreach (p, &h->pending, link) {
         if (!p->done) {
-            p->failed = error_errno(ECONNRESET, "hostd went away");
+            p->failed = error_errno(EHOSTDOWN, "hostd went away");
             p->done = true;
             pthread_cond_signal(&p->wake);
         }
@@ -389,11 +391,20 @@ static struct error *await_locked(struct hostd *h, int64_t timeout_us)
 
     while (h->fd < 0) {
         if (h->stopping)
-            return error_errno(ECONNRESET, "xenolith-hostd was let go");
+            return error_errno(EHOSTDOWN, "xenolith-hostd was let go");
         if (pthread_cond_timedwait(&h->connected, &h->lock, &ts) == ETIMEDOUT && h->fd < 0)
-            return error_errno(ECONNREFUSED, "xenolith-hostd does not answer");
+            return error_errno(EHOSTDOWN, "xenolith-hostd does not answer");
     }
     return NULL;
+}
+
+uint64_t hostd_connections(struct hostd *h)
+{
+    pthread_mutex_lock(&h->lock);
+    uint64_t n = h->connections;
+
+    pthread_mutex_unlock(&h->lock);
+    return n;
 }
 
 struct error *hostd_await(struct hostd *h, int64_t timeout_us)
@@ -411,12 +422,14 @@ static struct error *send_text(struct hostd *h, const struct str *text, const in
                                size_t n_fds)
 {
     pthread_mutex_lock(&h->write_lock);
-    struct error *e = h->fd < 0 ? error_errno(ECONNRESET, "hostd went away")
+    struct error *e = h->fd < 0 ? error_errno(EHOSTDOWN, "hostd went away")
                                 : frame_send(h->fd, text->s, text->len, fds, n_fds);
 
     /* A message cut in two cannot be mended: the reader will notice and connect again. */
     if (e && h->fd >= 0)
         shutdown(h->fd, SHUT_RDWR);
+    if (e && (e->errnum == ECONNRESET || e->errnum == EPIPE))
+        e->errnum = EHOSTDOWN;
     pthread_mutex_unlock(&h->write_lock);
     return e;
 }
@@ -507,7 +520,7 @@ static struct error *call_once(struct hostd *h, int call_id, const void *args, s
     e = exchange(h, &p, call, &text, fds, n_fds && call->fds_in ? *n_fds : 0);
     if (call->secret)
         explicit_bzero(text.s, text.len);
-    *ret_lost = e && (e->errnum == ECONNRESET || e->errnum == EPIPE);
+    *ret_lost = hostd_is_away(e);
     if (!e)
         e = take_answer(&p, call, arena, ret, fds, n_fds);
     frame_fini(&p.answer);

@@ -353,8 +353,8 @@ static void letting_go_fails_the_calls_under_way(void **state)
     hostd_cut(bed->client);
     pthread_join(t, NULL);
     later = call_start("u", &r);
-    assert_int_equal(e->errnum, ECONNRESET);
-    assert_int_equal(later->errnum, ECONNRESET);
+    assert_int_equal(e->errnum, EHOSTDOWN);
+    assert_int_equal(later->errnum, EHOSTDOWN);
     error_free(e);
     error_free(later);
     close(fd);
