@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/test_point.h"
 #include "base/workers.h"
 #include "base/world.h"
 #include "proto/frame.h"
@@ -193,6 +194,7 @@ static void call_run(void *arg)
     int64_t from = mono_us();
     _cleanup_str_ struct str text = STR_INIT;
     void *result = arena_zalloc(&c->arena, c->info->result->size);
+    test_point("hostd", c->info->name, "begin");
     _cleanup_error_ struct error *e = run_body(c, result);
     long long us = mono_us() - from;
 
@@ -205,6 +207,7 @@ static void call_run(void *arg)
         log_debug("%s: %lld us", c->info->name, us);
         message_add_result(&text, c->id, c->info, result);
     }
+    test_point("hostd", c->info->name, "done");
     connection_send(c->connection, &text, c->out, e ? 0 : c->n_out);
     end_body(c);
     call_free(c);
