@@ -8,11 +8,11 @@
 #include "base/mem.h"
 #include "base/world.h"
 #include "model/store.h"
+#include "proto/client.h"
+#include "task/engine.h"
 #include "task/task_row.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 
 struct chores {
     struct daemon *daemon;
@@ -20,8 +20,7 @@ struct chores {
     pthread_mutex_t lock;
     pthread_cond_t ended;
     bool ending;
-    pthread_t main; /* which waits for signals */
-    bool told;      /* that it is to end */
+    size_t failed; /* plans, at the last look */
 };
 
 static struct error *collect_tasks(struct daemon *d)
@@ -40,6 +39,15 @@ static struct error *compare_vms(struct daemon *d)
     return vm_compare(d);
 }
 
+/* A plan that could not undo everything may have left a VM that is not what its row says. */
+static bool plans_have_failed(struct chores *c)
+{
+    size_t failed = engine_stats(c->daemon->engine).failed, before = c->failed;
+
+    c->failed = failed;
+    return failed != before;
+}
+
 static const struct chore {
     const char *name;
     int64_t every_us;
@@ -56,32 +64,20 @@ static const struct chore {
 static void run_due(struct chores *c, int64_t next[])
 {
     int64_t now = mono_us();
+    bool failed = plans_have_failed(c);
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-        if (next[i] > now)
+        if (next[i] > now && !(failed && table[i].run == compare_vms))
             continue;
         struct error *e = table[i].run(c->daemon);
 
         /* A conflict or a host that is away: the next round will do. */
-        if (e && e->errnum != ECONNREFUSED)
+        if (e && !hostd_is_away(e))
             log_and_free(LOG_DEBUG, e, "chore \"%s\"", table[i].name);
         else
             error_free(e);
         next[i] = now + table[i].every_us;
     }
-}
-
-/*
- * Plans could neither go on nor be undone, and whoever waits for them would wait for hours: this
- * process ends, and the next one finds out what the disk has.
- */
-static void end_if_broken(struct chores *c)
-{
-    if (c->told || !store_is_broken(c->daemon->store))
-        return;
-    c->told = true;
-    log_error("the database takes no more commits; ending, to be started again");
-    pthread_kill(c->main, SIGTERM);
 }
 
 static void *chores_main(void *arg)
@@ -101,7 +97,6 @@ static void *chores_main(void *arg)
         if (c->ending)
             break;
         pthread_mutex_unlock(&c->lock);
-        end_if_broken(c);
         run_due(c, next);
         pthread_mutex_lock(&c->lock);
     }
@@ -114,7 +109,6 @@ struct error *chores_start(struct daemon *d, struct chores **ret)
     struct chores *c = xnew(struct chores);
 
     c->daemon = d;
-    c->main = pthread_self();
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->ended, NULL);
     int r = pthread_create(&c->thread, NULL, chores_main, c);

@@ -4,8 +4,10 @@
  * it, or its row waits for the daemon to start again.
  */
 #include "base/log.h"
+#include "base/test_point.h"
 #include "base/workers.h"
 #include "base/world.h"
+#include "proto/client.h"
 #include "task/callers.h"
 #include "task/plan_priv.h"
 #include "task/task_row.h"
@@ -15,7 +17,7 @@
 
 #define PROGRESS_EVERY_US 200000
 #define FULL_POOL_WAIT_US 10000
-#define DISK_WAIT_US      SECOND_US
+#define RETRY_US          SECOND_US /* what hostd or the disk cannot do now */
 
 struct engine {
     struct daemon *daemon;
@@ -25,6 +27,7 @@ struct engine {
     struct list plans;
     size_t running;
     size_t waiting;
+    size_t failed;
     bool ending;
     void (*hook)(const char *plan, const char *step, const char *point);
 };
@@ -35,9 +38,31 @@ static void at_point(struct plan *p, const char *point)
 {
     void (*hook)(const char *, const char *, const char *) = p->daemon->engine->hook;
     int i = p->step;
+    const char *step = i >= 0 && i < p->type->n_steps ? p->type->steps[i].name : "end";
 
     if (hook)
-        hook(p->type->name, i >= 0 && i < p->type->n_steps ? p->type->steps[i].name : "end", point);
+        hook(p->type->name, step, point);
+    test_point(p->type->name, step, point);
+}
+
+void plan_type_points(const struct plan_type *type, void *ctx,
+                      void (*each)(void *ctx, const char *step, const char *point))
+{
+    for (int i = 0; i < type->n_steps; i++) {
+        const struct plan_step *s = &type->steps[i];
+
+        if (s->act)
+            each(ctx, s->name, "act");
+        if (i == type->n_steps - 1)
+            each(ctx, s->name, "end");
+        else if (s->record)
+            each(ctx, s->name, "record");
+        each(ctx, s->name, "turn");
+        each(ctx, s->name, "undo");
+        if (s->undo || s->unrecord)
+            each(ctx, s->name, "unrecord");
+    }
+    each(ctx, "end", "end");
 }
 
 static bool is_ending(struct engine *e)
@@ -188,11 +213,44 @@ static void log_end(const struct plan *p, const struct error *why)
 
 static void plan_end(struct plan *p, const struct error *why)
 {
+    struct engine *e = p->daemon->engine;
+
     log_end(p, why);
+    if (why) {
+        pthread_mutex_lock(&e->lock);
+        e->failed++;
+        pthread_mutex_unlock(&e->lock);
+    }
     forget(p);
     if (p->done)
         p->done(p->done_ctx, why, why ? NULL : plan_json(p, "result"));
     plan_free(p);
+}
+
+/* Lock held, so that engine_free and engine_cancel find either a running plan or a waiter. False:
+ * the daemon ends. */
+static bool wait_locked(struct engine *e, struct plan *p, uint64_t seen_seq)
+{
+    if (!waiting_add(e->daemon->waiting, &p->waiter, seen_seq))
+        return false;
+    e->running--;
+    e->waiting++;
+    return true;
+}
+
+/* The plan goes on where it is after a while, on another worker. */
+static void run_later(struct plan *p, int64_t us)
+{
+    struct engine *e = p->daemon->engine;
+
+    pthread_mutex_lock(&e->lock);
+    memset(p->waiter.classes, 0, sizeof(p->waiter.classes));
+    p->waiter.deadline_us = mono_us() + us;
+    bool waits = !e->ending && wait_locked(e, p, UINT64_MAX);
+
+    pthread_mutex_unlock(&e->lock);
+    if (!waits)
+        leave(p);
 }
 
 static void begin_undo(struct plan *p, struct error *why)
@@ -209,55 +267,35 @@ static void begin_undo(struct plan *p, struct error *why)
                  p->label);
 }
 
-/* Lock held, so that engine_free and engine_cancel find either a running plan or a waiter. False:
- * the daemon ends. */
-static bool wait_locked(struct engine *e, struct plan *p, uint64_t seen_seq)
+/* The disk took back a commit that the plan cannot do without. It is full, most likely. */
+static bool is_refused(const struct error *e)
 {
-    if (!waiting_add(e->daemon->waiting, &p->waiter, seen_seq))
-        return false;
-    e->running--;
-    e->waiting++;
-    return true;
+    return e && !e->code;
 }
 
 /* A call that waits hears of the failure; a task tells it when the plan has ended. */
-static void tell_early(struct plan *p, struct error *e)
+static void tell_early(struct plan *p, const struct error *why)
 {
-    _cleanup_error_ struct error *why = error_to_api(e);
-
     if (p->done && p->transient) {
-        p->done(p->done_ctx, p->why ? p->why : why, NULL);
+        p->done(p->done_ctx, why, NULL);
         p->done = NULL;
     }
 }
 
-/*
- * The disk took back a commit that the plan cannot do without: it ends the plan, or undoes a step,
- * or notes what was done and cannot be undone. The disk is full, most likely. The plan sleeps and
- * goes on where it is. True: it is not this thread's any more.
- */
-static bool try_again(struct plan *p, struct error *e)
+/* The rows of a step, when they can be written: undo may be done again before. */
+static struct error *undo_rows(struct plan *p, const struct plan_step *s)
 {
-    struct engine *engine = p->daemon->engine;
+    if (!s || !(s->unrecord || s->undo))
+        return NULL;
+    struct error *e = commit_rows(p, "unrecord", fill_unrecord);
 
-    if (!e || e->code)
-        return false;
-    _cleanup_free_ char *text = error_string(e);
-
-    log_error("%s: waits for the disk: %s", p->label, text);
-    tell_early(p, e);
-    pthread_mutex_lock(&engine->lock);
-    memset(p->waiter.classes, 0, sizeof(p->waiter.classes));
-    p->waiter.deadline_us = mono_us() + DISK_WAIT_US;
-    bool waits = !engine->ending && wait_locked(engine, p, UINT64_MAX);
-
-    pthread_mutex_unlock(&engine->lock);
-    if (!waits)
-        leave(p);
-    return true;
+    if (is_refused(e))
+        return e;
+    log_and_free(LOG_ERROR, e, "%s: cannot take back the rows of step \"%s\"", p->label, s->name);
+    return NULL;
 }
 
-/* False: the plan was left. */
+/* False: the plan sleeps, or was left. */
 static bool undo_step(struct plan *p)
 {
     const struct plan_step *s = p->step < p->type->n_steps ? &p->type->steps[p->step] : NULL;
@@ -270,13 +308,21 @@ static bool undo_step(struct plan *p)
         leave(p);
         return false;
     }
-    log_and_free(LOG_ERROR, e, "%s: cannot undo step \"%s\"", p->label, s ? s->name : "");
-    e = s && (s->unrecord || s->undo) ? commit_rows(p, "unrecord", fill_unrecord) : NULL;
-    if (try_again(p, e))
+    if (e && !hostd_is_away(e)) {
+        log_and_free(LOG_ERROR, e, "%s: cannot undo step \"%s\"", p->label, s->name);
+        e = NULL;
+    }
+    if (!e)
+        e = undo_rows(p, s);
+    if (e) {
+        log_and_free(LOG_WARNING, e, "%s: step \"%s\" cannot be undone yet", p->label, s->name);
+        tell_early(p, p->why);
+        run_later(p, RETRY_US);
         return false;
-    log_and_free(LOG_ERROR, e, "%s: cannot take back the rows of step \"%s\"", p->label,
-                 s ? s->name : "");
+    }
     p->step--;
+    if (p->step >= 0 && p->type->steps[p->step].keeps)
+        p->step = -1;
     return true;
 }
 
@@ -284,8 +330,12 @@ static void finish_failure(struct plan *p)
 {
     struct error *e = commit_rows(p, "end", fill_failure);
 
-    if (try_again(p, e))
+    if (is_refused(e)) {
+        log_and_free(LOG_WARNING, e, "%s: cannot write its end yet", p->label);
+        tell_early(p, p->why);
+        run_later(p, RETRY_US);
         return;
+    }
     log_and_free(LOG_ERROR, e, "%s: cannot write its end", p->label);
     struct error *why = TAKE_PTR(p->why);
 
@@ -298,13 +348,17 @@ static void give_to_worker(struct engine *e, struct plan *p)
 {
     if (workers_run(e->daemon->workers, engine_run, p))
         return;
-    pthread_mutex_lock(&e->lock);
-    p->waiter.deadline_us = mono_us() + FULL_POOL_WAIT_US;
-    bool waits = wait_locked(e, p, UINT64_MAX);
+    run_later(p, FULL_POOL_WAIT_US);
+}
 
-    pthread_mutex_unlock(&e->lock);
-    if (!waits)
-        leave(p);
+static bool takes_cancel(const struct plan *p)
+{
+    if (p->type->no_cancel)
+        return false;
+    for (int i = 0; i <= p->step && i < p->type->n_steps; i++)
+        if (p->type->steps[i].keeps)
+            return false;
+    return true;
 }
 
 /* True: the plan waits and is not this thread's any more. */
@@ -318,6 +372,9 @@ static bool go_to_sleep(struct plan *p)
     pthread_mutex_lock(&e->lock);
     bool waits = !e->ending && wait_locked(e, p, p->seen_seq);
 
+    /* Cancelled during the act, when there was no waiter to be woken. */
+    if (waits && plan_is_cancelled(p) && takes_cancel(p))
+        waiting_kick(p->daemon->waiting, &p->waiter);
     pthread_mutex_unlock(&e->lock);
     if (!waits)
         leave(p);
@@ -356,13 +413,46 @@ static void plan_leave(struct waiter *w)
     leave(p);
 }
 
+/* Behind the act: its rows. False: the plan sleeps, or has ended. */
+static bool write_step(struct plan *p)
+{
+    const struct plan_step *s = &p->type->steps[p->step];
+    bool last = p->step == p->type->n_steps - 1;
+    struct error *e = NULL;
+
+    if (last)
+        e = commit_rows(p, "end", fill_success);
+    else if (s->record)
+        e = commit_rows(p, "record", fill_step);
+    if (!e && last) {
+        plan_end(p, NULL);
+        return false;
+    }
+    if (is_refused(e) && (s->keeps || (s->act && !s->undo))) {
+        _cleanup_error_ struct error *why = error_to_api(e);
+        _cleanup_free_ char *text = error_string(why);
+
+        log_warning("%s: step \"%s\" cannot be noted yet: %s", p->label, s->name, text);
+        tell_early(p, why);
+        run_later(p, RETRY_US);
+        return false;
+    }
+    if (e) {
+        begin_undo(p, e);
+        return true;
+    }
+    p->step_progress = 0;
+    p->step++;
+    return true;
+}
+
 /* One step forward. False: the plan sleeps, or has ended. */
 static bool advance(struct plan *p)
 {
     const struct plan_step *s = &p->type->steps[p->step];
     struct error *e = NULL;
 
-    if (plan_is_cancelled(p) && !p->type->no_cancel) {
+    if (plan_is_cancelled(p) && takes_cancel(p)) {
         begin_undo(p, plan_cancelled(p));
         return true;
     }
@@ -378,27 +468,13 @@ static bool advance(struct plan *p)
             return false;
         }
     }
-    if (!e) {
-        bool last = p->step == p->type->n_steps - 1;
-
-        if (last)
-            e = commit_rows(p, "end", fill_success);
-        else if (s->record)
-            e = commit_rows(p, "record", fill_step);
-        if (s->act && !s->undo && try_again(p, e))
-            return false;
-        if (!e && last) {
-            plan_end(p, NULL);
-            return false;
-        }
-    }
+    if (!e && test_point(p->type->name, s->name, "fail"))
+        e = error_text("step \"%s\" was told to fail", s->name);
     if (e) {
         begin_undo(p, e);
         return true;
     }
-    p->step_progress = 0;
-    p->step++;
-    return true;
+    return write_step(p);
 }
 
 static void engine_run(void *arg)
@@ -517,7 +593,7 @@ void engine_set_hook(struct engine *e,
 struct engine_stats engine_stats(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    struct engine_stats s = {.running = e->running, .waiting = e->waiting};
+    struct engine_stats s = {.running = e->running, .waiting = e->waiting, .failed = e->failed};
 
     pthread_mutex_unlock(&e->lock);
     return s;
@@ -577,7 +653,7 @@ void engine_free(struct engine *e)
     free(e);
 }
 
-static const struct plan_type *type_find(const struct engine *e, const char *name)
+const struct plan_type *engine_find_type(const struct engine *e, const char *name)
 {
     for (size_t i = 0; e->types[i]; i++)
         if (streq(e->types[i]->name, name))
@@ -585,101 +661,7 @@ static const struct plan_type *type_find(const struct engine *e, const char *nam
     return NULL;
 }
 
-/* A plan of a row, as it was when the daemon ended. NULL: the row cannot be understood. */
-static struct plan *plan_revive(struct engine *e, const struct task_rec *row)
+struct daemon *engine_daemon(const struct engine *e)
 {
-    const struct plan_type *type = type_find(e, row->plan);
-    json_t *state = json_loads(row->plan_state, 0, NULL);
-
-    if (!type || !json_is_object(state) || row->plan_step < -1 || row->plan_step > type->n_steps) {
-        json_decref(state);
-        return NULL;
-    }
-    struct plan *p = plan_new(e->daemon, type);
-
-    json_decref(p->state);
-    p->state = state;
-    p->task_ref = xstrdup(row->self);
-    p->label = xstrdup(row->name_label);
-    p->user = xstrdup(row->session_user);
-    p->step = (int)row->plan_step;
-    p->transient = plan_bool(p, "transient");
-    atomic_init(&p->cancelled, task_row_is_cancelled(row)); /* by a program that handed over */
-    p->undoing = plan_bool(p, "undoing");
-    if (p->undoing) {
-        const json_t *why = plan_json(p, "error");
-        const json_t *params = json_object_get(why, "params");
-        const char *code = json_string_value(json_object_get(why, "code"));
-        const char *texts[16];
-        int n = 0;
-
-        for (size_t i = 0; i < json_array_size(params) && n < 16; i++)
-            texts[n++] = json_string_value(json_array_get(params, i));
-        p->why = error_api_v(code ? code : "INTERNAL_ERROR", texts, n);
-    }
-    return p;
-}
-
-static struct error *fill_lost(struct engine *e, struct txn *t, const char *ref)
-{
-    struct task_rec *row;
-    _cleanup_error_ struct error *why =
-        error_api("INTERNAL_ERROR", 1, "the daemon was restarted and cannot continue this task");
-
-    TRY(txn_edit_task(t, ref, &row));
-    row->plan = row->plan_state = "";
-    task_row_end(row, txn_arena(t), why, NULL);
-    return NULL;
-}
-
-/* A plan that goes on, or a task that nobody works for any more. */
-static struct error *recover_row(struct engine *e, const struct task_rec *row)
-{
-    const struct commit_info info = {.who = "", .task = row->self, .call = "recover"};
-    _cleanup_arena_ struct arena a;
-
-    arena_init(&a);
-    _cleanup_txn_ struct txn *t = txn_new(e->daemon->store, &a);
-    struct plan *p = *row->plan ? plan_revive(e, row) : NULL;
-    struct error *err = p ? plan_remark_all(p, t) : fill_lost(e, t, row->self);
-
-    if (!err)
-        err = txn_commit(t, &info);
-    if (err) {
-        plan_free(p);
-        return err;
-    }
-    if (p) {
-        struct caller *caller = callers_find(e->daemon->callers, p->task_ref);
-
-        log_info("%s goes on at step %d of %d", p->label, p->step + 1, p->type->n_steps);
-        engine_start(e, p, caller ? caller_done : NULL, caller);
-    }
-    return NULL;
-}
-
-static struct error *recover(struct engine *e, bool orphans)
-{
-    struct version_list tasks;
-    struct error *err = NULL;
-
-    store_all(e->daemon->store, CLASS_TASK, &tasks);
-    for (size_t i = 0; i < tasks.n && !err; i++) {
-        const struct task_rec *row = tasks.v[i]->rec;
-
-        if (row->status == TASK_STATUS_TYPE_PENDING && (orphans || *row->plan))
-            err = recover_row(e, row);
-    }
-    version_list_fini(&tasks);
-    return err;
-}
-
-struct error *engine_recover(struct engine *e)
-{
-    return recover(e, true);
-}
-
-struct error *engine_take_over(struct engine *e)
-{
-    return recover(e, false);
+    return e->daemon;
 }

@@ -41,6 +41,7 @@ bool engine_cancel(struct engine *e, const char *task_ref);
 
 struct engine_stats {
     size_t running, waiting;
+    size_t failed; /* since the start */
 };
 
 struct engine_stats engine_stats(struct engine *e);
@@ -51,3 +52,7 @@ struct engine_stats engine_stats(struct engine *e);
  */
 void engine_set_hook(struct engine *e,
                      void (*hook)(const char *plan, const char *step, const char *point));
+/* All boundaries of a plan, but "progress", which depends on how long an act takes. They are points
+ * of base/test_point.h as well; there "VM.start/run/fail", behind the act, makes a step fail. */
+void plan_type_points(const struct plan_type *type, void *ctx,
+                      void (*each)(void *ctx, const char *step, const char *point));

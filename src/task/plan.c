@@ -150,7 +150,7 @@ struct error *plan_mark(struct plan *p, struct txn *t, enum class_id class_id, c
         json_object_set_new(p->state, STATE_MARKS, marks);
     }
     json_array_append_new(marks, json_pack("[iss]", op, classes[class_id].name, ref));
-    return NULL;
+    return NULL; /* a mark made twice, in a record that ran again, is taken out twice */
 }
 
 static struct error *each_mark(struct plan *p, struct txn *t, bool add)

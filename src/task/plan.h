@@ -37,6 +37,11 @@ struct plan_step {
     struct error *(*record)(struct plan *p, struct txn *t);
     struct error *(*undo)(struct plan *p);
     struct error *(*unrecord)(struct plan *p, struct txn *t);
+    /*
+     * No way back behind it (a guest that was saved runs again): it takes no cancel, its rows are
+     * written however long the disk refuses, and it is not undone when a later step fails.
+     */
+    bool keeps;
 };
 
 struct plan_type {
@@ -58,8 +63,9 @@ struct plan *plan_begin(struct call *c, const struct plan_type *type);
 struct plan *plan_begin_internal(struct daemon *d, struct txn *t, const struct plan_type *type,
                                  const char *label);
 /*
- * Puts task -> operation into current_operations of an object in the plan's first transaction;
- * taken out again when the plan ends, in every case. op: value of the class's operations enum.
+ * Puts task -> operation into current_operations of an object, in the plan's first transaction or
+ * in the record that makes the object; taken out again when the plan ends, in every case. op: value
+ * of the class's operations enum.
  */
 _must_check_ struct error *plan_mark(struct plan *p, struct txn *t, enum class_id class_id,
                                      const char *ref, int op);

@@ -52,6 +52,8 @@ struct plan *plan_intend(struct daemon *d, struct txn *t, const struct plan_type
 void engine_expect(struct engine *e, struct plan *p);
 /* It will not start. */
 void engine_unexpect(struct engine *e, struct plan *p);
+struct daemon *engine_daemon(const struct engine *e);
+const struct plan_type *engine_find_type(const struct engine *e, const char *name); /* or NULL */
 struct plan *plan_new(struct daemon *d, const struct plan_type *type);
 void plan_free(struct plan *p);
 /* Writes state and step into the task's row. */

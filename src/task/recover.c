@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* After a restart: plans are found in the rows of their tasks and go on where they were. */
+#include "base/log.h"
+#include "task/callers.h"
+#include "task/plan_priv.h"
+#include "task/task_row.h"
+
+/* A plan of a row, as it was when the daemon ended. NULL: the row cannot be understood. */
+static struct plan *plan_revive(struct engine *e, const struct task_rec *row)
+{
+    const struct plan_type *type = engine_find_type(e, row->plan);
+    json_t *state = json_loads(row->plan_state, 0, NULL);
+
+    if (!type || !json_is_object(state) || row->plan_step < -1 || row->plan_step > type->n_steps) {
+        json_decref(state);
+        return NULL;
+    }
+    struct plan *p = plan_new(engine_daemon(e), type);
+
+    json_decref(p->state);
+    p->state = state;
+    p->task_ref = xstrdup(row->self);
+    p->label = xstrdup(row->name_label);
+    p->user = xstrdup(row->session_user);
+    p->step = (int)row->plan_step;
+    p->transient = plan_bool(p, "transient");
+    atomic_init(&p->cancelled, task_row_is_cancelled(row)); /* by a program that handed over */
+    p->undoing = plan_bool(p, "undoing");
+    if (p->undoing) {
+        const json_t *why = plan_json(p, "error");
+        const json_t *params = json_object_get(why, "params");
+        const char *code = json_string_value(json_object_get(why, "code"));
+        const char *texts[16];
+        int n = 0;
+
+        for (size_t i = 0; i < json_array_size(params) && n < 16; i++)
+            texts[n++] = json_string_value(json_array_get(params, i));
+        p->why = error_api_v(code ? code : "INTERNAL_ERROR", texts, n);
+    }
+    return p;
+}
+
+static struct error *fill_lost(struct txn *t, const char *ref)
+{
+    struct task_rec *row;
+    _cleanup_error_ struct error *why =
+        error_api("INTERNAL_ERROR", 1, "the daemon was restarted and cannot continue this task");
+
+    TRY(txn_edit_task(t, ref, &row));
+    row->plan = row->plan_state = "";
+    task_row_end(row, txn_arena(t), why, NULL);
+    return NULL;
+}
+
+/* A plan that goes on, or a task that nobody works for any more. */
+static struct error *recover_once(struct engine *e, const struct task_rec *row)
+{
+    const struct commit_info info = {.who = "", .task = row->self, .call = "recover"};
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(engine_daemon(e)->store, &a);
+    struct plan *p = *row->plan ? plan_revive(e, row) : NULL;
+    struct error *err = p ? plan_remark_all(p, t) : fill_lost(t, row->self);
+
+    if (!err)
+        err = txn_commit(t, &info);
+    if (err) {
+        plan_free(p);
+        return err;
+    }
+    if (p) {
+        struct caller *caller = callers_find(engine_daemon(e)->callers, p->task_ref);
+
+        log_info("%s goes on at step %d of %d", p->label, p->step + 1, p->type->n_steps);
+        engine_start(e, p, caller ? caller_done : NULL, caller);
+    }
+    return NULL;
+}
+
+/* Plans that run already may write the rows this one marks. */
+static struct error *recover_row(struct engine *e, const struct task_rec *row)
+{
+    struct error *err;
+
+    while (error_is(err = recover_once(e, row), DB_CONFLICT))
+        error_free(err);
+    return err;
+}
+
+static struct error *recover(struct engine *e, bool orphans)
+{
+    struct version_list tasks;
+    struct error *err = NULL;
+
+    store_all(engine_daemon(e)->store, CLASS_TASK, &tasks);
+    for (size_t i = 0; i < tasks.n && !err; i++) {
+        const struct task_rec *row = tasks.v[i]->rec;
+
+        if (row->status == TASK_STATUS_TYPE_PENDING && (orphans || *row->plan))
+            err = recover_row(e, row);
+    }
+    version_list_fini(&tasks);
+    return err;
+}
+
+struct error *engine_recover(struct engine *e)
+{
+    return recover(e, true);
+}
+
+struct error *engine_take_over(struct engine *e)
+{
+    return recover(e, false);
+}
