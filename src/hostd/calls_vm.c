@@ -346,7 +346,9 @@ struct error *host_vm_forget(struct host_call *c, const struct host_vm_forget_ar
     return hv_forget(m->hv, a->uuid);
 }
 
-static struct error *suspend(struct machine *m, const struct host_vm_suspend_args *a)
+/* The domain ends when its memory is known to be whole on the disk, and runs on if it is not. */
+static struct error *suspend(struct machine *m, const struct host_vm_suspend_args *a,
+                             bool was_running)
 {
     struct memory_move *memory;
     int64_t max;
@@ -358,10 +360,24 @@ static struct error *suspend(struct machine *m, const struct host_vm_suspend_arg
     cleanup_close(&fd);
     struct error *moved = memory_move_end(memory, !e);
 
-    if (!e)
-        return moved;
-    error_free(moved);
-    return e;
+    if (e) {
+        error_free(moved);
+        return e;
+    }
+    if (moved && was_running)
+        IGNORE_ERROR(hv_unpause(m->hv, a->uuid));
+    return moved ? moved : hv_destroy(m->hv, a->uuid);
+}
+
+/* A call before this one may have saved it, and then hostd died; or not have come so far. */
+static struct error *suspend_again(struct machine *m, const struct host_vm_suspend_args *a,
+                                   const struct hv_domain *d)
+{
+    bool saved = false;
+
+    if (d->state == HV_PAUSED)
+        IGNORE_ERROR(memory_is_saved(m, a->sr, a->vdi, a->uuid, &saved));
+    return saved ? hv_destroy(m->hv, a->uuid) : suspend(m, a, d->state == HV_RUNNING);
 }
 
 struct error *host_vm_suspend(struct host_call *c, const struct host_vm_suspend_args *a,
@@ -386,7 +402,7 @@ struct error *host_vm_suspend(struct host_call *c, const struct host_vm_suspend_
         }
         error_free(absent);
     } else {
-        TRY(suspend(m, a));
+        TRY(suspend_again(m, a, &d));
     }
     guest_end(m, a->uuid);
     return NULL;

@@ -5,11 +5,11 @@
  * The hypervisor: what a host can do with running guests, whatever runs them.
  *
  * A *domain* is one run of a VM, known by the VM's uuid; at most one exists per uuid. It lives from
- * hv_start to hv_destroy (or to a successful hv_suspend) and survives this process: drivers find
+ * hv_start to hv_destroy and survives this process: drivers find
  * the domains of an earlier run again when they are opened.
  *
  *   start ──► PAUSED ◄──► RUNNING ──► STOPPED (reason kept until hv_destroy)
- *                            └── suspend ──► gone, memory in the stream
+ *                            └── suspend ──► PAUSED, memory in the stream
  *
  * A guest that powers off, crashes or loses its process becomes STOPPED; nothing is released until
  * hv_destroy, so that the reason can still be asked after a restart of this program.
@@ -241,8 +241,9 @@ _must_check_ struct error *hv_reset(struct hv *hv, const char *uuid);
 _must_check_ struct error *hv_destroy(struct hv *hv, const char *uuid);
 /* Removes what outlives the domain (firmware variables). The VM itself is going away. */
 _must_check_ struct error *hv_forget(struct hv *hv, const char *uuid);
-/* Writes the memory to fd (borrowed; file, pipe or socket), at most max bytes, then ends the
- * domain. On failure the domain runs on. */
+/* Writes the memory to fd (borrowed; file, pipe or socket), at most max bytes. The domain
+ * stays, paused, until the caller knows that the memory is safe: then hv_destroy; else hv_unpause
+ * lets it run on. On failure the domain runs on. */
 _must_check_ struct error *hv_suspend(struct hv *hv, const char *uuid, int fd, int64_t max);
 _must_check_ struct error *hv_set_memory(struct hv *hv, const char *uuid, int64_t target);
 _must_check_ struct error *hv_set_vcpus(struct hv *hv, const char *uuid, int vcpus);

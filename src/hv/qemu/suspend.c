@@ -72,7 +72,6 @@ struct error *domain_load(struct domain *d, int fd)
 
 static struct error *suspend_paused(struct domain *d, int fd, bool was_running)
 {
-    struct qemu *q = d->qemu;
     struct error *e = save(d, fd);
 
     forget_transfer(d);
@@ -82,19 +81,6 @@ static struct error *suspend_paused(struct domain *d, int fd, bool was_running)
             IGNORE_ERROR(domain_qmp(d, "cont", NULL, NULL));
         return error_prepend(e, "cannot save the memory of %s", d->uuid);
     }
-    pthread_mutex_lock(&q->lock);
-    bool taken = d->dying;
-
-    d->dying = true;
-    pthread_mutex_unlock(&q->lock);
-    if (taken)
-        return error_errno(ECANCELED, "domain %s was destroyed", d->uuid);
-    domain_end(d);
-    pthread_mutex_lock(&q->lock);
-    strmap_remove(&q->domains, d->uuid);
-    pthread_cond_broadcast(&d->changed);
-    pthread_mutex_unlock(&q->lock);
-    domain_unref(d); /* the table's */
     return NULL;
 }
 

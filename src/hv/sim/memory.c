@@ -40,17 +40,16 @@ struct error *sim_suspend(struct hv *hv, const char *uuid, int fd, int64_t max)
     struct sim_domain *d;
 
     TRY(sim_enter_domain(s, "suspend", uuid, &d));
-    bool running = d->state == HV_RUNNING;
+    bool stopped = d->state == HV_STOPPED;
 
     sim_leave(s);
-    if (!running)
-        return error_text("domain %s does not run", uuid);
+    if (stopped)
+        return error_text("domain %s has stopped", uuid);
     if ((int64_t)sizeof(*st) > max)
         return error_text("the memory of %s does not fit", uuid);
     TRY(io_write_all(fd, st, sizeof(*st)));
     TRY(sim_enter_domain(s, "suspend_end", uuid, &d));
-    sim_unstore(s, uuid);
-    sim_domain_free(s, d);
+    sim_set_state(s, d, HV_PAUSED, HV_STOP_NONE);
     sim_leave(s);
     return NULL;
 }
