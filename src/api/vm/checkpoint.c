@@ -9,6 +9,7 @@
 #include "api/vm/domain.h"
 #include "api/vm/duplicate.h"
 #include "api/vm/plans.h"
+#include "api/vm/saved.h"
 #include "api/vm/suspend_disk.h"
 #include "base/world.h"
 #include "gen/msg/VM.h"
@@ -18,11 +19,6 @@
 
 /* Key of the saved memory in the list of disks of a suspended VM. */
 #define MEMORY "memory"
-
-/* Plan state: the VM did not come back, its memory is all that is left of the guest. */
-#define KEEP_MEMORY "keep memory"
-/* Plan state: undoing has started the guest again. */
-#define STARTED_AGAIN "started again"
 
 /* The new snapshot, which may be resumed (after VM.revert) as the same machine. */
 static struct error *record_copy_with_memory(struct plan *p, struct txn *t)
@@ -65,48 +61,6 @@ static struct error *now_suspended(struct plan *p, struct txn *t)
     return vm_reset_rows(plan_daemon(p), t, plan_str(p, "vm"), VM_POWER_STATE_SUSPENDED);
 }
 
-static struct error *has_domain(struct plan *p, bool *ret)
-{
-    struct daemon *d = plan_daemon(p);
-    const struct host_vm_query_args args = {.uuid = plan_str(p, "uuid")};
-    struct host_vm_query_result result;
-
-    TRY(from_host(d->store, hostd_vm_query(d->hostd, &args, plan_arena(p), &result)));
-    *ret = result.found;
-    return NULL;
-}
-
-/* A guest that was never saved just runs on; one that cannot come back keeps its memory. */
-static struct error *start_again(struct plan *p)
-{
-    bool runs;
-    struct error *e = has_domain(p, &runs);
-
-    if (!e && runs)
-        return NULL;
-    if (!e)
-        e = domain_start(p);
-    if (!e)
-        e = domain_run(p);
-    plan_set_bool(p, e ? KEEP_MEMORY : STARTED_AGAIN, true);
-    return e;
-}
-
-static struct error *runs_again(struct plan *p, struct txn *t)
-{
-    return plan_bool(p, STARTED_AGAIN) ? vm_now_running(p, t) : NULL;
-}
-
-static struct error *unmake_memory(struct plan *p)
-{
-    return plan_bool(p, KEEP_MEMORY) ? NULL : suspend_disk_unmake(p);
-}
-
-static struct error *unrecord_memory(struct plan *p, struct txn *t)
-{
-    return plan_bool(p, KEEP_MEMORY) ? NULL : suspend_disk_unmade(p, t);
-}
-
 static struct error *restore(struct plan *p)
 {
     struct error *e = domain_start(p);
@@ -135,22 +89,26 @@ static const struct plan_step running_steps[] = {
      .weight = 1,
      .act = suspend_disk_make,
      .record = suspend_disk_made,
-     .undo = unmake_memory,
-     .unrecord = unrecord_memory},
+     .undo = saved_unmake,
+     .unrecord = saved_unmade},
     {.name = "save memory",
      .weight = 4,
      .act = save,
      .record = now_suspended,
-     .undo = start_again,
-     .unrecord = runs_again},
+     .undo = saved_return,
+     .unrecord = saved_returned},
     {.name = "freeze disks",
      .weight = 1,
      .act = disk_copies_make,
      .record = record_copy_with_memory,
      .undo = disk_copies_unmake,
      .unrecord = vm_copy_unrecord},
-    {.name = "restore domain", .weight = 4, .act = restore, .undo = domain_destroy},
-    {.name = "run", .weight = 1, .act = domain_run, .record = goes_on},
+    {.name = "restore domain",
+     .weight = 4,
+     .act = restore,
+     .record = domain_started,
+     .undo = domain_destroy},
+    {.name = "run", .weight = 1, .act = saved_run, .record = goes_on, .keeps = true},
 };
 
 static const struct plan_step suspended_steps[] = {

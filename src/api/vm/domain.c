@@ -132,6 +132,11 @@ struct error *domain_start(struct plan *p)
     return NULL;
 }
 
+struct error *domain_started(struct plan *p, struct txn *t)
+{
+    return NULL;
+}
+
 struct error *domain_run(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);

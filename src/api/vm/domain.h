@@ -27,6 +27,9 @@ struct error *domain_run(struct plan *p);   /* unpauses unless `paused` is set *
 struct error *domain_destroy(struct plan *p);
 
 /* record halves: what the rows say from now on. */
+/* No rows: the plan's position is kept, so that a domain that has run since is not started again.
+ */
+struct error *domain_started(struct plan *p, struct txn *t);
 struct error *vm_now_running(struct plan *p, struct txn *t); /* Running, or Paused */
 /* For the record of an operation on a running VM: a forced shutdown may have gone ahead of it, and
  * what that has ended must not be recorded as going on. VM_BAD_POWER_STATE then. */

@@ -25,7 +25,11 @@ const struct plan_type plan_vm_stopped = {.name = "VM.guest_stopped",
 
 static const struct plan_step restart_steps[] = {
     {.name = "end domain", .weight = 1, .act = domain_destroy, .record = vm_now_halted},
-    {.name = "start domain", .weight = 8, .act = domain_start, .undo = domain_destroy},
+    {.name = "start domain",
+     .weight = 8,
+     .act = domain_start,
+     .record = domain_started,
+     .undo = domain_destroy},
     {.name = "run", .weight = 1, .act = domain_run, .record = vm_now_running},
 };
 

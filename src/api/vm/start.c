@@ -3,13 +3,18 @@
 #include "api/vm/boot_checks.h"
 #include "api/vm/domain.h"
 #include "api/vm/plans.h"
+#include "api/vm/saved.h"
 #include "api/vm/suspend_disk.h"
 #include "gen/msg/VM.h"
 #include "rpc/call.h"
 #include "rules/ops.h"
 
 static const struct plan_step start_steps[] = {
-    {.name = "start domain", .weight = 8, .act = domain_start, .undo = domain_destroy},
+    {.name = "start domain",
+     .weight = 8,
+     .act = domain_start,
+     .record = domain_started,
+     .undo = domain_destroy},
     {.name = "run", .weight = 1, .act = domain_run, .record = vm_now_running},
 };
 
@@ -17,8 +22,12 @@ const struct plan_type plan_vm_start = {
     .name = "VM.start", .steps = start_steps, .n_steps = ARRAY_SIZE(start_steps)};
 
 static const struct plan_step resume_steps[] = {
-    {.name = "restore domain", .weight = 8, .act = domain_start, .undo = domain_destroy},
-    {.name = "run", .weight = 1, .act = domain_run, .record = vm_now_running},
+    {.name = "restore domain",
+     .weight = 8,
+     .act = domain_start,
+     .record = domain_started,
+     .undo = domain_destroy},
+    {.name = "run", .weight = 1, .act = saved_run, .record = vm_now_running, .keeps = true},
     {.name = "remove suspend disk",
      .weight = 1,
      .act = suspend_disk_remove,

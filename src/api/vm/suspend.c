@@ -3,6 +3,7 @@
 #include "api/common/host_error.h"
 #include "api/vm/domain.h"
 #include "api/vm/plans.h"
+#include "api/vm/saved.h"
 #include "api/vm/suspend_disk.h"
 #include "gen/msg/VM.h"
 #include "rpc/call.h"
@@ -30,9 +31,14 @@ static const struct plan_step steps[] = {
      .weight = 1,
      .act = suspend_disk_make,
      .record = suspend_disk_made,
-     .undo = suspend_disk_unmake,
-     .unrecord = suspend_disk_unmade},
-    {.name = "save memory", .weight = 9, .act = save, .record = now_suspended},
+     .undo = saved_unmake,
+     .unrecord = saved_unmade},
+    {.name = "save memory",
+     .weight = 9,
+     .act = save,
+     .record = now_suspended,
+     .undo = saved_return,
+     .unrecord = saved_returned},
 };
 
 const struct plan_type plan_vm_suspend = {
@@ -46,5 +52,6 @@ struct error *api_vm_suspend(struct call *c, const struct vm_suspend_args *a)
     TRY(txn_vm(c->txn, a->vm, &vm));
     TRY(vm_op_check(txn_view(c->txn), vm, VM_OPERATIONS_SUSPEND));
     TRY(vm_plan(c, &plan_vm_suspend, a->vm, VM_OPERATIONS_SUSPEND, &p));
+    plan_set_bool(p, "resume", true); /* the way back */
     return suspend_disk_choose(p, c->txn, vm);
 }

@@ -108,7 +108,11 @@ struct error *suspend_disk_unmake(struct plan *p)
 struct error *suspend_disk_unmade(struct plan *p, struct txn *t)
 {
     const char *ref = plan_str(p, "suspend vdi ref");
+    struct vm_rec *vm;
 
+    TRY(txn_edit_vm(t, plan_str(p, "vm"), &vm));
+    if (streq(vm->suspend_VDI, ref))
+        vm->suspend_VDI = REF_NULL;
     return txn_find_vdi(t, ref) ? txn_delete_vdi(t, ref) : NULL;
 }
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/vm/saved.h"
+
+#include "api/common/host_error.h"
+#include "api/vm/domain.h"
+#include "api/vm/suspend_disk.h"
+#include "proto/client.h"
+
+/* Plan state: the VM did not come back, its memory is all that is left of the guest. */
+#define KEEP_MEMORY "keep memory"
+
+/* Its domain as hostd tells, NULL = there is none. */
+static struct error *find_domain(struct plan *p, const struct host_domain_rec **ret)
+{
+    struct daemon *d = plan_daemon(p);
+    const struct host_vm_query_args args = {.uuid = plan_str(p, "uuid")};
+    struct host_vm_query_result r;
+
+    TRY(from_host(d->store, hostd_vm_query(d->hostd, &args, plan_arena(p), &r)));
+    *ret = r.found && r.domains.n ? &r.domains.v[0] : NULL;
+    return NULL;
+}
+
+static struct error *start_again(struct plan *p)
+{
+    struct error *e = domain_start(p);
+
+    if (!e)
+        e = domain_run(p);
+    plan_set_bool(p, KEEP_MEMORY, e && !hostd_is_away(e));
+    return e;
+}
+
+struct error *saved_return(struct plan *p)
+{
+    const struct host_domain_rec *dom;
+
+    TRY(find_domain(p, &dom));
+    if (!dom)
+        return start_again(p);
+    /* Never saved, or restored by an undo that was cut off. */
+    plan_set_int(p, "domid", dom->domid);
+    return streq(dom->state, "paused") ? domain_run(p) : NULL;
+}
+
+struct error *saved_returned(struct plan *p, struct txn *t)
+{
+    const struct vm_rec *vm;
+
+    TRY(txn_vm(t, plan_str(p, "vm"), &vm));
+    if (plan_bool(p, KEEP_MEMORY) || vm->domid == plan_int(p, "domid"))
+        return NULL;
+    return vm_now_running(p, t);
+}
+
+struct error *saved_unmake(struct plan *p)
+{
+    return plan_bool(p, KEEP_MEMORY) ? NULL : suspend_disk_unmake(p);
+}
+
+struct error *saved_unmade(struct plan *p, struct txn *t)
+{
+    return plan_bool(p, KEEP_MEMORY) ? NULL : suspend_disk_unmade(p, t);
+}
+
+struct error *saved_run(struct plan *p)
+{
+    struct error *e = domain_run(p);
+    const struct host_domain_rec *dom = NULL;
+
+    if (!e)
+        return NULL;
+    IGNORE_ERROR(find_domain(p, &dom));
+    if (!dom || !streq(dom->state, "stopped"))
+        return e;
+    error_free(e);
+    return NULL;
+}
