@@ -186,7 +186,7 @@ static void on_event(void *ctx, const struct host_event_rec *event)
 {
     struct parts *p = ctx;
 
-    if (__atomic_load_n(&p->reconciled, __ATOMIC_ACQUIRE))
+    if (__atomic_load_n(&p->follows, __ATOMIC_ACQUIRE))
         vm_host_event(&p->d, event);
 }
 
@@ -242,6 +242,8 @@ static struct error *take_charge(struct parts *p)
     TRY(await_hostd(p));
     left_expect(&p->d, take_over_get(p->take_over, "left"));
     TRY(setup_rows(&p->d));
+    /* Plans wait for events of their guests. */
+    __atomic_store_n(&p->follows, true, __ATOMIC_RELEASE);
     TRY(p->take_over ? engine_take_over(p->d.engine) : engine_recover(p->d.engine));
     left_run(&p->d, take_over_get(p->take_over, "left"));
     reconcile(p);

@@ -31,7 +31,8 @@ struct parts {
     struct links *links;         /* transfers of programs before us */
     struct link_fds link_fds;    /* the sockets, while nobody serves them */
     unsigned started;
-    bool reconciled;
+    bool follows;                          /* what hostd tells of guests */
+    bool reconciled;                       /* rows were compared with the host once */
     const struct transfer_successor *next; /* NULL, or: what clients have is kept for a program */
 };
 

@@ -5,7 +5,7 @@
 #include "base/world.h"
 #include "gen/class/VM.h"
 #include "gen/errors.h"
-#include "gen/host_proto.h"
+#include "proto/client.h"
 
 #include <unistd.h>
 
@@ -16,12 +16,46 @@ void guest_set_patience(struct plan *p, int64_t us)
     plan_set_int(p, "patience", us);
 }
 
+struct error *guest_is_stopped(struct plan *p, bool *ret)
+{
+    struct daemon *d = plan_daemon(p);
+    const struct host_vm_query_args args = {.uuid = plan_str(p, "uuid")};
+    struct host_vm_query_result result;
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    struct error *e = hostd_vm_query(d->hostd, &args, &a, &result);
+
+    if (e)
+        return from_host(d->store, e);
+    *ret = !result.found || streq(result.domains.v[0].state, "stopped");
+    return NULL;
+}
+
 struct error *guest_ask(struct plan *p, const char *signal)
 {
     struct daemon *d = plan_daemon(p);
     const struct host_vm_signal_args args = {.uuid = plan_str(p, "uuid"), .signal = signal};
+    bool stopped = false;
 
-    return from_host(d->store, hostd_vm_signal(d->hostd, &args, plan_arena(p), NULL));
+    plan_set_int(p, "asked over", (int64_t)hostd_connections(d->hostd));
+    struct error *e = hostd_vm_signal(d->hostd, &args, plan_arena(p), NULL);
+
+    /* Asked twice, because hostd went away meanwhile: it has obeyed the first time. */
+    if (e)
+        IGNORE_ERROR(guest_is_stopped(p, &stopped));
+    if (!stopped)
+        return from_host(d->store, e);
+    error_free(e);
+    return NULL;
+}
+
+void guest_ask_again(struct plan *p, const char *signal)
+{
+    struct daemon *d = plan_daemon(p);
+
+    if (plan_int(p, "asked over") != (int64_t)hostd_connections(d->hostd))
+        IGNORE_ERROR(guest_ask(p, signal)); /* it stops just now: the next look tells */
 }
 
 int64_t guest_deadline(struct plan *p)
@@ -43,22 +77,6 @@ struct error *guest_wait(struct plan *p)
 
     return plan_wait(p, CLASS_VM_METRICS, metrics,
                      MIN(guest_deadline(p), mono_us() + LOOK_EVERY_US));
-}
-
-struct error *guest_is_stopped(struct plan *p, bool *ret)
-{
-    struct daemon *d = plan_daemon(p);
-    const struct host_vm_query_args args = {.uuid = plan_str(p, "uuid")};
-    struct host_vm_query_result result;
-    _cleanup_arena_ struct arena a;
-
-    arena_init(&a);
-    struct error *e = hostd_vm_query(d->hostd, &args, &a, &result);
-
-    if (e)
-        return from_host(d->store, e);
-    *ret = !result.found || streq(result.domains.v[0].state, "stopped");
-    return NULL;
 }
 
 struct error *guest_too_slow(struct plan *p)

@@ -10,6 +10,8 @@
 
 void guest_set_patience(struct plan *p, int64_t us); /* in the body */
 struct error *guest_ask(struct plan *p, const char *signal);
+/* While waiting: asks once more if hostd was away since, who may have missed what the guest did. */
+void guest_ask_again(struct plan *p, const char *signal);
 /* Deadlines are mono_us; they start anew when the daemon does. */
 int64_t guest_deadline(struct plan *p);
 /* For act to return: until something happened to this guest, or it is time to look again. */

@@ -48,6 +48,7 @@ static struct error *wait_for_reboot(struct plan *p)
     TRY(guest_is_stopped(p, &done));
     if (done)
         return NULL; /* it stopped instead; the next step starts it again */
+    guest_ask_again(p, "reboot");
     if (mono_us() < guest_deadline(p))
         return guest_wait(p);
     return guest_too_slow(p);

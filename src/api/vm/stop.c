@@ -32,6 +32,7 @@ static struct error *wait_for_end(struct plan *p)
     TRY(guest_is_stopped(p, &stopped));
     if (stopped)
         return NULL;
+    guest_ask_again(p, "poweroff");
     if (mono_us() < guest_deadline(p))
         return guest_wait(p);
     if (hard_too)
