@@ -125,6 +125,18 @@ static struct error *check_not_emptied(struct parts *p, const char *path)
                       path);
 }
 
+/*
+ * After a failed flush nobody knows what the disk has, and asking again tells nothing: the kernel
+ * has dropped the pages. The next daemon reads what is there; nobody has been answered yet.
+ */
+static _noreturn_ void on_lost_commit(const struct error *why)
+{
+    _cleanup_free_ char *text = error_string(why);
+
+    log_error("%s: whether the disk has this commit is unknown; ending, to read it anew", text);
+    _exit(1);
+}
+
 static struct error *start_store(struct parts *p)
 {
     _cleanup_free_ char *path = state_path(p, "store.db");
@@ -137,7 +149,9 @@ static struct error *start_store(struct parts *p)
     };
 
     TRY(check_not_emptied(p, path));
-    return store_open_file(path, &notes, &p->d.store);
+    TRY(store_open_file(path, &notes, &p->d.store));
+    store_on_lost_commit(p->d.store, on_lost_commit);
+    return NULL;
 }
 
 static void stop_store(struct parts *p)

@@ -105,11 +105,13 @@ struct db_limits {
 struct db {
     const struct db_ops *ops;
     struct db_limits limits; /* set by open to the defaults; the owner may change them */
-    uint64_t n_commits;      /* counted by the wrapper, for `make bench` and the control socket */
-    uint64_t n_flushes;      /* counted by the backend: how often it waited for the disk */
-    uint64_t n_bytes;        /* row bytes handed to the backend */
-    char *read_only;         /* commits are refused with DB_DAMAGED: why. NULL = they are not */
-    atomic_bool broken;      /* set by the backend: no commits until it is opened again */
+    /* NULL, or runs before a commit returns of which it is unknown whether the disk has it. */
+    void (*lost)(const struct error *why);
+    uint64_t n_commits; /* counted by the wrapper, for `make bench` and the control socket */
+    uint64_t n_flushes; /* counted by the backend: how often it waited for the disk */
+    uint64_t n_bytes;   /* row bytes handed to the backend */
+    char *read_only;    /* commits are refused with DB_DAMAGED: why. NULL = they are not */
+    atomic_bool broken; /* set by the backend: no commits until it is opened again */
 };
 
 /*

@@ -5,6 +5,7 @@
  * its row id.
  */
 #include "base/mem.h"
+#include "base/test_point.h"
 #include "db/sqlite_priv.h"
 
 #include <assert.h>
@@ -182,9 +183,18 @@ static struct error *write_all(struct db_sqlite *d, const struct db_commit *comm
     return NULL;
 }
 
+void sqlite_lose(struct db_sqlite *d, const struct error *why)
+{
+    d->db.broken = true;
+    if (d->db.lost)
+        d->db.lost(why);
+}
+
 static struct error *flush(struct db_sqlite *d)
 {
+    test_point("store", "flush", "before");
     if (sqlite_run(d, S_COMMIT)) {
+        test_point("store", "flush", "after");
         d->db.n_flushes += d->wal_restarts ? 2 : 1;
         d->wal_restarts = false;
         return NULL;
@@ -196,7 +206,7 @@ static struct error *flush(struct db_sqlite *d)
     struct error *e = sqlite_error(d, "cannot commit");
 
     if ((sqlite3_errcode(d->sql) & 0xff) != SQLITE_FULL)
-        d->db.broken = true;
+        sqlite_lose(d, e);
     return e;
 }
 
@@ -220,7 +230,7 @@ struct error *sqlite_commit(struct db *db, const struct db_commit *commits, size
     if (e) {
         /* sqlite has rolled back by itself after some errors. */
         if (!sqlite3_get_autocommit(d->sql) && !sqlite_run(d, S_ROLLBACK))
-            d->db.broken = true;
+            sqlite_lose(d, e);
         d->tombstones = tombstones;
         d->history = history;
         return e;

@@ -28,8 +28,12 @@ static struct error *prune(struct db_sqlite *d, struct sqlite_log *l, enum stmt 
 
     sqlite3_bind_int64(d->stmts[s], 1, first);
     if (!sqlite_run(d, s)) {
-        d->db.broken = (sqlite3_errcode(d->sql) & 0xff) == SQLITE_IOERR; /* as in a failed commit */
-        return sqlite_error(d, "cannot drop old %s", what);
+        bool lost = (sqlite3_errcode(d->sql) & 0xff) == SQLITE_IOERR; /* as in a failed commit */
+        struct error *e = sqlite_error(d, "cannot drop old %s", what);
+
+        if (lost)
+            sqlite_lose(d, e);
+        return e;
     }
     l->first = first;
     d->db.n_flushes++;

@@ -70,6 +70,8 @@ _must_check_ struct error *sqlite_upgrade(struct db_sqlite *d, int version);
 _must_check_ struct error *sqlite_prepare(struct db_sqlite *d);
 _must_check_ struct error *sqlite_commit(struct db *db, const struct db_commit *commits, size_t n);
 _must_check_ struct error *sqlite_maintain(struct db *db);
+/* It is unknown whether the disk has what was written last: no more commits. */
+void sqlite_lose(struct db_sqlite *d, const struct error *why);
 /* What a commit must do itself when nobody called maintain. Its failure is no failure of the
  * commit; the next maintain reports it. */
 void sqlite_after_commit(struct db_sqlite *d);

@@ -5,6 +5,7 @@
 #include "hostd/machine.h"
 #include "hostd/options.h"
 #include "hostd/pam.h"
+#include "value/json.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -24,6 +25,7 @@ int main(int argc, char **argv)
     int sig;
 
     log_init("xenolith-hostd");
+    json_own_memory();
     struct error *e = options_parse(argc, argv, &o);
 
     if (!e && o.pam_helper)

@@ -177,11 +177,6 @@ struct error *store_maintain(struct store *s)
     return e;
 }
 
-bool store_is_broken(const struct store *s)
-{
-    return s->db->broken;
-}
-
 struct error *store_history(struct store *s, const char *ref, size_t max, void *ctx,
                             struct error *(*entry)(void *ctx, const struct db_history_entry *e))
 {
@@ -190,6 +185,11 @@ struct error *store_history(struct store *s, const char *ref, size_t max, void *
 
     database_give(s);
     return e;
+}
+
+void store_on_lost_commit(struct store *s, void (*lost)(const struct error *why))
+{
+    s->db->lost = lost;
 }
 
 void store_close(struct store *s)

@@ -60,6 +60,9 @@ _must_check_ struct error *store_open_file(const char *path, const struct store_
  * becomes so when it is opened damaged, or when a commit meets damage. Lives as long as the store.
  */
 const char *store_read_only(struct store *s);
+/* Before the first commit: what happens when it is unknown whether the disk has a commit. Whatever
+ * would be answered then could turn out to be wrong, so a daemon ends itself there. */
+void store_on_lost_commit(struct store *s, void (*lost)(const struct error *why));
 void store_close(struct store *s);
 
 /*
@@ -169,9 +172,6 @@ void store_stats(struct store *s, struct store_stats *ret);
 /* Upkeep of the database (checkpoints, pruned history), between two commits. Blocks; called now and
  * then by one thread. */
 _must_check_ struct error *store_maintain(struct store *s);
-/* The database takes no more commits until it is opened again: what was answered is safe, but
- * nothing can be changed or ended any more. Only another start helps. */
-bool store_is_broken(const struct store *s);
 /* Passes through to the backend; see db.h. */
 struct error *store_history(struct store *s, const char *ref, size_t max, void *ctx,
                             struct error *(*entry)(void *ctx, const struct db_history_entry *e));

@@ -6,6 +6,7 @@
  */
 #include "value/json.h"
 
+#include "base/mem.h"
 #include "value/number.h"
 
 /* What cannot stand in a JSON string as it is: 1 = \u00XX, else the letter after the backslash.
@@ -253,4 +254,9 @@ void json_add_filled(struct str *out, const struct struct_info *si, const void *
 void json_add_stored(struct str *out, const struct struct_info *si, const void *rec)
 {
     json_add_filled(out, si, rec, FIELD_STORED);
+}
+
+void json_own_memory(void)
+{
+    json_set_alloc_funcs(xmalloc, free);
 }

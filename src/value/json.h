@@ -67,6 +67,10 @@ _must_check_ struct error *json_parse(const char *text, size_t len, json_t **ret
 void datetime_add(struct str *out, int64_t t);
 _must_check_ struct error *datetime_parse(const char *s, int64_t *ret);
 
+/* Before anything else: jansson's memory is ours, so that running out of it ends the program
+ * instead of leaving a member out. */
+void json_own_memory(void);
+
 static inline void cleanup_json(json_t **j)
 {
     if (*j)

@@ -64,13 +64,26 @@ void daemon_kill(void)
     front_killed();
 }
 
-/* It ends itself as if it had been told to. */
-int __wrap_pthread_kill(pthread_t thread, int sig)
+static void *kill_it(void *arg)
+{
+    daemon_kill();
+    return NULL;
+}
+
+/* It ends itself at once; this is one of its own fibers. */
+static void on_lost_commit(const struct error *why)
 {
     trace_text("ends itself");
-    life.told = true;
-    sched_wake_all(&life);
-    return 0;
+    sched_spawn(GROUP_WORLD, "end", kill_it, NULL);
+    while (true)
+        sched_block(on_lost_commit, SCHED_NEVER, "its end");
+}
+
+void __real_store_on_lost_commit(struct store *s, void (*lost)(const struct error *why));
+
+void __wrap_store_on_lost_commit(struct store *s, void (*lost)(const struct error *why))
+{
+    __real_store_on_lost_commit(s, on_lost_commit);
 }
 
 bool daemon_stop(void)
