@@ -48,7 +48,8 @@ static struct error *record_rows(struct plan *p, struct txn *t)
     pbd->currently_attached = true;
     plan_set_str(p, P_SR, sr->self);
     plan_set_result(p, sr->self);
-    return NULL;
+    /* Until this is over nobody else attaches it, least of all a daemon that was just started. */
+    return plan_mark(p, t, CLASS_SR, sr->self, STORAGE_OPERATIONS_PLUG);
 }
 
 static struct error *unrecord_rows(struct plan *p, struct txn *t)
