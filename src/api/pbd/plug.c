@@ -40,7 +40,11 @@ const struct plan_type plan_pbd_plug = {
     .name = "PBD.plug", .steps = plug_steps, .n_steps = ARRAY_SIZE(plug_steps)};
 
 static const struct plan_step unplug_steps[] = {
-    {.name = "detach", .act = step_detach, .record = record_detached},
+    {.name = "detach",
+     .act = step_detach,
+     .record = record_detached,
+     .undo = step_attach,
+     .unrecord = record_attached},
 };
 
 const struct plan_type plan_pbd_unplug = {.name = "PBD.unplug",

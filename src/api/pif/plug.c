@@ -51,7 +51,7 @@ static const struct plan_step plug_steps[] = {
     {.name = "up", .act = up, .record = record_up, .undo = down, .unrecord = record_down},
 };
 static const struct plan_step unplug_steps[] = {
-    {.name = "down", .act = down, .record = record_down},
+    {.name = "down", .act = down, .record = record_down, .undo = up, .unrecord = record_up},
 };
 
 const struct plan_type plan_pif_plug = {
