@@ -120,9 +120,13 @@ struct error *vdi_destroy(struct storage *s, const char *sr_uuid, const char *uu
     /* A frozen node may go on being read by its children; an only user may not lose it. */
     if (v->owner || n->busy || (n->n_vdis == 1 && n->n_children == 0 && (n->writer || n->readers)))
         return vdi_in_use(uuid, "destroy");
-    TRY(sr_failure_from(SR_FAILURE_VDI_DELETE, sr->driver->record_remove(sr->place, name)));
+    /* Without its record nobody would look for the link any more. */
     if (sr->driver->link)
         sr->driver->link(sr->place, uuid, NULL);
+    struct error *e = sr->driver->record_remove(sr->place, name);
+    if (e && sr->driver->link)
+        sr->driver->link(sr->place, uuid, n);
+    TRY(sr_failure_from(SR_FAILURE_VDI_DELETE, e));
     tree_remove_vdi(&sr->tree, v);
     sr_release_node(sr, n);
     return NULL;

@@ -46,19 +46,11 @@ static json_t *to_json(const struct sim_domain *d)
 struct error *sim_store(struct sim *s, const struct sim_domain *d)
 {
     _cleanup_free_ char *path = path_of(s, d->uuid);
-    _cleanup_free_ char *tmp = xasprintf("%s.tmp", path);
     json_t *j = to_json(d);
     _cleanup_free_ char *text = json_dumps(j, JSON_COMPACT);
 
     json_decref(j);
-    _cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return error_errno(errno, "cannot create %s", tmp);
-    TRY(io_write_all(fd, text, strlen(text)));
-    if (rename(tmp, path) < 0)
-        return error_errno(errno, "cannot rename %s", tmp);
-    return NULL;
+    return io_replace_file(path, text, strlen(text), 0600);
 }
 
 void sim_unstore(struct sim *s, const char *uuid)

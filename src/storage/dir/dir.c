@@ -258,11 +258,25 @@ static struct error *dir_record_remove(struct place *p, const char *name)
     return remove_durably(p, file);
 }
 
+/* A link for people to a disk that is gone. */
+static bool is_stale_link(struct place *p, const char *name)
+{
+    char record[UUID_LEN + sizeof(".vdi.json")];
+    struct stat st;
+
+    if (!is_image_or_link(name) || fstatat(p->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISLNK(st.st_mode))
+        return false;
+    snprintf(record, sizeof(record), "%.*s.vdi.json", UUID_LEN, name);
+    return faccessat(p->dir_fd, record, F_OK, 0) < 0 && errno == ENOENT;
+}
+
 static struct error *sweep_one(void *arg, const char *name)
 {
     struct place *p = arg;
 
-    if (is_leftover(name) && unlinkat(p->dir_fd, name, 0) < 0 && errno != ENOENT)
+    if ((is_leftover(name) || is_stale_link(p, name)) && unlinkat(p->dir_fd, name, 0) < 0 &&
+        errno != ENOENT)
         return error_errno(errno, "cannot remove %s/%s", p->path, name);
     return NULL;
 }
