@@ -50,6 +50,7 @@ struct hostd {
     struct fiber *connector, *notifier;
     struct arena hello_arena;
     struct host_hello_result hello;
+    uint64_t connections;
 };
 
 static struct {
@@ -286,9 +287,9 @@ static struct error *await(struct hostd *h, int64_t timeout_us)
 
     while (!h->connected) {
         if (h->stopping)
-            return error_errno(ECONNRESET, "xenolith-hostd was let go");
+            return error_errno(EHOSTDOWN, "xenolith-hostd was let go");
         if (!sched_block(h, end, "a connection to hostd"))
-            return error_errno(ECONNREFUSED, "xenolith-hostd does not answer");
+            return error_errno(EHOSTDOWN, "xenolith-hostd does not answer");
     }
     return NULL;
 }
@@ -302,7 +303,7 @@ static struct error *take_answer(struct host_call *c, struct arena *arena, void 
                                  size_t *n_fds)
 {
     if (c->lost)
-        return error_errno(ECONNRESET, "hostd went away");
+        return error_errno(EHOSTDOWN, "hostd went away");
     if (!c->done)
         return error_errno(ETIMEDOUT, "hostd does not answer %s", c->info->name);
     if (c->error)
@@ -331,7 +332,7 @@ static struct error *call_once(struct hostd *h, int call_id, const void *args, s
     if (!net.server) {
         link_cut();
         *ret_lost = true;
-        return error_errno(ECONNRESET, "hostd went away");
+        return error_errno(EHOSTDOWN, "hostd went away");
     }
     struct host_call *c = begin_call(net.server, call_id, args);
     int64_t end = c->info->timeout ? sched_now_us() + c->info->timeout * SECOND_US : SCHED_NEVER;
@@ -409,6 +410,7 @@ static void *connector_main(void *arg)
         }
         drop_events(h);
         h->connected = h->news = true;
+        h->connections++;
         sched_wake_all(h);
         sched_wake_all(h->notifier);
     }
@@ -476,6 +478,11 @@ static void join(struct fiber *f)
     while (!sched_ended(f, NULL))
         sched_block(f, SCHED_NEVER, "the end of a fiber");
     sched_release(f);
+}
+
+uint64_t hostd_connections(struct hostd *h)
+{
+    return h->connections;
 }
 
 void hostd_cut(struct hostd *h)

@@ -120,11 +120,20 @@ static const struct plan_step waits[] = {
 
 static const struct plan_step final[] = {{"one", 1, act_1, record_1, NULL, NULL}};
 
+/* Of the second step there is no way back. */
+static const struct plan_step one_way[] = {
+    {.name = "one", .act = act_1, .record = record_1, .undo = undo_1, .unrecord = unrecord_1},
+    {.name = "two", .act = act_2, .record = record_2, .undo = undo_2, .keeps = true},
+    {.name = "three", .act = act_3, .undo = undo_3},
+};
+
 static const struct plan_type plan_final = {"final", final, 1, false, NULL};
 static const struct plan_type plan_three = {"three", three, 3, false, failed};
 static const struct plan_type plan_waits = {"waits", waits, 3, false, NULL};
 static const struct plan_type plan_stays = {"stays", waits, 3, true, NULL};
-static const struct plan_type *const types[] = {&plan_three, &plan_waits, &plan_stays, NULL};
+static const struct plan_type plan_one_way = {"one way", one_way, 3, false, failed};
+static const struct plan_type *const types[] = {&plan_three, &plan_waits, &plan_stays,
+                                                &plan_one_way, NULL};
 
 struct bed {
     struct daemon d;
@@ -368,6 +377,40 @@ static void test_what_cannot_be_undone_waits_for_the_disk(void **state)
     assert_end(b, "step 1");
 }
 
+/* What is behind it is undone, it and what is before it stay. */
+static void test_failure_behind_a_step_that_keeps(void **state)
+{
+    struct bed *b = *state;
+
+    stage.refuse = "a3";
+    begin(b, &plan_one_way);
+    await_words("a1 r1 a2 r2 a3 u3 MY_ERROR");
+    assert_end(b, "step 2");
+}
+
+static void test_failure_of_a_step_that_keeps(void **state)
+{
+    struct bed *b = *state;
+
+    stage.refuse = "a2";
+    begin(b, &plan_one_way);
+    await_words("a1 r1 a2 u2 u1 U1 MY_ERROR");
+    assert_end(b, "before 1");
+}
+
+static void test_no_cancel_behind_a_step_that_keeps(void **state)
+{
+    struct bed *b = *state;
+
+    stage.hold = "a2";
+    begin(b, &plan_one_way);
+    await_holding();
+    assert_true(engine_cancel(b->d.engine, b->task));
+    release();
+    await_words("a1 r1 a2 r2 a3");
+    assert_end(b, "step 2");
+}
+
 static void test_rows_that_cannot_be_written(void **state)
 {
     struct bed *b = *state;
@@ -609,6 +652,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_success),
         TEST(test_failure_is_undone_newest_first),
+        TEST(test_failure_behind_a_step_that_keeps),
+        TEST(test_failure_of_a_step_that_keeps),
+        TEST(test_no_cancel_behind_a_step_that_keeps),
         TEST(test_rows_that_cannot_be_written),
         TEST(test_undoing_waits_for_the_disk),
         TEST(test_ending_waits_for_the_disk),
