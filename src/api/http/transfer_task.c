@@ -9,11 +9,10 @@
 #include "base/world.h"
 #include "gen/class/task_txn.h"
 #include "gen/errors.h"
-#include "gen/host_proto.h"
+#include "proto/client.h"
 #include "task/task_row.h"
 #include "value/json.h"
 
-#include <errno.h>
 #include <pthread.h>
 
 #define PROGRESS_EVERY_US 200000
@@ -326,7 +325,7 @@ void transfer_close_disk(struct transfer *t, const char *handle)
     if (exit)
         transfers_exit();
     /* hostd was let go meanwhile: the next program asks it. */
-    if (!here || (e && e->errnum == ECONNRESET && transfers_are_left())) {
+    if (!here || (hostd_is_away(e) && transfers_are_left())) {
         json_t *j = question(t, "close");
 
         error_free(e);
