@@ -219,12 +219,15 @@ struct error *host_vdi_destroy(struct host_call *c, const struct host_vdi_destro
     return vdi_destroy(storage_of(c), a->sr, a->uuid);
 }
 
-/* What the source is called goes along, so that an SR explains itself elsewhere. */
-static struct error *props_like(struct host_call *c, const char *sr, const char *vdi,
-                                struct map *ret)
+/* Without names of its own it has those of its source, so that an SR explains itself elsewhere. */
+static struct error *props_or_like(struct host_call *c, const struct map_string_string *given,
+                                   const char *sr, const char *vdi, struct map *ret)
 {
     struct vdi_info info;
 
+    *ret = map_of(given);
+    if (given->n)
+        return NULL;
     TRY(vdi_stat(storage_of(c), sr, vdi, &info));
     struct map_string_string props = props_of(host_call_arena(c), info.props);
 
@@ -240,7 +243,7 @@ struct error *host_vdi_snapshot(struct host_call *c, const struct host_vdi_snaps
 
     TRY(check_ids(a->sr, a->uuid));
     TRY(check_uuid("snapshot", a->snapshot));
-    TRY(props_like(c, a->sr, a->uuid, &props));
+    TRY(props_or_like(c, &a->props, a->sr, a->uuid, &props));
     TRY(vdi_snapshot(storage_of(c), a->sr, a->uuid, a->snapshot, now_s(), &props));
     TRY(stat_vdi(c, a->sr, a->uuid, &ret->vdi));
     return stat_vdi(c, a->sr, a->snapshot, &ret->snapshot);
@@ -253,7 +256,7 @@ struct error *host_vdi_clone(struct host_call *c, const struct host_vdi_clone_ar
 
     TRY(check_ids(a->sr, a->uuid));
     TRY(check_uuid("clone", a->clone));
-    TRY(props_like(c, a->sr, a->uuid, &props));
+    TRY(props_or_like(c, &a->props, a->sr, a->uuid, &props));
     TRY(vdi_clone(storage_of(c), a->sr, a->uuid, a->clone, &props));
     TRY(stat_vdi(c, a->sr, a->uuid, &ret->vdi));
     return stat_vdi(c, a->sr, a->clone, &ret->clone);
@@ -322,11 +325,12 @@ static struct error *copy_vdi(struct host_call *c, const struct host_vdi_copy_ar
 struct error *host_vdi_copy(struct host_call *c, const struct host_vdi_copy_args *a,
                             struct host_vdi_copy_result *ret)
 {
+    const struct map_string_string none = {0};
     struct map props;
 
     TRY(check_ids(a->sr, a->uuid));
     TRY(check_ids(a->to_sr, a->copy));
-    TRY(props_like(c, a->sr, a->uuid, &props));
+    TRY(props_or_like(c, &none, a->sr, a->uuid, &props));
     TRY(copy_vdi(c, a, &props));
     return stat_vdi(c, a->to_sr, a->copy, &ret->vdi);
 }

@@ -79,6 +79,7 @@ KINDS = {
     "sr_create.device_config": "config", "sr_attach.device_config": "config", "sr_destroy.device_config": "config",
     "vdi_create.virtual_size": "size", "vdi_create.format": "format", "vdi_create.props": "props",
     "vdi_resize.virtual_size": "size", "vdi_set_props.props": "props",
+    "vdi_snapshot.props": "props", "vdi_clone.props": "props",
     "vdi_nbd_more.handle": "handle", "vdi_nbd_close.handle": "handle",
 }
 UUID_NAMES = {"uuid", "sr", "vdi", "to_sr", "copy", "clone", "snapshot", "suspend_sr", "suspend_vdi"}

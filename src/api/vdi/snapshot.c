@@ -13,18 +13,11 @@ struct shared {
     struct host_vdi_rec source, made;
 };
 
-static struct error *name_new(struct plan *p)
+/* Of the new disk, for whoever reads the SR without the store. */
+static struct map_string_string names_of_new(struct plan *p)
 {
-    struct daemon *d = plan_daemon(p);
-    const struct host_vdi_set_props_args args = {
-        .sr = plan_str(p, P_SRUUID),
-        .uuid = plan_str(p, P_NEW),
-        .props = vdi_props(plan_arena(p), plan_str(p, "name"), plan_str(p, "description"),
-                           (int)plan_int(p, "vdi_type")),
-    };
-    struct host_vdi_set_props_result result;
-
-    return from_host(d->store, hostd_vdi_set_props(d->hostd, &args, plan_arena(p), &result));
+    return vdi_props(plan_arena(p), plan_str(p, "name"), plan_str(p, "description"),
+                     (int)plan_int(p, "vdi_type"));
 }
 
 static struct error *shoot(struct plan *p)
@@ -32,28 +25,31 @@ static struct error *shoot(struct plan *p)
     struct daemon *d = plan_daemon(p);
     const struct host_vdi_snapshot_args args = {.sr = plan_str(p, P_SRUUID),
                                                 .uuid = plan_str(p, P_VDIUUID),
-                                                .snapshot = plan_str(p, P_NEW)};
+                                                .snapshot = plan_str(p, P_NEW),
+                                                .props = names_of_new(p)};
     struct shared *s = arena_new(plan_arena(p), struct shared);
     struct host_vdi_snapshot_result result;
 
     TRY(from_host(d->store, hostd_vdi_snapshot(d->hostd, &args, plan_arena(p), &result)));
     *s = (struct shared){result.vdi, result.snapshot};
     plan_set_memo(p, s);
-    return name_new(p);
+    return NULL;
 }
 
 static struct error *clone(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
-    const struct host_vdi_clone_args args = {
-        .sr = plan_str(p, P_SRUUID), .uuid = plan_str(p, P_VDIUUID), .clone = plan_str(p, P_NEW)};
+    const struct host_vdi_clone_args args = {.sr = plan_str(p, P_SRUUID),
+                                             .uuid = plan_str(p, P_VDIUUID),
+                                             .clone = plan_str(p, P_NEW),
+                                             .props = names_of_new(p)};
     struct shared *s = arena_new(plan_arena(p), struct shared);
     struct host_vdi_clone_result result;
 
     TRY(from_host(d->store, hostd_vdi_clone(d->hostd, &args, plan_arena(p), &result)));
     *s = (struct shared){result.vdi, result.clone};
     plan_set_memo(p, s);
-    return name_new(p);
+    return NULL;
 }
 
 static struct error *record_made(struct plan *p, struct txn *t, struct vdi_rec **ret)
