@@ -35,9 +35,16 @@ static struct error *decode_row(struct load *l, enum class_id class_id, const ch
                                 const char *json, size_t len, struct loaded *row, void **ret)
 {
     _cleanup_json_ json_t *j = NULL;
-    _cleanup_json_ json_t *unknown = json_object();
     const struct class_info *ci = &classes[class_id];
     const char **rec = record_new(&l->arena, ci->info);
+
+    if (record_from_row(&l->arena, ci->info, json, len, rec)) {
+        rec[0] = ref;
+        *ret = rec;
+        return NULL;
+    }
+    rec = record_new(&l->arena, ci->info);
+    _cleanup_json_ json_t *unknown = json_object();
 
     TRY(json_parse(json, len, &j));
     TRY(record_from_json(&l->arena, ci->info, j, rec, unknown));

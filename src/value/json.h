@@ -58,6 +58,14 @@ _must_check_ struct error *value_from_json(struct arena *a, const struct type *t
  * given (it is added to with json_object_set, for keeping what a newer version wrote). */
 _must_check_ struct error *record_from_json(struct arena *a, const struct struct_info *si,
                                             const json_t *j, void *rec, json_t *unknown);
+/*
+ * The same from the text that json_add_stored wrote, many times as quick, for all rows of a start.
+ * False: something is not as that function writes it (a member this program does not know, another
+ * hand); *rec is half filled, and json_parse with record_from_json has the word. Never for text of
+ * strangers: UTF-8 is not checked.
+ */
+_must_check_ bool record_from_row(struct arena *a, const struct struct_info *si, const char *text,
+                                  size_t len, void *rec);
 /* The first field flagged REQUIRED that the object lacks; NULL = none. */
 const struct field *record_missing(const struct struct_info *si, const json_t *j);
 /* Parses text with limits (size is the caller's affair; depth here). The caller owns *ret. */
