@@ -2,11 +2,9 @@
 """What an operation writes: flushes of both daemons, and bytes on their way to the disk as the kernel accounts them
 (whole pages), per call. One client, so nothing is shared: the dearest case."""
 
-import os
 import struct
-import subprocess
 
-from rig import BUILD, PROGRAMS, Daemons, RawClient, need, new_disk
+from rig import BUILD, Daemons, RawClient, need, new_disk
 from rows_api import definition
 
 COUNTER = BUILD / "bench" / "libflush_count.so"
@@ -19,12 +17,7 @@ class Counted(Daemons):
         super().__init__(state, hv="qemu")
         self.count_file = self.state / "flushes"
         self.count_file.write_bytes(bytes(8))
-
-    def _spawn(self, program, *args):
-        env = {**os.environ, "LD_PRELOAD": str(COUNTER), "XENOLITH_FLUSH_COUNT": str(self.count_file)}
-        with open(self.logs / f"{program}.log", "ab") as log:
-            return subprocess.Popen([PROGRAMS[program], "--state", self.state, *args], stdin=subprocess.DEVNULL,
-                                    stdout=log, stderr=log, start_new_session=True, env=env)
+        self.env = {"LD_PRELOAD": str(COUNTER), "XENOLITH_FLUSH_COUNT": str(self.count_file)}
 
     def flushes(self):
         return struct.unpack("Q", self.count_file.read_bytes()[:8])[0]

@@ -141,6 +141,7 @@ class Daemons:
     def __init__(self, state, hv="sim"):
         self.state = Path(state)
         self.hv = hv
+        self.env = {}  # more for both
         self.logs = self.state / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.hostd = self.xapi = None
@@ -150,7 +151,7 @@ class Daemons:
         # A system call that the sandbox refuses ends xenolithd, so that no test can miss it.
         return subprocess.Popen([path or PROGRAMS[program], "--state", self.state, *args], stdin=subprocess.DEVNULL,
                                 stdout=log, stderr=log, start_new_session=True,
-                                env={"XENOLITH_SANDBOX": "die", **os.environ})
+                                env={"XENOLITH_SANDBOX": "die", **os.environ, **self.env})
 
     def start_hostd(self, extra=()):
         self.hostd = self._spawn("xenolith-hostd", "--hv", self.hv, *extra)
