@@ -58,13 +58,20 @@ class House:
         self.n = n
         rig.progress(f"growth: making {n} VMs")
         self.daemons = Daemons(rig.scratch(f"growth-{n}"))
-        self.daemons.start()
-        self.client = RawClient(self.daemons.socket)
+        self.turn = 0
+        try:
+            self.daemons.start()
+            self.client = RawClient(self.daemons.socket)
+            self.fill(n)
+        except Exception:
+            self.daemons.stop()
+            raise
+
+    def fill(self, n):
         self.vms = make_vms(self.daemons.socket, n)
         self.vm_file = self.daemons.state / "vms"
         self.vm_file.write_text("\n".join(self.vms[:100]) + "\n")
         self.fields = definition(self.client, self.vms[0])
-        self.turn = 0
 
     def next_vm(self):
         self.turn += 1
