@@ -3,8 +3,8 @@
 
 /*
  * What one xenolithd is made of, handed to everything that acts: no globals. Set up once by
- * src/daemon before threads start and constant afterwards, but for `leaving`; each part has its own
- * header and its own locking.
+ * src/daemon before threads start and constant afterwards, but for what is atomic; each part has
+ * its own header and its own locking.
  */
 
 #include <stdatomic.h>
@@ -38,4 +38,6 @@ struct daemon {
     /* The daemon ends: a call that has committed nothing yet is given up, what it would have
      * done is for the next daemon. */
     atomic_bool leaving;
+    /* What hostd told of guests and could not be written: who waits for it must ask again. */
+    atomic_uint events_missed;
 };

@@ -32,13 +32,19 @@ struct error *guest_is_stopped(struct plan *p, bool *ret)
     return NULL;
 }
 
+/* Changes when something that hostd told may have been missed. */
+static int64_t hearing(struct daemon *d)
+{
+    return (int64_t)hostd_connections(d->hostd) + atomic_load(&d->events_missed);
+}
+
 struct error *guest_ask(struct plan *p, const char *signal)
 {
     struct daemon *d = plan_daemon(p);
     const struct host_vm_signal_args args = {.uuid = plan_str(p, "uuid"), .signal = signal};
     bool stopped = false;
 
-    plan_set_int(p, "asked over", (int64_t)hostd_connections(d->hostd));
+    plan_set_int(p, "asked over", hearing(d));
     struct error *e = hostd_vm_signal(d->hostd, &args, plan_arena(p), NULL);
 
     /* Asked twice, because hostd went away meanwhile: it has obeyed the first time. */
@@ -54,7 +60,7 @@ void guest_ask_again(struct plan *p, const char *signal)
 {
     struct daemon *d = plan_daemon(p);
 
-    if (plan_int(p, "asked over") != (int64_t)hostd_connections(d->hostd))
+    if (plan_int(p, "asked over") != hearing(d))
         IGNORE_ERROR(guest_ask(p, signal)); /* it stops just now: the next look tells */
 }
 

@@ -191,6 +191,8 @@ void vm_host_event(struct daemon *d, const struct host_event_rec *event)
 
     while (error_is(e = handle_once(d, event), DB_CONFLICT) && tries++ < COMMIT_TRIES)
         error_free(e);
+    if (e)
+        atomic_fetch_add(&d->events_missed, 1);
     log_and_free(LOG_ERROR, e, "cannot follow event %s of VM %s", event->kind, event->uuid);
 }
 
