@@ -81,6 +81,7 @@ struct db *db_fault_new(struct db *under, uint64_t nth, bool after)
 
     f->db.ops = &fault_ops;
     f->db.limits = under->limits;
+    f->db.n_flushes = under->n_flushes;
     f->under = under;
     f->nth = nth;
     f->after = after;

@@ -160,6 +160,7 @@ struct db *db_trace_new(struct db *under, void *ctx, void (*line)(void *ctx, con
 
     t->db.ops = &trace_ops;
     t->db.limits = under->limits;
+    t->db.n_flushes = under->n_flushes;
     t->under = under;
     t->ctx = ctx;
     t->line = line;

@@ -382,14 +382,14 @@ static void errors_of_the_host_name_references(void **state)
     assert_quiet(b, 1);
 }
 
-static void a_snapshot_that_cannot_be_named_is_taken_back(void **state)
+static void a_refused_snapshot_leaves_nothing(void **state)
 {
     struct bed *b = *state;
     const struct vdi_snapshot_args args = {.vdi = b->disk};
 
-    refuse("vdi_set_props", no_space);
+    refuse("vdi_snapshot", no_space);
     assert_fails(run(b, MID_VDI_SNAPSHOT, &args), "SR_BACKEND_FAILURE_44");
-    assert_asked("vdi_snapshot vdi_set_props vdi_destroy");
+    assert_asked("vdi_snapshot vdi_destroy");
     assert_quiet(b, 1);
 }
 
@@ -619,7 +619,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BED(a_refused_disk_leaves_no_row),
         BED(errors_of_the_host_name_references),
-        BED(a_snapshot_that_cannot_be_named_is_taken_back),
+        BED(a_refused_snapshot_leaves_nothing),
         BED(a_repository_that_cannot_be_attached_is_unmade),
         BED(a_scan_that_saw_part_removes_nothing),
         BED(a_disc_that_vanished_leaves_an_empty_drive),
