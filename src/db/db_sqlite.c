@@ -256,7 +256,6 @@ static struct error *flush_log(struct db_sqlite *d)
         return NULL; /* there is none yet */
     if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) != SQLITE_OK)
         return error_errno(EIO, "database %s: cannot flush the log", d->path);
-    d->db.n_flushes++;
     return NULL;
 }
 

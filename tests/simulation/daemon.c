@@ -59,6 +59,7 @@ void daemon_kill(void)
     bodies_killed();
     trace_text("kill xenolithd");
     sched_kill(life.group);
+    sched_wake_all(&life); /* whoever waits for its end */
     cleanup_close(&parts->lock_fd);
     link_daemon_killed();
     front_killed();

@@ -61,6 +61,7 @@ void host_kill(void)
         return;
     trace_text("kill hostd");
     sched_kill(life.group);
+    sched_wake_all(&life); /* whoever waits for its end */
     cleanup_close(&machine->lock_fd);
     link_host_killed();
 }

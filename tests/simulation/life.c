@@ -40,12 +40,13 @@ bool life_goes_on(const struct life *l)
 
 bool life_end(struct life *l)
 {
+    const int group = l->group; /* it may be followed by the next life before we look */
     int64_t end = sched_now_us() + PATIENCE_US;
 
     l->told = true;
     sched_wake_all(l);
-    while (life_goes_on(l))
+    while (l->group == group && life_goes_on(l))
         if (!sched_block(l, end, "a program to end"))
-            break;
-    return !life_goes_on(l);
+            return false;
+    return true;
 }

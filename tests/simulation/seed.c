@@ -127,7 +127,7 @@ static struct weather choose_weather(void)
                  .latency_us = ONE_OF(20, 300, 3000, 50000),
                  .slow = ONE_OF(0, 2, 20),
                  .lost = ONE_OF(0, 0, 20, 100),
-                 .refused = ONE_OF(0, 0, 50, 300)},
+                 .refused = ONE_OF(0, 50, 300, 1000)},
         .load = {.chance = &chance, .clients = ONE_OF(1, 2, 4, 8), .calls = ONE_OF(10, 20, 40)},
         .accidents = {.chance = &chance,
                       .state_dir = STATE_DIR,
