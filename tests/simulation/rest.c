@@ -239,7 +239,8 @@ static void add_sorted(struct str *out, const struct set_string *set)
 {
     const char **v = xnew_array(const char *, set->n + 1);
 
-    memcpy(v, set->v, set->n * sizeof(*v));
+    for (size_t i = 0; i < set->n; i++)
+        v[i] = set->v[i];
     qsort(v, set->n, sizeof(*v), by_text);
     for (size_t i = 0; i < set->n; i++)
         str_printf(out, "%s ", v[i]);
