@@ -40,7 +40,7 @@ _malloc_ struct error *error_sys_(const char *file, int line, int errnum, const 
 /* API error from an array of parameters (for instance received from the other daemon). */
 _malloc_ struct error *error_api_v(const char *code, const char *const *params, int n);
 
-_malloc_ struct error *error_copy(const struct error *e); /* NULL of NULL */
+_must_check_ struct error *error_copy(const struct error *e); /* NULL of NULL */
 void error_free(struct error *e);
 /* Puts "text: " in front of the detail. Returns e. */
 struct error *error_prepend(struct error *e, const char *fmt, ...) _printf_(2, 3);

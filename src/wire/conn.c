@@ -185,8 +185,9 @@ static void on_event(struct poller_source *source, uint32_t events)
         c->broken = c->hung_up = true;
     if (events & EPOLLRDHUP)
         c->hung_up = true;
-    /* TLS may wait for either direction in both. (The transport itself may be in other hands.) */
-    if (c->io.ssl || events & ~(uint32_t)EPOLLOUT)
+    /* TLS may wait for either direction in both. The transport is not asked: it may be in other
+     * hands. */
+    if (c->peer.kind == PEER_TLS || events & ~(uint32_t)EPOLLOUT)
         c->readable = true;
     conn_run(c);
 }
