@@ -178,16 +178,9 @@ static int set_up(void **state)
     return 0;
 }
 
-static void release(void)
-{
-    pthread_mutex_lock(&bed->lock);
-    bed->release = true;
-    pthread_mutex_unlock(&bed->lock);
-}
-
 static int tear_down(void **state)
 {
-    release();
+    bed->release = true;
     hostd_close(bed->client);
     host_server_stop(bed->server);
     unlink(bed->path);
@@ -282,7 +275,7 @@ static void a_slow_call_holds_nobody_up(void **state)
     await(&bed->slow, 4);
     assert_null(call_start("u", &r));
     pthread_mutex_lock(&bed->lock);
-    release();
+    bed->release = true;
     pthread_cond_broadcast(&bed->changed);
     pthread_mutex_unlock(&bed->lock);
     for (int i = 0; i < 4; i++) {
@@ -341,7 +334,7 @@ static void a_lost_hostd_is_found_again(void **state)
     pthread_t t;
     int fd = take_a_call(&t, &e);
 
-    release();
+    bed->release = true;
     close(fd);
     start_server();
     pthread_join(t, NULL);
@@ -492,7 +485,7 @@ static void the_next_one_is_heard_when_old_calls_have_ended(void **state)
     greet(next, HOST_PROTO_DIGEST);
     assert_int_equal(poll(&p, 1, 300), 0);
     pthread_mutex_lock(&bed->lock);
-    release();
+    bed->release = true;
     pthread_cond_broadcast(&bed->changed);
     pthread_mutex_unlock(&bed->lock);
     assert_null(frame_recv(next, FRAME_MAX_REPLY, &f));
