@@ -316,18 +316,35 @@ static struct error *read_one(struct connection *c)
     return NULL;
 }
 
+/* Has a peer that came before us gone, and its reader has yet to see it? With the lock held. */
+static bool one_has_gone(const struct connection *us)
+{
+    struct connection *c;
+
+    list_foreach (c, &us->server->connections, link) {
+        struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+
+        if (c == us)
+            break;
+        if (poll(&p, 1, 0) > 0)
+            return true;
+    }
+    return false;
+}
+
 /*
  * Whoever connects after a connection was lost may ask for the contrary of what was asked there. So
  * bodies that nobody waits for end first, as long as a caller has patience: they must not have the
  * last word.
  */
-static void await_orphans(struct host_server *s)
+static void await_orphans(const struct connection *c)
 {
+    struct host_server *s = c->server;
     int64_t until = mono_us() + ORPHANS_WAIT_US;
     const struct timespec ts = {.tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000};
 
     pthread_mutex_lock(&s->lock);
-    while (s->orphans && !s->stopping &&
+    while ((s->orphans || one_has_gone(c)) && !s->stopping &&
            pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &ts) != ETIMEDOUT)
         ;
     pthread_mutex_unlock(&s->lock);
@@ -340,7 +357,7 @@ static void *connection_run(void *arg)
     struct host_call *call;
     struct error *e;
 
-    await_orphans(s);
+    await_orphans(c);
 
     do
         e = read_one(c);

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,8 +38,8 @@ struct bed {
     int connects, events;
     char last_uuid[64];
     int64_t last_device;
-    bool release; /* lets the slow body go on */
-    int slow;     /* slow bodies running */
+    atomic_bool release; /* lets the slow body go on */
+    int slow;            /* slow bodies running */
     int cancelled;
     bool stubborn; /* slow bodies do not mind being cancelled */
 };
