@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -96,11 +97,10 @@ static struct error *write_temporary(const char *path, const void *p, size_t n, 
     return NULL;
 }
 
-static struct error *replace_file(const char *path, const void *p, size_t n, mode_t mode,
-                                  bool flush)
+struct error *io_replace_file(const char *path, const void *p, size_t n, mode_t mode)
 {
     _cleanup_free_ char *tmp = xasprintf("%s.tmp", path);
-    struct error *e = write_temporary(tmp, p, n, mode, flush);
+    struct error *e = write_temporary(tmp, p, n, mode, false);
 
     if (!e && rename(tmp, path) < 0)
         e = error_errno(errno, "cannot rename %s to %s", tmp, path);
@@ -109,17 +109,53 @@ static struct error *replace_file(const char *path, const void *p, size_t n, mod
     return e;
 }
 
-struct error *io_replace_file(const char *path, const void *p, size_t n, mode_t mode)
+void io_remove_temporaries(const char *dir)
 {
-    return replace_file(path, p, n, mode, false);
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+
+    while (d && (entry = readdir(d)))
+        if (str_ends(entry->d_name, ".tmp"))
+            unlinkat(dirfd(d), entry->d_name, 0);
+    if (d)
+        closedir(d);
+}
+
+/* Did the two change places? Not every file system can (NFS): then `to` is replaced for good. */
+static struct error *put_in_place(const char *tmp, const char *path, bool *ret_swapped,
+                                  bool *ret_new)
+{
+    *ret_new = false;
+    *ret_swapped = renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
+    if (*ret_swapped)
+        return NULL;
+    *ret_new = errno == ENOENT;
+    if ((!*ret_new && errno != EINVAL && errno != ENOSYS) || rename(tmp, path) < 0)
+        return error_errno(errno, "cannot rename %s to %s", tmp, path);
+    return NULL;
 }
 
 struct error *io_write_file(const char *path, const void *p, size_t n, mode_t mode)
 {
-    TRY(replace_file(path, p, n, mode, true));
+    _cleanup_free_ char *tmp = xasprintf("%s.tmp", path);
     _cleanup_free_ char *copy = xstrdup(path);
+    bool swapped = false, is_new = false;
+    struct error *e = write_temporary(tmp, p, n, mode, true);
 
-    return io_fsync_dir(dirname(copy));
+    if (!e)
+        e = put_in_place(tmp, path, &swapped, &is_new);
+    if (e) {
+        unlink(tmp);
+        return e;
+    }
+    e = io_fsync_dir(dirname(copy));
+    if (e && swapped && rename(tmp, path) == 0)
+        return e;
+    if (e && is_new)
+        unlink(path);
+    if (swapped)
+        unlink(tmp);
+    return e;
 }
 
 struct error *io_mkdir_p(const char *dir, mode_t mode)

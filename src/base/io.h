@@ -16,11 +16,15 @@ _must_check_ struct error *io_write_all(int fd, const void *p, size_t n);
 _must_check_ struct error *io_read_all(int fd, void *p, size_t n);
 /* Reads a whole file of at most max bytes. */
 _must_check_ struct error *io_read_file(const char *path, size_t max, struct str *ret);
-/* Writes a temporary beside path, flushes it, renames it over path and flushes the directory. */
+/* Writes path.tmp, flushes it, puts it in path's place and flushes the directory. After an error
+ * path is as it was, unless the file system cannot let two files change places (NFS) and the
+ * directory could not be flushed. */
 _must_check_ struct error *io_write_file(const char *path, const void *p, size_t n, mode_t mode);
 /* The same without flushes: whole or not at all for whoever looks while the machine runs. After a
  * power cut it may be old, empty or absent; for what means nothing then (processes, ports). */
 _must_check_ struct error *io_replace_file(const char *path, const void *p, size_t n, mode_t mode);
+/* Removes what writes that were cut short left in dir; nobody else may be writing there. */
+void io_remove_temporaries(const char *dir);
 _must_check_ struct error *io_fsync_dir(const char *dir);
 /* Creates the directory and its parents; an existing directory is success. */
 _must_check_ struct error *io_mkdir_p(const char *dir, mode_t mode);

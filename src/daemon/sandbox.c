@@ -21,7 +21,7 @@ static const struct syscall_rule rules[] = {
     /* files */
     {"openat close read write pread64 pwrite64 readv writev lseek fstat newfstatat statx access "
      "faccessat2 readlink readlinkat getcwd getdents64 fcntl flock fsync fdatasync ftruncate "
-     "rename unlink mkdir chmod fchmod fchown sendfile"},
+     "rename renameat2 unlink mkdir chmod fchmod fchown sendfile"},
     /* memory, never writable and executable at once */
     {"mmap mprotect", {{2, PROT_EXEC, 0}}},
     {"munmap mremap madvise brk"},

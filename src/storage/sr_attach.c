@@ -195,6 +195,7 @@ void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, st
 {
     struct restoring r = {.storage = s, .fn = fn, .arg = arg};
 
+    io_remove_temporaries(s->inventory);
     storage_each_attached(s->config.state_dir, restore_one, &r);
 }
 

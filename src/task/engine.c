@@ -18,6 +18,7 @@
 #define PROGRESS_EVERY_US 200000
 #define FULL_POOL_WAIT_US 10000
 #define RETRY_US          SECOND_US /* what hostd or the disk cannot do now */
+#define PATIENT_RETRIES   5         /* before a waiting call hears that a step cannot be noted */
 
 struct engine {
     struct daemon *daemon;
@@ -273,7 +274,7 @@ static bool is_refused(const struct error *e)
     return e && !e->code;
 }
 
-/* A call that waits hears of the failure; a task tells it when the plan has ended. */
+/* A call that waits hears why it does not end; a task tells it when the plan has ended. */
 static void tell_early(struct plan *p, const struct error *why)
 {
     if (p->done && p->transient) {
@@ -413,6 +414,23 @@ static void plan_leave(struct waiter *w)
     leave(p);
 }
 
+/*
+ * What is done can neither be noted nor taken back: the plan stays where it is until the store
+ * takes the rows. Most often that is soon; a call that waits longer hears of it.
+ */
+static void note_later(struct plan *p, struct error *e)
+{
+    _cleanup_error_ struct error *why = error_to_api(
+        error_prepend(e, "step \"%s\" is done and is noted as soon as the store takes it",
+                      p->type->steps[p->step].name));
+    _cleanup_free_ char *text = error_string(why);
+
+    log_warning("%s: %s", p->label, text);
+    if (++p->refusals > PATIENT_RETRIES)
+        tell_early(p, why);
+    run_later(p, RETRY_US);
+}
+
 /* Behind the act: its rows. False: the plan sleeps, or has ended. */
 static bool write_step(struct plan *p)
 {
@@ -429,12 +447,7 @@ static bool write_step(struct plan *p)
         return false;
     }
     if (is_refused(e) && (s->keeps || (s->act && !s->undo))) {
-        _cleanup_error_ struct error *why = error_to_api(e);
-        _cleanup_free_ char *text = error_string(why);
-
-        log_warning("%s: step \"%s\" cannot be noted yet: %s", p->label, s->name, text);
-        tell_early(p, why);
-        run_later(p, RETRY_US);
+        note_later(p, e);
         return false;
     }
     if (e) {
@@ -442,6 +455,7 @@ static bool write_step(struct plan *p)
         return true;
     }
     p->step_progress = 0;
+    p->refusals = 0;
     p->step++;
     return true;
 }

@@ -25,6 +25,7 @@ struct plan {
     struct task_rec *row; /* during the intent's transaction only */
     int step;
     bool undoing;
+    int refusals;      /* how often the store did not take this step's rows */
     bool transient;    /* a synchronous call's: its task row goes when it ends */
     struct error *why; /* while undoing */
     atomic_bool cancelled;

@@ -320,6 +320,8 @@ def guest_acts(bed, xen, act, after_shutdown):
             record = c.VM.get_record(vm)
             # The end of the plan: its operation has gone, and the run is over or another one.
             if not record["current_operations"] and (record["power_state"] == "Halted" or record["domid"] != domid):
+                if after_shutdown == "restart" and record["power_state"] == "Halted":
+                    raise XenError(["INTERNAL_ERROR", "the guest was not started again"])
                 return
             time.sleep(0.002)
     assert metrics

@@ -214,6 +214,13 @@ int rename(const char *from, const char *to)
     return hits_path(CHANGE, to) ? -1 : (int)syscall(SYS_rename, from, to);
 }
 
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    if (hits_name(to_dir, to))
+        return -1;
+    return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+}
+
 int unlinkat(int dir, const char *name, int flags)
 {
     return hits_name(dir, name) ? -1 : (int)syscall(SYS_unlinkat, dir, name, flags);

@@ -135,9 +135,11 @@ static struct error *load_one(struct sim *s, const char *uuid)
 struct error *sim_load_all(struct sim *s)
 {
     _cleanup_free_ char *path = path_of(s, "");
-    DIR *dir = opendir(path);
     const struct dirent *entry;
     struct error *e = NULL;
+
+    io_remove_temporaries(path);
+    DIR *dir = opendir(path);
 
     if (!dir)
         return error_errno(errno, "cannot read %s", path);

@@ -197,9 +197,7 @@ static bool is_image_or_link(const char *name)
 /* What a crash may leave of image_create and of a record being written. */
 static bool is_leftover(const char *name)
 {
-    size_t n = strlen(name);
-
-    return str_starts(name, MAKING_PREFIX) || (n > 9 && streq(name + n - 9, ".json.tmp"));
+    return str_starts(name, MAKING_PREFIX) || str_ends(name, ".json.tmp");
 }
 
 struct loading {
