@@ -12,12 +12,6 @@ import pytest
 from conftest import PROGRAMS, Daemons
 
 
-@pytest.fixture(autouse=True)
-def built(daemons):
-    if "sandbox: none" in daemons.log("xenolithd"):
-        pytest.skip("no sandbox in builds with sanitizers")
-
-
 def status(pid):
     with open(f"/proc/{pid}/status") as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/spawn.h"
 #include "base/world.h"
+#include "lib/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -288,16 +289,19 @@ static void test_formats(void **state)
     }
 }
 
-/* A file system of 8 MiB; only root can mount one. */
+static bool may_mount;
+
+/* A file system of 8 MiB. */
 static void test_full_disk(void **state)
 {
     struct rig *r = *state;
 
     must(sr_detach(r->storage, r->sr.s));
-    if (mount("tmpfs", r->sr_dir, "tmpfs", 0, "size=8m") < 0) {
+    if (!may_mount) {
+        print_message("this machine lets nobody make namespaces\n");
         skip();
-        return;
     }
+    assert_return_code(mount("tmpfs", r->sr_dir, "tmpfs", 0, "size=8m"), errno);
     const struct sr_spec spec = {.uuid = r->sr.s, .type = r->type};
     must(sr_create(r->storage, &spec));
     must(rig_attach(r));
@@ -388,5 +392,6 @@ int main(void)
         TEST(test_iso_library),
     };
 
+    may_mount = namespace_be_root();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

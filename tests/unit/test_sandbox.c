@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/sandbox.h"
+#include "lib/namespace.h"
 #include "sandbox/landlock.h"
 #include "sandbox/privileges.h"
 #include "sandbox/syscalls.h"
@@ -268,10 +269,6 @@ static int run_inside(int (*run)(void))
     static const uint16_t ports[] = {0};
     int status;
 
-    if (!syscalls_can_limit()) {
-        print_message("no sandbox in builds with sanitizers\n");
-        skip();
-    }
     pid_t pid = fork();
 
     if (pid == 0) {
@@ -306,8 +303,11 @@ static void test_sandbox(void **state)
     }
 }
 
+/* 0: all have gone; 2: there was nothing to give up. */
 static int bounding_set(void)
 {
+    if (!namespace_be_root())
+        return 2;
     struct error *e = privileges_keep(0);
 
     error_free(e);
@@ -316,17 +316,18 @@ static int bounding_set(void)
 
 static void test_no_capability_is_left(void **state)
 {
-    if (geteuid() != 0) {
-        print_message("needs root\n");
-        skip();
-    }
     int status;
     pid_t pid = fork();
 
     if (pid == 0)
         _exit(bounding_set());
     waitpid(pid, &status, 0);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2) {
+        print_message("this machine lets nobody make namespaces\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static int not_our_user(void)
@@ -395,9 +396,14 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_sandbox), T(test_no_capability_is_left), T(test_another_user), T(test_unknown_user),
+        T(test_no_capability_is_left),
+        T(test_another_user),
+        T(test_unknown_user),
+        /* Sanitizers make calls of their own: builds with them confine none. */
+        T(test_sandbox),
         T(test_dying),
     };
+    size_t n = ARRAY_SIZE(tests) - (syscalls_can_limit() ? 0 : 2);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return _cmocka_run_group_tests("tests", tests, n, NULL, NULL);
 }

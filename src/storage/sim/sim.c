@@ -72,15 +72,8 @@ static void image_free(struct sim_image *i)
 static struct error *save(struct place *p)
 {
     _cleanup_free_ char *text = json_dumps(p->records, JSON_COMPACT);
-    _cleanup_free_ char *tmp = xasprintf("%s.tmp", p->path);
-    _cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-    if (fd < 0)
-        return error_errno(errno, "cannot write %s", tmp);
-    TRY(io_write_all(fd, text, strlen(text)));
-    if (rename(tmp, p->path) < 0)
-        return error_errno(errno, "cannot rename %s", tmp);
-    return NULL;
+    return io_replace_file(p->path, text, strlen(text), 0600);
 }
 
 static void sim_detach(struct place *p)
@@ -173,12 +166,31 @@ static struct error *save_some(struct place *p)
     return json_object_size(p->records) <= 256 ? save(p) : NULL;
 }
 
+/* NULL removes it. What cannot be written stays as it was. */
+static struct error *put_record(struct place *p, const char *name, json_t *text)
+{
+    _cleanup_json_ json_t *old = json_incref(json_object_get(p->records, name));
+
+    if (text)
+        json_object_set_new(p->records, name, text);
+    else
+        json_object_del(p->records, name);
+    struct error *e = save_some(p);
+
+    if (e && old)
+        json_object_set(p->records, name, old);
+    else if (e)
+        json_object_del(p->records, name);
+    return e;
+}
+
 static struct error *sim_record_write(struct place *p, const char *name, const char *text)
 {
     pthread_mutex_lock(&p->lock);
-    json_object_set_new(p->records, name, json_string(text));
-    image_from_record(p, text);
-    struct error *e = save_some(p);
+    struct error *e = put_record(p, name, json_string(text));
+
+    if (!e)
+        image_from_record(p, text);
     pthread_mutex_unlock(&p->lock);
     return e;
 }
@@ -186,8 +198,8 @@ static struct error *sim_record_write(struct place *p, const char *name, const c
 static struct error *sim_record_remove(struct place *p, const char *name)
 {
     pthread_mutex_lock(&p->lock);
-    json_object_del(p->records, name);
-    struct error *e = save_some(p);
+    struct error *e = put_record(p, name, NULL);
+
     pthread_mutex_unlock(&p->lock);
     return e;
 }
