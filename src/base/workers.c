@@ -2,7 +2,7 @@
 #include "base/workers.h"
 
 #include "base/mem.h"
-#include "base/world.h"
+#include "base/wait.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -34,7 +34,6 @@ struct error *workers_new(const char *name, unsigned max_threads, unsigned max_q
 {
     assert(max_threads && max_queue);
     struct workers *w = xnew(struct workers);
-    pthread_condattr_t attr;
 
     snprintf(w->name, sizeof(w->name), "%s", name);
     w->max_threads = max_threads;
@@ -43,10 +42,7 @@ struct error *workers_new(const char *name, unsigned max_threads, unsigned max_q
     w->threads = xnew_array(pthread_t, max_threads);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->settled, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->settled, NULL);
     *ret = w;
     return NULL;
 }
@@ -111,12 +107,11 @@ bool workers_run(struct workers *w, void (*fn)(void *arg), void *arg)
 bool workers_settle(struct workers *w, int64_t timeout_us)
 {
     const int64_t end = mono_us() + timeout_us;
-    const struct timespec ts = {.tv_sec = end / SECOND_US, .tv_nsec = end % SECOND_US * 1000};
-    int r = 0;
+    bool in_time = true;
 
     pthread_mutex_lock(&w->lock);
-    while ((w->queued || w->idle < w->n_threads) && r == 0)
-        r = pthread_cond_timedwait(&w->settled, &w->lock, &ts);
+    while ((w->queued || w->idle < w->n_threads) && in_time)
+        in_time = cond_wait_until(&w->settled, &w->lock, end);
     bool settled = !w->queued && w->idle == w->n_threads;
 
     pthread_mutex_unlock(&w->lock);

@@ -6,13 +6,11 @@
 #include "api/vm/host_events.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/world.h"
+#include "base/wait.h"
 #include "model/store.h"
 #include "proto/client.h"
 #include "task/engine.h"
 #include "task/task_row.h"
-
-#include <pthread.h>
 
 struct chores {
     struct daemon *daemon;
@@ -89,11 +87,7 @@ static void *chores_main(void *arg)
         next[i] = mono_us() + table[i].every_us;
     pthread_mutex_lock(&c->lock);
     while (!c->ending) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        ts.tv_sec++;
-        pthread_cond_timedwait(&c->ended, &c->lock, &ts);
+        cond_wait_until(&c->ended, &c->lock, mono_us() + SECOND_US);
         if (c->ending)
             break;
         pthread_mutex_unlock(&c->lock);

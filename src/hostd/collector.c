@@ -3,12 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/world.h"
+#include "base/wait.h"
 #include "storage/sr.h"
-
-#include <errno.h>
-#include <pthread.h>
-#include <time.h>
 
 /* Half of what a cheap disk does: guests keep the other half. */
 #define BYTES_PER_SECOND (100ll << 20)
@@ -42,10 +38,9 @@ static void on_failure(void *arg, const char *sr, struct error *e)
 static bool pause_between(struct collector *c)
 {
     int64_t until = mono_us() + c->pause_us;
-    struct timespec ts = {.tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000};
 
     pthread_mutex_lock(&c->lock);
-    while (!c->stopping && pthread_cond_timedwait(&c->stop, &c->lock, &ts) != ETIMEDOUT)
+    while (!c->stopping && cond_wait_until(&c->stop, &c->lock, until))
         ;
     bool go_on = !c->stopping;
 
@@ -67,15 +62,11 @@ static void *collector_main(void *arg)
 struct error *collector_start(struct storage *s, int64_t pause_us, struct collector **ret)
 {
     struct collector *c = xnew(struct collector);
-    pthread_condattr_t attr;
 
     c->storage = s;
     c->pause_us = pause_us;
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->stop, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&c->stop, NULL);
     int r = pthread_create(&c->thread, NULL, collector_main, c);
 
     if (r) {

@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/world.h"
+#include "base/wait.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 
@@ -67,21 +67,6 @@ struct hostd {
     struct arena hello_arena;
     struct host_hello_result hello;
 };
-
-static struct timespec timespec_of(int64_t mono)
-{
-    return (struct timespec){.tv_sec = mono / SECOND_US, .tv_nsec = mono % SECOND_US * 1000};
-}
-
-static void cond_init(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
 
 /* ---- reading ---- */
 
@@ -242,10 +227,10 @@ static void lose_connection(struct hostd *h)
 /* True = go on; false = stopping. */
 static bool pause_before_retry(struct hostd *h, int64_t us)
 {
-    struct timespec ts = timespec_of(mono_us() + us);
+    int64_t end = mono_us() + us;
 
     pthread_mutex_lock(&h->lock);
-    while (!h->stopping && pthread_cond_timedwait(&h->retry, &h->lock, &ts) != ETIMEDOUT)
+    while (!h->stopping && cond_wait_until(&h->retry, &h->lock, end))
         ;
     bool go_on = !h->stopping;
 
@@ -337,9 +322,9 @@ struct error *hostd_open(const struct hostd_config *config, struct hostd **ret)
     arena_init(&h->hello_arena);
     pthread_mutex_init(&h->lock, NULL);
     pthread_mutex_init(&h->write_lock, NULL);
-    cond_init(&h->connected);
-    cond_init(&h->notify);
-    cond_init(&h->retry);
+    pthread_cond_init(&h->connected, NULL);
+    pthread_cond_init(&h->notify, NULL);
+    pthread_cond_init(&h->retry, NULL);
     int r = pthread_create(&h->notifier, NULL, notify_all, h);
 
     assert(r == 0);
@@ -387,12 +372,12 @@ void hostd_close(struct hostd *h)
 /* With the lock. */
 static struct error *await_locked(struct hostd *h, int64_t timeout_us)
 {
-    struct timespec ts = timespec_of(mono_us() + timeout_us);
+    int64_t end = mono_us() + timeout_us;
 
     while (h->fd < 0) {
         if (h->stopping)
             return error_errno(EHOSTDOWN, "xenolith-hostd was let go");
-        if (pthread_cond_timedwait(&h->connected, &h->lock, &ts) == ETIMEDOUT && h->fd < 0)
+        if (!cond_wait_until(&h->connected, &h->lock, end) && h->fd < 0)
             return error_errno(EHOSTDOWN, "xenolith-hostd does not answer");
     }
     return NULL;
@@ -445,12 +430,12 @@ static void send_cancel(struct hostd *h, uint64_t id)
 /* With the lock; false = time is up. */
 static bool wait_done(struct hostd *h, struct pending *p, int timeout_s)
 {
-    struct timespec ts = timespec_of(mono_us() + timeout_s * SECOND_US);
+    int64_t end = mono_us() + timeout_s * SECOND_US;
 
     while (!p->done) {
         if (!timeout_s)
             pthread_cond_wait(&p->wake, &h->lock);
-        else if (pthread_cond_timedwait(&p->wake, &h->lock, &ts) == ETIMEDOUT && !p->done)
+        else if (!cond_wait_until(&p->wake, &h->lock, end) && !p->done)
             return false;
     }
     return true;
@@ -510,7 +495,7 @@ static struct error *call_once(struct hostd *h, int call_id, const void *args, s
 
     if (!e) {
         p.id = h->next_id++;
-        cond_init(&p.wake);
+        pthread_cond_init(&p.wake, NULL);
         list_append(&h->pending, &p.link);
     }
     pthread_mutex_unlock(&h->lock);

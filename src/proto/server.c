@@ -9,8 +9,8 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/test_point.h"
+#include "base/wait.h"
 #include "base/workers.h"
-#include "base/world.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 
@@ -341,11 +341,10 @@ static void await_orphans(const struct connection *c)
 {
     struct host_server *s = c->server;
     int64_t until = mono_us() + ORPHANS_WAIT_US;
-    const struct timespec ts = {.tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000};
 
     pthread_mutex_lock(&s->lock);
     while ((s->orphans || one_has_gone(c)) && !s->stopping &&
-           pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &ts) != ETIMEDOUT)
+           cond_wait_until(&s->changed, &s->lock, until))
         ;
     pthread_mutex_unlock(&s->lock);
 }

@@ -8,14 +8,13 @@
  * written and the base holds everything, so a crash on either side of the record loses nothing.
  */
 
-#include "base/world.h"
+#include "base/wait.h"
 #include "storage/graph.h"
 #include "storage/owner.h"
 #include "storage/tune.h"
 #include "value/json.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 /* Filled by events, read by the thread that waits. */
 struct watch {
@@ -44,14 +43,12 @@ static void on_event(void *arg, const char *event, json_t *data, int64_t time_us
 /* Waits for a status that asks for something, or for a second to pass (to report progress). */
 static void watch_some(struct watch *w, char ret[24])
 {
-    struct timespec end;
+    int64_t end = mono_us() + SECOND_US;
 
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += 1;
     pthread_mutex_lock(&w->lock);
     while (!w->lost && !streq(w->status, "ready") && !streq(w->status, "pending") &&
            !streq(w->status, "concluded")) {
-        if (pthread_cond_timedwait(&w->changed, &w->lock, &end) == ETIMEDOUT)
+        if (!cond_wait_until(&w->changed, &w->lock, end))
             break;
     }
     snprintf(ret, 24, "%s", w->lost ? "lost" : w->status);
@@ -164,14 +161,11 @@ static json_t *commit_arguments(const struct owner_commit *c, const struct node 
 
 struct error *graph_commit(struct qmp *q, const struct owner_commit *c, const struct node *active)
 {
-    struct watch w = {.lock = PTHREAD_MUTEX_INITIALIZER, .job = graph_name('c', c->top)};
+    struct watch w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                      .changed = PTHREAD_COND_INITIALIZER,
+                      .job = graph_name('c', c->top)};
     struct qmp_listener listener = {.fn = on_event, .arg = &w};
-    pthread_condattr_t attr;
 
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w.changed, &attr);
-    pthread_condattr_destroy(&attr);
     qmp_listen(q, &listener);
     struct error *e =
         qmp_run(q, "block-commit", commit_arguments(c, active, w.job.s), QMP_TIMEOUT_US, NULL);

@@ -5,7 +5,7 @@
  */
 #include "task/waiting.h"
 
-#include "base/world.h"
+#include "base/wait.h"
 #include "model/store.h"
 
 #include <pthread.h>
@@ -87,18 +87,9 @@ static int64_t expire(struct waiting *w)
     return next;
 }
 
-static void sleep_until(struct waiting *w, int64_t deadline_us)
-{
-    struct timespec ts = {.tv_sec = deadline_us / SECOND_US,
-                          .tv_nsec = (deadline_us % SECOND_US) * 1000};
-
-    pthread_cond_timedwait(&w->changed, &w->lock, &ts);
-}
-
 static void *waiting_main(void *arg)
 {
     struct waiting *w = arg;
-
     int64_t next = 0;
 
     pthread_mutex_lock(&w->lock);
@@ -107,7 +98,7 @@ static void *waiting_main(void *arg)
         if (list_empty(&w->due) || mono_us() >= next)
             next = expire(w);
         if (list_empty(&w->due)) {
-            sleep_until(w, next);
+            cond_wait_until(&w->changed, &w->lock, next);
             continue;
         }
         struct waiter *it = list_entry(w->due.next, struct waiter, link);
@@ -125,13 +116,9 @@ static void *waiting_main(void *arg)
 struct error *waiting_new(struct store *store, struct waiting **ret)
 {
     struct waiting *w = xnew(struct waiting);
-    pthread_condattr_t attr;
 
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->changed, NULL);
     list_init(&w->waiters);
     list_init(&w->due);
     w->store = store;

@@ -3,8 +3,8 @@
 #include "wire/server.h"
 
 #include "base/mem.h"
+#include "base/wait.h"
 #include "base/workers.h"
-#include "base/world.h"
 #include "wire/conn.h"
 #include "wire/listener.h"
 
@@ -142,7 +142,6 @@ static void shard_fini(struct shard *sh)
 struct error *server_new(const struct server_config *config, struct server **ret)
 {
     struct server *s = xnew(struct server);
-    pthread_condattr_t attr;
 
     ignore_sigpipe();
     s->limits = config->limits;
@@ -154,10 +153,7 @@ struct error *server_new(const struct server_config *config, struct server **ret
     list_init(&s->listeners);
     list_init(&s->relayed);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->drained, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&s->drained, NULL);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
     s->n_shards = config->n_pollers ? config->n_pollers : (unsigned)MAX(1, MIN(cores, 2));
@@ -195,17 +191,10 @@ struct error *server_start(struct server *s)
 /* Waits until no connection is left. */
 static bool wait_drained(struct server *s, int64_t drain_us)
 {
-    struct timespec end;
+    int64_t end = mono_us() + drain_us;
 
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += (time_t)(drain_us / SECOND_US);
-    end.tv_nsec += (long)(drain_us % SECOND_US) * 1000;
-    if (end.tv_nsec >= 1000000000) {
-        end.tv_sec++;
-        end.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&s->lock);
-    while (s->n_undrained && pthread_cond_timedwait(&s->drained, &s->lock, &end) == 0)
+    while (s->n_undrained && cond_wait_until(&s->drained, &s->lock, end))
         ;
     bool all = s->n_undrained == 0;
 

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "base/wait.h"
 #include "base/workers.h"
-#include "base/world.h"
 #include "gen/class/network_txn.h"
 #include "gen/class/task_txn.h"
 #include "gen/errors.h"
@@ -234,13 +234,11 @@ static void begin(struct bed *b, const struct plan_type *type)
 /* Until the steps have said that and nothing later. */
 static void await_words(const char *words)
 {
-    pthread_mutex_lock(&stage.lock);
-    struct timespec end;
+    int64_t end = mono_us() + 20 * SECOND_US;
 
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += 20;
+    pthread_mutex_lock(&stage.lock);
     while (!streq(str_cstr(&stage.did), words))
-        if (pthread_cond_timedwait(&stage.changed, &stage.lock, &end))
+        if (!cond_wait_until(&stage.changed, &stage.lock, end))
             break;
     _cleanup_free_ char *did = xstrdup(str_cstr(&stage.did));
 

@@ -9,7 +9,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "base/world.h"
+#include "base/wait.h"
 #include "proto/client.h"
 #include "proto/frame.h"
 #include "proto/message.h"
@@ -25,7 +25,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 
 struct bed {
     char dir[64];
@@ -79,15 +78,8 @@ static struct error *slow(struct host_call *c, const void *args, void *result)
     pthread_mutex_lock(&bed->lock);
     bed->slow++;
     pthread_cond_broadcast(&bed->changed);
-    while (!bed->release && (bed->stubborn || !host_call_cancelled(c))) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        ts.tv_nsec += 10000000;
-        ts.tv_sec += ts.tv_nsec / 1000000000;
-        ts.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&bed->changed, &bed->lock, &ts);
-    }
+    while (!bed->release && (bed->stubborn || !host_call_cancelled(c)))
+        cond_wait_until(&bed->changed, &bed->lock, mono_us() + 10000);
     bed->cancelled += host_call_cancelled(c);
     bed->slow--;
     pthread_cond_broadcast(&bed->changed);
@@ -136,13 +128,11 @@ static void on_event(void *ctx, const struct host_event_rec *ev)
 
 static void await(const int *counter, int least)
 {
-    struct timespec ts;
+    int64_t end = mono_us() + 20 * SECOND_US;
 
-    clock_gettime(CLOCK_REALTIME, &ts);
-    ts.tv_sec += 20;
     pthread_mutex_lock(&bed->lock);
     while (*counter < least) {
-        if (pthread_cond_timedwait(&bed->changed, &bed->lock, &ts) == ETIMEDOUT) {
+        if (!cond_wait_until(&bed->changed, &bed->lock, end)) {
             pthread_mutex_unlock(&bed->lock);
             fail_msg("waited in vain for %d, have %d", least, *counter);
         }

@@ -6,7 +6,7 @@
 #include "api/http/transfer_task.h"
 
 #include "base/log.h"
-#include "base/world.h"
+#include "base/wait.h"
 #include "gen/class/task_txn.h"
 #include "gen/errors.h"
 #include "proto/client.h"
@@ -77,12 +77,11 @@ void transfer_begun(struct transfer *t)
 
 void transfers_hold(int64_t timeout_us)
 {
-    const int64_t end = now_us() + timeout_us;
-    const struct timespec ts = {.tv_sec = end / SECOND_US, .tv_nsec = end % SECOND_US * 1000};
+    int64_t end = mono_us() + timeout_us;
 
     pthread_mutex_lock(&place.lock);
     place.held = true;
-    while (place.beginning && !pthread_cond_timedwait(&place.changed, &place.lock, &ts))
+    while (place.beginning && cond_wait_until(&place.changed, &place.lock, end))
         ;
     pthread_mutex_unlock(&place.lock);
 }

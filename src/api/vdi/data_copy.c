@@ -2,14 +2,12 @@
 #include "api/vdi/data_copy.h"
 
 #include "api/common/host_error.h"
+#include "base/wait.h"
 #include "base/workers.h"
 #include "gen/errors.h"
 #include "value/value.h"
 
-#include <pthread.h>
-#include <time.h>
-
-#define POLL_MS 250
+#define POLL_US 250000
 
 /* The call under way; on the stack of the step, which outlives it. */
 struct copying {
@@ -35,18 +33,12 @@ static void run_copy(void *arg)
     pthread_mutex_unlock(&k->lock);
 }
 
-/* True: it has ended; false: POLL_MS passed. */
+/* True: it has ended; false: POLL_US passed. */
 static bool copy_ended(struct copying *k)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += POLL_MS * 1000000l;
-    until.tv_sec += until.tv_nsec / 1000000000l;
-    until.tv_nsec %= 1000000000l;
     pthread_mutex_lock(&k->lock);
     if (!k->done)
-        pthread_cond_clockwait(&k->changed, &k->lock, CLOCK_MONOTONIC, &until);
+        cond_wait_until(&k->changed, &k->lock, mono_us() + POLL_US);
     bool done = k->done;
 
     pthread_mutex_unlock(&k->lock);
