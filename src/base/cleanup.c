@@ -19,3 +19,10 @@ void cleanup_fclose(FILE **f)
         fclose(*f);
     *f = NULL;
 }
+
+void cleanup_closedir(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+    *d = NULL;
+}

@@ -7,6 +7,7 @@
  * to someone else and disarm the clean-up.
  */
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -49,7 +50,9 @@ static inline void cleanup_free(void *p)
 /* Closes and forgets; keeps errno, accepts -1. */
 void cleanup_close(int *fd);
 void cleanup_fclose(FILE **f);
+void cleanup_closedir(DIR **d);
 
-#define _cleanup_free_   _cleanup_(cleanup_free)
-#define _cleanup_close_  _cleanup_(cleanup_close)
-#define _cleanup_fclose_ _cleanup_(cleanup_fclose)
+#define _cleanup_free_     _cleanup_(cleanup_free)
+#define _cleanup_close_    _cleanup_(cleanup_close)
+#define _cleanup_fclose_   _cleanup_(cleanup_fclose)
+#define _cleanup_closedir_ _cleanup_(cleanup_closedir)

@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -111,14 +110,12 @@ struct error *io_replace_file(const char *path, const void *p, size_t n, mode_t 
 
 void io_remove_temporaries(const char *dir)
 {
-    DIR *d = opendir(dir);
+    _cleanup_closedir_ DIR *d = opendir(dir);
     const struct dirent *entry;
 
     while (d && (entry = readdir(d)))
         if (str_ends(entry->d_name, ".tmp"))
             unlinkat(dirfd(d), entry->d_name, 0);
-    if (d)
-        closedir(d);
 }
 
 /* Did the two change places? Not every file system can (NFS): then `to` is replaced for good. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/uuid.h"
 
+#include "base/mem.h"
 #include "base/world.h"
 
 #include <ctype.h>
@@ -61,4 +62,15 @@ bool uuid_is_valid(const char *s)
 bool uuid_is_plain(const char *s)
 {
     return uuid_is_valid(s) && !strpbrk(s, "ABCDEF");
+}
+
+bool uuid_is_with(const char *name, const char *suffix)
+{
+    struct uuid_text uuid;
+
+    if (strlen(name) < UUID_LEN || !streq(name + UUID_LEN, suffix))
+        return false;
+    memcpy(uuid.s, name, UUID_LEN);
+    uuid.s[UUID_LEN] = 0;
+    return uuid_is_valid(uuid.s);
 }

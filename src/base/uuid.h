@@ -24,5 +24,7 @@ struct ref_text ref_random(void);
 bool uuid_is_valid(const char *s); /* 8-4-4-4-12 hexadecimal digits, either case */
 /* The same in lower case only, for what is a name: one thing must not have two. */
 bool uuid_is_plain(const char *s);
+/* A name that is a valid UUID and this suffix (".json"), as files are called. */
+bool uuid_is_with(const char *name, const char *suffix);
 /* 16 bytes printed as a UUID, nothing set or masked. */
 struct uuid_text uuid_from_bytes(const unsigned char b[16]);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/world.h"
 
+#include "base/mem.h"
+
 #include <sys/random.h>
 #include <time.h>
 
@@ -42,3 +44,14 @@ const struct world world_real = {
     .random = real_random,
 };
 const struct world *world = &world_real;
+
+char *now_for_names(void)
+{
+    time_t now = (time_t)now_s();
+    char text[32];
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
+    return xstrdup(text);
+}

@@ -31,6 +31,9 @@ static inline int64_t now_s(void)
     return world->now_us() / 1000000;
 }
 
+/* "20260131T120000Z", for names of files. The caller frees. */
+char *now_for_names(void);
+
 static inline int64_t mono_us(void)
 {
     return world->mono_us();

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <zlib.h>
 
 /* row_sum(class, ref, gen, created): the checksum of a tombstone. */
@@ -38,13 +37,9 @@ static struct error *(*const steps[FORMAT_VERSION])(struct db_sqlite *d) = {[1] 
 
 static char *backup_path(const struct db_sqlite *d, int version)
 {
-    time_t now = (time_t)now_s();
-    char text[32];
-    struct tm tm;
+    _cleanup_free_ char *when = now_for_names();
 
-    gmtime_r(&now, &tm);
-    strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
-    return xasprintf("%s.v%d-%s", d->path, version, text);
+    return xasprintf("%s.v%d-%s", d->path, version, when);
 }
 
 static struct error *flush_backup(const char *path)

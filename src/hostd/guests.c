@@ -9,7 +9,6 @@
 #include "hv/qemu/qemu.h"
 #include "value/json.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 
@@ -347,16 +346,14 @@ static void restore(struct machine *m, const char *vm)
 void guests_restore(struct machine *m)
 {
     _cleanup_free_ char *path = xasprintf("%s/run/guests", m->state_dir);
-    DIR *dir = opendir(path);
+    _cleanup_closedir_ DIR *dir = opendir(path);
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        char vm[UUID_LEN + 1];
+        if (!uuid_is_with(entry->d_name, ".json"))
+            continue;
+        _cleanup_free_ char *vm = xmemdup0(entry->d_name, UUID_LEN);
 
-        snprintf(vm, sizeof(vm), "%.36s", entry->d_name);
-        if (uuid_is_valid(vm) && streq(entry->d_name + UUID_LEN, ".json"))
-            restore(m, vm);
+        restore(m, vm);
     }
-    if (dir)
-        closedir(dir);
 }

@@ -10,7 +10,6 @@
 #include "base/vec.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -129,7 +128,7 @@ static int by_name(const void *x, const void *y)
 /* All names, or only those with hardware behind them. */
 static size_t list_names(struct arena *a, bool hardware, const char **names)
 {
-    DIR *dir = opendir(SYS_NET);
+    _cleanup_closedir_ DIR *dir = opendir(SYS_NET);
     const struct dirent *entry;
     size_t n = 0;
 
@@ -139,8 +138,6 @@ static size_t list_names(struct arena *a, bool hardware, const char **names)
             continue;
         names[n++] = arena_strdup(a, entry->d_name);
     }
-    if (dir)
-        closedir(dir);
     qsort(names, n, sizeof(*names), by_name);
     return n;
 }

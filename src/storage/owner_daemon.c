@@ -12,7 +12,6 @@
 #include "storage/owner_qemu.h"
 #include "storage/tune.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -256,18 +255,15 @@ static void end_predecessor(const char *dir, struct qmp_loop *loop)
 
 void owner_daemon_sweep(const char *run_dir, struct qmp_loop *loop)
 {
-    DIR *d = opendir(run_dir);
+    _cleanup_closedir_ DIR *d = opendir(run_dir);
     const struct dirent *entry;
 
-    if (!d)
-        return;
-    while ((entry = readdir(d))) {
+    while (d && (entry = readdir(d))) {
         if (!str_starts(entry->d_name, DIR_PREFIX))
             continue;
         _cleanup_free_ char *dir = in_dir(run_dir, entry->d_name);
         end_predecessor(dir, loop);
     }
-    closedir(d);
 }
 
 const struct owner_driver owner_daemon_driver = {

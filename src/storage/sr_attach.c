@@ -8,7 +8,6 @@
 #include "value/value.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 
 struct error *sr_find_driver(const char *type, const struct sr_driver **ret)
@@ -155,12 +154,11 @@ void storage_each_attached(const char *state_dir, storage_entry_fn *fn, void *ar
 {
     const struct inventory in = {.arg = arg, .fn = fn};
     _cleanup_free_ char *dir = xasprintf("%s/storage", state_dir);
-    DIR *d = opendir(dir);
+    _cleanup_closedir_ DIR *d = opendir(dir);
     const struct dirent *entry;
 
     while (d && (entry = readdir(d))) {
-        size_t n = strlen(entry->d_name);
-        if (n != UUID_LEN + 5 || !streq(entry->d_name + UUID_LEN, ".json"))
+        if (!uuid_is_with(entry->d_name, ".json"))
             continue;
         _cleanup_free_ char *uuid = xmemdup0(entry->d_name, UUID_LEN);
         _cleanup_free_ char *path = xasprintf("%s/%s", dir, entry->d_name);
@@ -168,8 +166,6 @@ void storage_each_attached(const char *state_dir, storage_entry_fn *fn, void *ar
         if (e)
             fn(arg, uuid, NULL, e);
     }
-    if (d)
-        closedir(d);
 }
 
 struct restoring {

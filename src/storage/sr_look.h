@@ -26,8 +26,7 @@ struct sr_look {
     bool is_flat;     /* files are VDIs: there are no records */
     struct VEC(struct sr_image_look) images;
     struct VEC(struct sr_stray) strays;
-    struct vdi_list
-        unfinished; /* VDIs of operations that were cut off; the next attach drops them */
+    struct vdi_list unfinished; /* of operations that were cut off; the next attach drops them */
 };
 
 /* An error: the place cannot be opened or is another SR's. */

@@ -219,6 +219,10 @@ static void uuids_are_checked(void **state)
     assert_false(uuid_is_valid("not-a-uuid"));
     assert_false(uuid_is_valid("00000000-0000-0000-0000-00000000000g"));
     assert_false(uuid_is_valid("00000000-0000-0000-0000-0000000000000"));
+    assert_true(uuid_is_with("00000000-0000-0000-0000-00000000000a.json", ".json"));
+    assert_false(uuid_is_with("00000000-0000-0000-0000-00000000000a.vdi.json", ".json"));
+    assert_false(uuid_is_with("00000000-0000-0000-0000-00000000000g.json", ".json"));
+    assert_false(uuid_is_with(".json", ".json"));
 }
 
 /* What is quoted in a log line can neither end it nor fill the disk. */

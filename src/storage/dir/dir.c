@@ -19,7 +19,6 @@
 #include "storage/tune.h"
 #include "value/json.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -149,8 +148,7 @@ typedef struct error *name_fn(void *arg, const char *name);
 static struct error *each_name(int dir_fd, const char *path, name_fn *fn, void *arg)
 {
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    struct error *e = NULL;
+    _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
     if (!d) {
         int num = errno;
@@ -160,38 +158,20 @@ static struct error *each_name(int dir_fd, const char *path, name_fn *fn, void *
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(d);
-        if (!entry) {
-            if (errno)
-                e = error_errno(errno, "cannot read directory %s", path);
-            break;
-        }
-        e = fn(arg, entry->d_name);
-        if (e)
-            break;
+        if (!entry)
+            return errno ? error_errno(errno, "cannot read directory %s", path) : NULL;
+        TRY(fn(arg, entry->d_name));
     }
-    closedir(d);
-    return e;
-}
-
-/* "<uuid><suffix>" */
-static bool is_uuid_with(const char *name, const char *suffix)
-{
-    char uuid[UUID_LEN + 1] = "";
-
-    if (strlen(name) != UUID_LEN + strlen(suffix) || !streq(name + UUID_LEN, suffix))
-        return false;
-    memcpy(uuid, name, UUID_LEN);
-    return uuid_is_valid(uuid);
 }
 
 static bool is_record(const char *name)
 {
-    return is_uuid_with(name, ".json") || is_uuid_with(name, ".vdi.json");
+    return uuid_is_with(name, ".json") || uuid_is_with(name, ".vdi.json");
 }
 
 static bool is_image_or_link(const char *name)
 {
-    return is_uuid_with(name, ".qcow2") || is_uuid_with(name, ".raw") || is_uuid_with(name, ".vhd");
+    return uuid_is_with(name, ".qcow2") || uuid_is_with(name, ".raw") || uuid_is_with(name, ".vhd");
 }
 
 /* What a crash may leave of image_create and of a record being written. */

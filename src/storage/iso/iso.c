@@ -10,7 +10,6 @@
 #include "storage/tune.h"
 #include "value/json.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -181,13 +180,11 @@ static void drop_vanished(struct place *p, struct tree *t, unsigned round)
 
 static struct error *iso_refresh(struct place *p, struct tree *t)
 {
-
-    struct error *e = iso_check(p);
-    int fd = e ? -1 : openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    TRY(iso_check(p));
+    int fd = openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
 
-    TRY(e);
     if (!d) {
         int num = errno;
         cleanup_close(&fd);
@@ -200,10 +197,8 @@ static struct error *iso_refresh(struct place *p, struct tree *t)
         if (is_image(entry->d_name))
             take_file(p, t, entry->d_name, round);
     }
-    int num = errno;
-    closedir(d);
-    if (num)
-        return error_errno(num, "cannot read directory %s", p->path);
+    if (errno)
+        return error_errno(errno, "cannot read directory %s", p->path);
     if (t->complete)
         drop_vanished(p, t, round);
     return NULL;
