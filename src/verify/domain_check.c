@@ -6,12 +6,8 @@
 #include "base/str.h"
 #include "base/uuid.h"
 #include "gen/class/VM.h"
-#include "gen/class/host.h"
-#include "gen/class/pool.h"
 #include "gen/enums.h"
 #include "hv/hv_look.h"
-
-#include <dirent.h>
 
 struct seen {
     char uuid[UUID_LEN + 1];
@@ -36,13 +32,11 @@ static void note_stray(struct verify *v, const struct hv_found *f, const struct 
     _cleanup_free_ char *process = f->pid ? xasprintf(" (process %d)", (int)f->pid) : xstrdup("");
 
     if (!f->lives) {
-        struct finding *left =
-            add_finding(v, WARNING, "domain-leftover", f->uuid,
-                        "The remains of a domain of VM %s are there, but %s.", f->uuid,
-                        vm ? "the VM does not run" : "there is no such VM");
-
-        if (!v->hostd_runs)
-            offer(left, repair_set_aside, f->path, "move %s into a directory of its own", f->path);
+        offer_set_aside(v,
+                        add_finding(v, WARNING, "domain-leftover", f->uuid,
+                                    "The remains of a domain of VM %s are there, but %s.", f->uuid,
+                                    vm ? "the VM does not run" : "there is no such VM"),
+                        f->path);
         return;
     }
     advise(add_finding(v, ERROR, "process-without-vm", f->uuid, "A guest of VM %s runs%s, but %s.",
@@ -112,10 +106,10 @@ static char *owner_of(const struct verify *v, const char *pid)
 /* Beside hostd: its directory says who it is. */
 static void check_daemon(struct verify *v, const char *pid, const char *owner)
 {
-    _cleanup_free_ char *dir = xmemdup0(owner, strlen("storage/") + strcspn(owner + 8, "/"));
+    int dir = (int)(strlen("storage/") + strcspn(owner + strlen("storage/"), "/"));
     _cleanup_str_ struct str text = STR_INIT;
 
-    IGNORE_ERROR(io_read_file(host_path(v, "run/%s/pid", dir), 128, &text));
+    IGNORE_ERROR(io_read_file(host_path(v, "run/%.*s/pid", dir, owner), 128, &text));
     if (strtol(str_cstr(&text), NULL, 10) != strtol(pid, NULL, 10))
         advise(add_finding(v, ERROR, "storage-daemon-unknown", pid,
                            "Storage daemon %s has a disk open (%s), but xenolith-hostd does not "
@@ -155,14 +149,12 @@ static void check_process(const struct domains *d, const char *pid)
 
 static void check_processes(const struct domains *d)
 {
-    DIR *proc = opendir("/proc");
+    _cleanup_closedir_ DIR *proc = opendir("/proc");
     const struct dirent *entry;
 
     while (proc && (entry = readdir(proc)))
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
             check_process(d, entry->d_name);
-    if (proc)
-        closedir(proc);
 }
 
 /* ---- records of what guests have open ---- */
@@ -173,35 +165,29 @@ static void check_guest_record(const struct domains *d, const char *uuid, const 
 
     if (strmap_find(&d->by_uuid, uuid) || is_planned(v, uuid))
         return;
-    struct finding *f =
-        add_finding(v, WARNING, "guest-record-left", uuid,
-                    "%s tells which disks VM %s has open, but it has no domain.", path, uuid);
-
-    if (!v->hostd_runs)
-        offer(f, repair_set_aside, path, "move %s into a directory of its own", path);
+    offer_set_aside(v,
+                    add_finding(v, WARNING, "guest-record-left", uuid,
+                                "%s tells which disks VM %s has open, but it has no domain.", path,
+                                uuid),
+                    path);
 }
 
 static void check_guest_records(const struct domains *d)
 {
     const char *path = host_path(d->v, "run/guests");
-    DIR *dir = opendir(path);
+    _cleanup_closedir_ DIR *dir = opendir(path);
     const struct dirent *entry;
 
-    while (dir && (entry = readdir(dir))) {
-        char uuid[UUID_LEN + 1];
-
-        snprintf(uuid, sizeof(uuid), "%.36s", entry->d_name);
-        if (uuid_is_valid(uuid) && streq(entry->d_name + UUID_LEN, ".json"))
-            check_guest_record(d, uuid, host_path(d->v, "run/guests/%s", entry->d_name));
-    }
-    if (dir)
-        closedir(dir);
+    while (dir && (entry = readdir(dir)))
+        if (uuid_is_with(entry->d_name, ".json"))
+            check_guest_record(d, arena_memdup0(&d->v->arena, entry->d_name, UUID_LEN),
+                               host_path(d->v, "run/guests/%s", entry->d_name));
 }
 
 /* Where clients of a guest's disks connect. */
 static void check_sockets(const struct domains *d)
 {
-    DIR *dir = opendir(host_path(d->v, "run/storage"));
+    _cleanup_closedir_ DIR *dir = opendir(host_path(d->v, "run/storage"));
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -213,14 +199,12 @@ static void check_sockets(const struct domains *d)
         if ((s && s->lives) || is_planned(d->v, uuid))
             continue;
         const char *path = host_path(d->v, "run/storage/%s", entry->d_name);
-        struct finding *f = add_finding(d->v, WARNING, "socket-left", uuid,
-                                        "%s leads to the disks of a guest that is gone.", path);
 
-        if (!d->v->hostd_runs)
-            offer(f, repair_set_aside, path, "move %s into a directory of its own", path);
+        offer_set_aside(d->v,
+                        add_finding(d->v, WARNING, "socket-left", uuid,
+                                    "%s leads to the disks of a guest that is gone.", path),
+                        path);
     }
-    if (dir)
-        closedir(dir);
 }
 
 static void check_recorded(const struct domains *d)

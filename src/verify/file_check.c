@@ -5,7 +5,6 @@
 
 #include "base/uuid.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -46,42 +45,35 @@ static void check_mode(struct verify *v, const char *dir, const char *name)
 
 static void check_secrets(struct verify *v, const char *path)
 {
-    DIR *dir = opendir(path);
+    _cleanup_closedir_ DIR *dir = opendir(path);
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
         if (is_secret(entry->d_name))
             check_mode(v, path, entry->d_name);
-    if (dir)
-        closedir(dir);
 }
 
 static void check_nvram(struct verify *v)
 {
-    DIR *dir = opendir(host_path(v, "nvram"));
+    _cleanup_closedir_ DIR *dir = opendir(host_path(v, "nvram"));
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        char uuid[UUID_LEN + 1];
-
-        snprintf(uuid, sizeof(uuid), "%.36s", entry->d_name);
-        if (!uuid_is_valid(uuid) || !streq(entry->d_name + UUID_LEN, ".fd"))
+        if (!uuid_is_with(entry->d_name, ".fd"))
             continue;
+        const char *uuid = arena_memdup0(&v->arena, entry->d_name, UUID_LEN);
         _cleanup_version_ struct version *vm = store_find_uuid(v->store, CLASS_VM, uuid);
 
         v->checked[CHECKED_FILES]++;
         if (vm || is_planned(v, uuid))
             continue;
         const char *path = host_path(v, "nvram/%s", entry->d_name);
-        struct finding *f =
-            add_finding(v, WARNING, "nvram-without-vm", uuid,
-                        "%s holds UEFI variables of a VM that does not exist.", path);
 
-        if (!v->hostd_runs)
-            offer(f, repair_set_aside, path, "move %s into a directory of its own", path);
+        offer_set_aside(v,
+                        add_finding(v, WARNING, "nvram-without-vm", uuid,
+                                    "%s holds UEFI variables of a VM that does not exist.", path),
+                        path);
     }
-    if (dir)
-        closedir(dir);
 }
 
 void check_files(struct verify *v)

@@ -6,13 +6,10 @@
 #include "base/log.h"
 #include "base/world.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 
 enum { NOTHING_WRONG, FINDINGS, COULD_NOT_CHECK };
 
@@ -56,9 +53,8 @@ static struct error *parse(int argc, char **argv, struct options *o)
         {"yes", no_argument, NULL, 'y'},         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0},
     };
-    int c;
-
     const char *state = getenv("XENOLITH_STATE");
+    int c;
 
     *o = (struct options){.state = state ? state : "var"};
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -103,14 +99,22 @@ static struct error *parse(int argc, char **argv, struct options *o)
 
 /* ---- the state directory ---- */
 
+static const char *below(struct verify *v, const char *dir, const char *fmt, va_list ap)
+{
+    _cleanup_free_ char *name = xvasprintf(fmt, ap);
+
+    return arena_printf(&v->arena, "%s/%s", dir, name);
+}
+
 const char *state_path(struct verify *v, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    _cleanup_free_ char *name = xvasprintf(fmt, ap);
+    const char *path = below(v, v->state_dir, fmt, ap);
+
     va_end(ap);
-    return arena_printf(&v->arena, "%s/%s", v->state_dir, name);
+    return path;
 }
 
 const char *host_path(struct verify *v, const char *fmt, ...)
@@ -118,9 +122,10 @@ const char *host_path(struct verify *v, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    _cleanup_free_ char *name = xvasprintf(fmt, ap);
+    const char *path = below(v, v->host_dir, fmt, ap);
+
     va_end(ap);
-    return arena_printf(&v->arena, "%s/%s", v->host_dir, name);
+    return path;
 }
 
 /* A daemon holds its lock as long as it lives. ret_fd: held by us from now on, or -1. */
@@ -134,17 +139,6 @@ static bool runs(const char *lock, int *ret_fd)
     else
         cleanup_close(&fd);
     return taken;
-}
-
-static char *time_text(void)
-{
-    time_t now = (time_t)now_s();
-    char text[32];
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
-    return xstrdup(text);
 }
 
 static struct error *make_copy_dir(struct verify *v)
@@ -162,14 +156,12 @@ static struct error *make_copy_dir(struct verify *v)
 
 static void empty_copy_dir(const struct verify *v)
 {
-    DIR *dir = v->copy_dir ? opendir(v->copy_dir) : NULL;
+    _cleanup_closedir_ DIR *dir = v->copy_dir ? opendir(v->copy_dir) : NULL;
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
         if (entry->d_name[0] != '.')
             unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        closedir(dir);
 }
 
 static struct error *begin(struct verify *v, const struct options *o)
@@ -187,7 +179,7 @@ static struct error *begin(struct verify *v, const struct options *o)
         v->run_dir = xstrdup(host_path(v, "run")); /* hostd never ran */
     v->xapi_runs = runs(state_path(v, XAPI_LOCK), NULL) || o->live;
     v->hostd_runs = runs(host_path(v, HOSTD_LOCK), NULL) || o->live;
-    v->stamp = time_text();
+    v->stamp = now_for_names();
     return make_copy_dir(v);
 }
 
@@ -280,9 +272,8 @@ int main(int argc, char **argv)
     log_init("xenolith-verify");
     struct error *e = parse(argc, argv, &o);
 
-    if (!e) {
+    if (!e)
         e = work(&v, &o);
-    }
     int code = e ? COULD_NOT_CHECK : findings_count(&v.found, WARNING) ? FINDINGS : NOTHING_WRONG;
 
     log_and_free(LOG_ERROR, e, "cannot check");

@@ -16,7 +16,8 @@ struct error *repair_mode(struct verify *v, const char *path)
     return NULL;
 }
 
-struct error *repair_set_aside(struct verify *v, const char *path)
+/* Into a directory of hostd's state directory. */
+static struct error *set_aside(struct verify *v, const char *path)
 {
     const char *dir = host_path(v, "set-aside-%s", v->stamp);
     _cleanup_free_ char *copy = xstrdup(path);
@@ -27,6 +28,12 @@ struct error *repair_set_aside(struct verify *v, const char *path)
         return error_errno(errno, "cannot move %s to %s", path, to);
     printf("moved %s to %s\n", path, to);
     return io_fsync_dir(dir);
+}
+
+void offer_set_aside(const struct verify *v, struct finding *f, const char *path)
+{
+    if (!v->hostd_runs)
+        offer(f, set_aside, path, "move %s into a directory of its own", path);
 }
 
 /* Rows of classes that only a newer version knows stay. */

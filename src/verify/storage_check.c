@@ -8,8 +8,6 @@
 #include "gen/class/VDI.h"
 #include "storage/sr_look.h"
 
-#include <dirent.h>
-
 struct storage_check {
     struct verify *v;
     struct storage_config config;
@@ -21,6 +19,7 @@ struct place_check {
     struct verify *v;
     const struct sr_rec *sr;
     struct sr_look look;
+    struct strmap readers; /* id of an image -> uuid of a disk that reads it */
 };
 
 /* ---- what is attached ---- */
@@ -61,23 +60,21 @@ static void note_attached(void *arg, const char *uuid, const struct sr_spec *spe
 
 /* ---- images ---- */
 
-static const char *used_by(const struct place_check *p, const struct node *n)
+static void find_readers(struct place_check *p)
 {
-    size_t pos = 0;
     const struct vdi *d;
+    size_t pos = 0;
 
     while ((d = strmap_next(&p->look.tree.vdis, &pos, NULL)))
-        for (const struct node *at = d->node; at; at = at->parent)
-            if (at == n)
-                return d->uuid.s;
-    return NULL;
+        for (const struct node *n = d->node; n && !strmap_find(&p->readers, n->id.s); n = n->parent)
+            strmap_set(&p->readers, n->id.s, (void *)(uintptr_t)d->uuid.s);
 }
 
 static void check_image(const struct place_check *p, const struct sr_image_look *i)
 {
     struct verify *v = p->v;
     const struct node *n = i->node;
-    const char *disk = used_by(p, n);
+    const char *disk = strmap_find(&p->readers, n->id.s);
 
     v->checked[CHECKED_IMAGES]++;
     if (is_planned(v, n->id.s) || (disk && is_planned(v, disk)))
@@ -210,6 +207,7 @@ static void check_place(struct storage_check *c, const struct sr_rec *sr,
                "is its file system mounted?");
         return;
     }
+    find_readers(&p);
     check_problems(&p);
     vec_foreach (i, &p.look.images)
         check_image(&p, i);
@@ -223,6 +221,7 @@ static void check_place(struct storage_check *c, const struct sr_rec *sr,
     }
     while ((d = strmap_next(&p.look.tree.vdis, &pos, NULL)))
         check_disk(&p, d);
+    strmap_fini(&p.readers);
     sr_look_fini(&p.look);
 }
 
@@ -271,7 +270,7 @@ static void check_unknown(struct storage_check *c)
 
 static void check_directories(struct storage_check *c)
 {
-    DIR *dir = opendir(host_path(c->v, "sr"));
+    _cleanup_closedir_ DIR *dir = opendir(host_path(c->v, "sr"));
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -284,8 +283,6 @@ static void check_directories(struct storage_check *c)
                         "sr/%s lies there and belongs to no repository the store knows.",
                         entry->d_name);
     }
-    if (dir)
-        closedir(dir);
 }
 
 void check_storage(struct verify *v)

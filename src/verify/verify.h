@@ -96,9 +96,9 @@ const char *host_path(struct verify *v, const char *fmt, ...) _printf_(2, 3);
 
 /* repair.c */
 struct error *repair_mode(struct verify *v, const char *path);
-/* Moves a file or directory out of the way, into set-aside-<time>/ beside it in hostd's
- * state directory. */
-struct error *repair_set_aside(struct verify *v, const char *path);
+/* Offers to move a file or directory of hostd out of the way, into set-aside-<time>/ in its state
+ * directory; not while hostd runs, which may be using it. */
+void offer_set_aside(const struct verify *v, struct finding *f, const char *path);
 /* Writes what can be read of the store into a new one. */
 struct error *repair_store(struct verify *v, const char *path);
 /* Tells what each repair would do, and does it if `yes`, or if whoever sits at the terminal says
