@@ -5,8 +5,6 @@
 
 #include <errno.h>
 
-#define MAX_PARAMS 32
-
 static void open_message(struct str *out, uint64_t id)
 {
     str_lit(out, "{\"id\":");
@@ -84,22 +82,14 @@ void message_add_event(struct str *out, const struct host_event_rec *event)
 
 struct error *message_error(const json_t *error)
 {
-    const char *code = json_string_value(json_object_get(error, "code"));
     const char *detail = json_string_value(json_object_get(error, "detail"));
-    const json_t *params = json_object_get(error, "params");
-    const char *text[MAX_PARAMS];
-    int n = 0;
 
     if (!detail)
         return error_errno(EPROTO, "hostd sent an answer that is none");
-    if (!code)
-        return error_errno((int)json_integer_value(json_object_get(error, "errno")), "%s", detail);
-    for (size_t i = 0; i < json_array_size(params) && n < MAX_PARAMS; i++) {
-        const char *p = json_string_value(json_array_get(params, i));
+    struct error *e = error_from_json(error);
 
-        text[n++] = p ? p : "";
-    }
-    return error_detail(error_api_v(code, text, n), "%s", detail);
+    return e ? error_detail(e, "%s", detail)
+             : error_errno((int)json_integer_value(json_object_get(error, "errno")), "%s", detail);
 }
 
 struct error *message_record(struct arena *a, const struct struct_info *si, const json_t *j,

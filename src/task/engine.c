@@ -11,6 +11,7 @@
 #include "task/callers.h"
 #include "task/plan_priv.h"
 #include "task/task_row.h"
+#include "value/json.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -258,12 +259,7 @@ static void begin_undo(struct plan *p, struct error *why)
 {
     p->why = error_to_api(why);
     p->undoing = true;
-    json_t *params = json_array();
-
-    for (int i = 0; i < p->why->n_params; i++)
-        json_array_append_new(params, json_string(p->why->params[i]));
-    plan_set_json(p, "error",
-                  json_pack("{soso}", "code", json_string(p->why->code), "params", params));
+    plan_set_json(p, "error", error_to_json(p->why));
     log_and_free(LOG_ERROR, commit_rows(p, "turn", store_position), "%s: cannot note its failure",
                  p->label);
 }

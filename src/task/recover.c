@@ -4,6 +4,7 @@
 #include "task/callers.h"
 #include "task/plan_priv.h"
 #include "task/task_row.h"
+#include "value/json.h"
 
 /* A plan of a row, as it was when the daemon ended. NULL: the row cannot be understood. */
 static struct plan *plan_revive(struct engine *e, const struct task_rec *row)
@@ -26,17 +27,10 @@ static struct plan *plan_revive(struct engine *e, const struct task_rec *row)
     p->transient = plan_bool(p, "transient");
     atomic_init(&p->cancelled, task_row_is_cancelled(row)); /* by a program that handed over */
     p->undoing = plan_bool(p, "undoing");
-    if (p->undoing) {
-        const json_t *why = plan_json(p, "error");
-        const json_t *params = json_object_get(why, "params");
-        const char *code = json_string_value(json_object_get(why, "code"));
-        const char *texts[16];
-        int n = 0;
-
-        for (size_t i = 0; i < json_array_size(params) && n < 16; i++)
-            texts[n++] = json_string_value(json_array_get(params, i));
-        p->why = error_api_v(code ? code : "INTERNAL_ERROR", texts, n);
-    }
+    if (p->undoing)
+        p->why = error_from_json(plan_json(p, "error"));
+    if (p->undoing && !p->why)
+        p->why = error_api("INTERNAL_ERROR", 0);
     return p;
 }
 
@@ -53,18 +47,25 @@ static struct error *fill_lost(struct txn *t, const char *ref)
 }
 
 /* A plan that goes on, or a task that nobody works for any more. */
-static struct error *recover_once(struct engine *e, const struct task_rec *row)
+struct recovery {
+    struct plan *plan; /* NULL: such a task */
+    const char *task;
+};
+
+static struct error *fill_recovery(void *ctx, struct txn *t)
+{
+    const struct recovery *r = ctx;
+
+    return r->plan ? plan_remark_all(r->plan, t) : fill_lost(t, r->task);
+}
+
+static struct error *recover_row(struct engine *e, const struct task_rec *row)
 {
     const struct commit_info info = {.who = "", .task = row->self, .call = "recover"};
-    _cleanup_arena_ struct arena a;
-
-    arena_init(&a);
-    _cleanup_txn_ struct txn *t = txn_new(engine_daemon(e)->store, &a);
     struct plan *p = *row->plan ? plan_revive(e, row) : NULL;
-    struct error *err = p ? plan_remark_all(p, t) : fill_lost(t, row->self);
+    struct recovery r = {.plan = p, .task = row->self};
+    struct error *err = txn_run(engine_daemon(e)->store, &info, fill_recovery, &r);
 
-    if (!err)
-        err = txn_commit(t, &info);
     if (err) {
         plan_free(p);
         return err;
@@ -76,16 +77,6 @@ static struct error *recover_once(struct engine *e, const struct task_rec *row)
         engine_start(e, p, caller ? caller_done : NULL, caller);
     }
     return NULL;
-}
-
-/* Plans that run already may write the rows this one marks. */
-static struct error *recover_row(struct engine *e, const struct task_rec *row)
-{
-    struct error *err;
-
-    while (error_is(err = recover_once(e, row), DB_CONFLICT))
-        error_free(err);
-    return err;
 }
 
 static struct error *recover(struct engine *e, bool orphans)

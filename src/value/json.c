@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "value/number.h"
 
+#define ERROR_PARAMS_MAX 32
+
 /* What cannot stand in a JSON string as it is: 1 = \u00XX, else the letter after the backslash.
  * The terminating NUL is special too and ends the scan. */
 static const char escape_of[256] = {
@@ -254,6 +256,36 @@ void json_add_filled(struct str *out, const struct struct_info *si, const void *
 void json_add_stored(struct str *out, const struct struct_info *si, const void *rec)
 {
     json_add_filled(out, si, rec, FIELD_STORED);
+}
+
+json_t *error_to_json(const struct error *e)
+{
+    json_t *params = json_array();
+
+    for (int i = 0; i < e->n_params; i++) {
+        json_t *text = json_string(e->params[i]);
+
+        /* Names on a disk may be any bytes; the place of the others must not change. */
+        json_array_append_new(params, text ? text : json_string("(not text)"));
+    }
+    return json_pack("{s:s, s:o}", "code", e->code, "params", params);
+}
+
+struct error *error_from_json(const json_t *j)
+{
+    const char *code = json_string_value(json_object_get(j, "code"));
+    const json_t *params = json_object_get(j, "params");
+    const char *texts[ERROR_PARAMS_MAX];
+    int n = 0;
+
+    if (!code)
+        return NULL;
+    for (size_t i = 0; i < json_array_size(params) && n < ERROR_PARAMS_MAX; i++) {
+        const char *p = json_string_value(json_array_get(params, i));
+
+        texts[n++] = p ? p : "";
+    }
+    return error_api_v(code, texts, n);
 }
 
 void json_own_memory(void)

@@ -75,6 +75,10 @@ _must_check_ struct error *json_parse(const char *text, size_t len, json_t **ret
 void datetime_add(struct str *out, int64_t t);
 _must_check_ struct error *datetime_parse(const char *s, int64_t *ret);
 
+/* An API error as {"code", "params"}, and back; the caller owns both. NULL = it is none. */
+json_t *error_to_json(const struct error *e);
+struct error *error_from_json(const json_t *j);
+
 /* Before anything else: jansson's memory is ours, so that running out of it ends the program
  * instead of leaving a member out. */
 void json_own_memory(void);

@@ -138,12 +138,29 @@ static void what_is_written_otherwise_is_left_alone(void **state)
                                      record_new(&a, classes[CLASS_VM].info)));
 }
 
+static void errors_come_back(void **state)
+{
+    _cleanup_error_ struct error *e = error_api("X", 3, "a", "\xff no text", "c");
+    _cleanup_json_ json_t *j = error_to_json(e);
+    _cleanup_json_ json_t *none = json_object();
+    _cleanup_error_ struct error *back = error_from_json(j);
+
+    assert_string_equal(back->code, "X");
+    assert_int_equal(back->n_params, 3);
+    assert_string_equal(back->params[0], "a");
+    assert_string_equal(back->params[1], "(not text)");
+    assert_string_equal(back->params[2], "c");
+    assert_null(error_from_json(none));
+    assert_null(error_from_json(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_empty_is_left_out),
         cmocka_unit_test(a_zero_may_be_no_default),
         cmocka_unit_test(all_classes),
+        cmocka_unit_test(errors_come_back),
         cmocka_unit_test(texts_and_lists_are_read_quickly),
         cmocka_unit_test(what_is_written_otherwise_is_left_alone),
     };

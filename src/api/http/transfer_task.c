@@ -36,15 +36,6 @@ static bool enter_locked(void)
     return may;
 }
 
-static bool transfers_enter(void)
-{
-    pthread_mutex_lock(&place.lock);
-    bool may = enter_locked();
-
-    pthread_mutex_unlock(&place.lock);
-    return may;
-}
-
 bool transfer_begin(struct transfer *t)
 {
     pthread_mutex_lock(&place.lock);
@@ -56,7 +47,7 @@ bool transfer_begin(struct transfer *t)
     return t->beginning;
 }
 
-static void transfers_exit(void)
+static void exit_place(void)
 {
     pthread_mutex_lock(&place.lock);
     place.inside--;
@@ -72,7 +63,7 @@ void transfer_begun(struct transfer *t)
     pthread_mutex_lock(&place.lock);
     place.beginning--;
     pthread_mutex_unlock(&place.lock);
-    transfers_exit();
+    exit_place();
 }
 
 void transfers_hold(int64_t timeout_us)
@@ -112,13 +103,22 @@ void transfers_await_left(void)
     pthread_mutex_unlock(&place.lock);
 }
 
-/* True: the store is ours until transfers_exit, or was from the beginning. */
-static bool enter(struct transfer *t, bool *ret_exit)
+/* True: the store is ours until the transfer leaves. One that begins is inside all the time. */
+static bool enter(const struct transfer *t)
 {
-    *ret_exit = false;
     if (t->beginning)
         return true;
-    return *ret_exit = transfers_enter();
+    pthread_mutex_lock(&place.lock);
+    bool may = enter_locked();
+
+    pthread_mutex_unlock(&place.lock);
+    return may;
+}
+
+static void leave(const struct transfer *t)
+{
+    if (!t->beginning)
+        exit_place();
 }
 
 struct rows {
@@ -251,12 +251,11 @@ static struct error *ask(struct transfer *t, json_t *j)
 struct error *transfer_progress(struct transfer *t, double done)
 {
     int64_t now = mono_us();
-    bool exit;
 
     if (str_empty(t->task) || now - t->told_us < PROGRESS_EVERY_US)
         return NULL;
     t->told_us = now;
-    if (!enter(t, &exit)) {
+    if (!enter(t)) {
         json_t *j = question(t, "progress");
 
         json_object_set_new(j, "done", json_real(done));
@@ -264,65 +263,50 @@ struct error *transfer_progress(struct transfer *t, double done)
     }
     struct error *e = progress_here(t, &done);
 
-    if (exit)
-        transfers_exit();
+    leave(t);
     return e;
 }
 
 struct error *transfer_check(struct transfer *t)
 {
-    bool exit;
-
     if (str_empty(t->task))
         return NULL;
-    if (!enter(t, &exit))
+    if (!enter(t))
         return ask(t, question(t, "check"));
     struct error *e = check_here(t, NULL);
 
-    if (exit)
-        transfers_exit();
+    leave(t);
     return e;
-}
-
-static json_t *error_json(const struct error *why)
-{
-    json_t *params = json_array();
-
-    for (int i = 0; i < why->n_params; i++)
-        json_array_append_new(params, json_string(why->params[i]));
-    return json_pack("{s:s, s:o}", "code", why->code, "params", params);
 }
 
 void transfer_task_end(struct transfer *t, const struct error *why)
 {
     _cleanup_json_ json_t *result = t->result ? json_string(t->result) : NULL;
     struct outcome o = {.why = why, .result = result};
-    bool exit;
 
     if (str_empty(t->task))
         return;
-    if (!enter(t, &exit)) {
+    if (!enter(t)) {
         json_t *j = question(t, "end");
 
         if (why)
-            json_object_set_new(j, "error", error_json(why));
+            json_object_set_new(j, "error", error_to_json(why));
         if (result)
             json_object_set(j, "result", result);
         IGNORE_ERROR(ask(t, j));
         return;
     }
     log_and_free(LOG_ERROR, end_here(t, &o), "%s: cannot end its task", t->realm);
-    if (exit)
-        transfers_exit();
+    leave(t);
 }
 
 void transfer_close_disk(struct transfer *t, const char *handle)
 {
-    bool exit, here = enter(t, &exit);
+    bool here = enter(t);
     struct error *e = here ? close_here(t, (void *)(uintptr_t)handle) : NULL;
 
-    if (exit)
-        transfers_exit();
+    if (here)
+        leave(t);
     /* hostd was let go meanwhile: the next program asks it. */
     if (!here || (hostd_is_away(e) && transfers_are_left())) {
         json_t *j = question(t, "close");
@@ -337,32 +321,12 @@ void transfer_close_disk(struct transfer *t, const char *handle)
 
 /* For those elsewhere. */
 
-static struct error *outcome_of(const json_t *j, struct error **ret)
-{
-    const json_t *params = json_object_get(j, "params");
-    const char *code = json_string_value(json_object_get(j, "code"));
-    const char *texts[16];
-    int n = 0;
-
-    *ret = NULL;
-    if (!j)
-        return NULL;
-    if (!code)
-        return error_text("an error was told that is none");
-    for (size_t i = 0; i < json_array_size(params) && n < 16; i++) {
-        const char *p = json_string_value(json_array_get(params, i));
-
-        texts[n++] = p ? p : "";
-    }
-    *ret = error_api_v(code, texts, n);
-    return NULL;
-}
-
 static struct error *answer(struct transfer *t, const char *what, const json_t *j)
 {
     double done = json_number_value(json_object_get(j, "done"));
     const char *handle = json_string_value(json_object_get(j, "handle"));
-    _cleanup_error_ struct error *why = NULL;
+    const json_t *told = json_object_get(j, "error");
+    _cleanup_error_ struct error *why = error_from_json(told);
 
     if (streq(what, "close"))
         return handle ? close_here(t, (void *)(uintptr_t)handle) : NULL;
@@ -372,7 +336,8 @@ static struct error *answer(struct transfer *t, const char *what, const json_t *
         return check_here(t, NULL);
     if (!streq(what, "end"))
         return error_text("nobody knows what \"%s\" means", what);
-    TRY(outcome_of(json_object_get(j, "error"), &why));
+    if (told && !why)
+        return error_text("an error was told that is none");
     struct outcome o = {.why = why, .result = json_object_get(j, "result")};
 
     return end_here(t, &o);
