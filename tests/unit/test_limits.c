@@ -9,28 +9,7 @@
 
 #include "gen/class/VM_txn.h"
 #include "gen/class/task_txn.h"
-#include "model/txn.h"
-
-struct bed {
-    struct store *store;
-    struct arena a;
-    struct txn *t;
-};
-
-static void begin(struct bed *b)
-{
-    txn_free(b->t);
-    b->t = txn_new(b->store, &b->a);
-}
-
-/* Of the daemon itself. */
-static void commit_ok(struct bed *b)
-{
-    static const struct commit_info own = {.who = "", .task = "", .call = "test"};
-
-    assert_null(txn_commit(b->t, &own));
-    begin(b);
-}
+#include "lib/store_bed.h"
 
 static struct error *client_commit(struct bed *b)
 {
@@ -46,38 +25,6 @@ static void client_commit_fails(struct bed *b, const char *code)
     _cleanup_error_ struct error *e = client_commit(b);
 
     assert_true(error_is(e, code));
-}
-
-static int setup(void **state)
-{
-    struct bed *b = xnew(struct bed);
-    struct db *db;
-
-    arena_init(&b->a);
-    assert_null(db_mem_open(&db));
-    assert_null(store_open(db, NULL, &b->store));
-    begin(b);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct bed *b = *state;
-
-    txn_free(b->t);
-    store_close(b->store);
-    arena_fini(&b->a);
-    free(b);
-    return 0;
-}
-
-static const char *make_vm(struct bed *b, const char *name)
-{
-    struct vm_rec *vm = txn_new_vm(b->t);
-
-    vm->name_label = name;
-    return vm->self;
 }
 
 static const char *long_name(struct bed *b, size_t n)
@@ -158,7 +105,7 @@ static void clients_are_bounded_in_bytes(void **state)
     assert_null(client_commit(b));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
 int main(void)
 {

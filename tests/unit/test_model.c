@@ -20,14 +20,13 @@
 #include "gen/class/session_txn.h"
 #include "gen/class/task_txn.h"
 #include "gen/derive.h"
-#include "model/txn.h"
+#include "lib/store_bed.h"
 #include "model/view.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
-static const struct commit_info info = {.who = "tester", .task = "", .call = "test"};
 static int vm_derivations;
 
 void derive_vm_allowed_operations(const struct view *v, struct arena *a, const struct vm_rec *vm,
@@ -64,69 +63,13 @@ NOTHING(network, network_rec)
 NOTHING(pool, pool_rec)
 NOTHING(task, task_rec)
 
-struct bed {
-    struct store *store;
-    struct arena a;
-    struct txn *t;
-};
-
-static void begin(struct bed *b)
-{
-    txn_free(b->t);
-    b->t = txn_new(b->store, &b->a);
-}
-
-static void commit_ok(struct bed *b)
-{
-    struct error *e = txn_commit(b->t, &info);
-
-    if (e) {
-        _cleanup_free_ char *text = error_string(e);
-
-        fail_msg("%s", text);
-    }
-    begin(b);
-}
-
 static void commit_fails(struct bed *b, const char *code)
 {
-    struct error *e = txn_commit(b->t, &info);
+    struct error *e = txn_commit(b->t, &bed_info);
 
     assert_true(error_is(e, code));
     error_free(e);
     begin(b);
-}
-
-static int setup(void **state)
-{
-    struct bed *b = xnew(struct bed);
-    struct db *db;
-
-    arena_init(&b->a);
-    assert_null(db_mem_open(&db));
-    assert_null(store_open(db, NULL, &b->store));
-    begin(b);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct bed *b = *state;
-
-    txn_free(b->t);
-    store_close(b->store);
-    arena_fini(&b->a);
-    free(b);
-    return 0;
-}
-
-static const char *make_vm(struct bed *b, const char *name)
-{
-    struct vm_rec *vm = txn_new_vm(b->t);
-
-    vm->name_label = name;
-    return vm->self;
 }
 
 static const struct vm_rec *vm_now(struct bed *b, const char *ref)
@@ -187,7 +130,7 @@ static void conflicting_writers_cannot_both_commit(void **state)
     assert_null(txn_edit_vm(t2, ref, &other));
     vm->name_label = "mine";
     other->name_description = "theirs";
-    assert_null(txn_commit(t2, &info));
+    assert_null(txn_commit(t2, &bed_info));
     txn_free(t2);
     commit_fails(b, DB_CONFLICT);
     assert_string_equal(vm_now(b, ref)->name_label, "x");
@@ -205,7 +148,7 @@ static void absence_and_membership_are_watched(void **state)
     struct vm_rec *vm = txn_new_vm(t2);
 
     vm->name_label = "sneaked in";
-    assert_null(txn_commit(t2, &info));
+    assert_null(txn_commit(t2, &bed_info));
     txn_free(t2);
     commit_fails(b, DB_CONFLICT);
     assert_int_equal(store_count(b->store, CLASS_VM), 1);
@@ -257,8 +200,8 @@ static void an_inverse_read_conflicts_but_a_plain_one_does_not(void **state)
     txn_new_sr(careful);
     make_disk(b, ref, &vdi);
     commit_ok(b);
-    assert_null(txn_commit(plain, &info));
-    struct error *e = txn_commit(careful, &info);
+    assert_null(txn_commit(plain, &bed_info));
+    struct error *e = txn_commit(careful, &bed_info);
 
     assert_true(error_is(e, DB_CONFLICT));
     error_free(e);
@@ -274,7 +217,7 @@ static void references_must_lead_somewhere(void **state)
     struct vbd_rec *vbd = txn_new_vbd(b->t);
 
     vbd->VM = "OpaqueRef:nowhere";
-    struct error *e = txn_commit(b->t, &info);
+    struct error *e = txn_commit(b->t, &bed_info);
 
     assert_true(error_is(e, "HANDLE_INVALID"));
     assert_string_equal(e->params[0], "VM");
@@ -322,7 +265,7 @@ static void deletion_of_something_needed_is_refused(void **state)
 
     assert_null(txn_vdi(b->t, vdi, &rec));
     assert_null(txn_delete_sr(b->t, rec->SR));
-    struct error *e = txn_commit(b->t, &info);
+    struct error *e = txn_commit(b->t, &bed_info);
 
     assert_non_null(e);
     error_free(e);
@@ -517,7 +460,7 @@ static void a_refusing_disk_undoes_everything(void **state)
     assert_null(txn_edit_vm(b.t, ref, &vm));
     vm->name_label = "lost";
     make_disk(&b, ref, &vdi);
-    struct error *e = txn_commit(b.t, &info);
+    struct error *e = txn_commit(b.t, &bed_info);
 
     assert_non_null(e);
     error_free(e);
@@ -557,7 +500,7 @@ static void *count_up(void *arg)
 
             assert_null(txn_edit_vm(t, ref, &vm));
             vm->memory_overhead++;
-            struct error *e = txn_commit(t, &info);
+            struct error *e = txn_commit(t, &bed_info);
 
             if (!e)
                 break;
@@ -603,7 +546,7 @@ static void *write_tightly(void *arg)
 
         assert_null(txn_edit_vm(t, r->shared.ref, &vm));
         vm->memory_overhead++;
-        error_free(txn_commit(t, &info));
+        error_free(txn_commit(t, &bed_info));
         atomic_fetch_add(&r->rounds, 1);
     }
     return NULL;
@@ -633,7 +576,7 @@ static void a_tight_writer_starves_nobody(void **state)
 
     commit_ok(b);
     assert_int_equal(pthread_create(&thread, NULL, write_tightly, &r), 0);
-    assert_null(txn_run(b->store, &info, dawdle, &r));
+    assert_null(txn_run(b->store, &bed_info, dawdle, &r));
     atomic_store(&r.over, true);
     pthread_join(thread, NULL);
     assert_string_equal(vm_now(b, r.shared.ref)->name_label, "at last");
@@ -642,7 +585,7 @@ static void a_tight_writer_starves_nobody(void **state)
 
 int main(void)
 {
-#define WITH_BED(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH_BED(f) cmocka_unit_test_setup_teardown(f, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
         WITH_BED(a_commit_is_seen_whole),
         WITH_BED(readers_keep_their_version),

@@ -10,36 +10,8 @@
 #include "gen/class/VM_txn.h"
 #include "gen/class/session_txn.h"
 #include "gen/class/task_txn.h"
-#include "model/txn.h"
+#include "lib/store_bed.h"
 #include "value/json.h"
-
-static const struct commit_info info = {.who = "tester", .task = "", .call = "test"};
-
-struct bed {
-    struct store *store;
-    struct arena a;
-    struct txn *t;
-};
-
-static void begin(struct bed *b)
-{
-    txn_free(b->t);
-    b->t = txn_new(b->store, &b->a);
-}
-
-static void commit_ok(struct bed *b)
-{
-    assert_null(txn_commit(b->t, &info));
-    begin(b);
-}
-
-static const char *make_vm(struct bed *b, const char *name)
-{
-    struct vm_rec *vm = txn_new_vm(b->t);
-
-    vm->name_label = name;
-    return vm->self;
-}
 
 /* Two programs after one another on the same file. */
 struct relay {
