@@ -6,20 +6,12 @@
 #include "api/vm/host_events.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/wait.h"
+#include "base/ticker.h"
+#include "base/world.h"
 #include "model/store.h"
 #include "proto/client.h"
 #include "task/engine.h"
 #include "task/task_row.h"
-
-struct chores {
-    struct daemon *daemon;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool ending;
-    size_t failed; /* plans, at the last look */
-};
 
 static struct error *collect_tasks(struct daemon *d)
 {
@@ -37,15 +29,6 @@ static struct error *compare_vms(struct daemon *d)
     return vm_compare(d);
 }
 
-/* A plan that could not undo everything may have left a VM that is not what its row says. */
-static bool plans_have_failed(struct chores *c)
-{
-    size_t failed = engine_stats(c->daemon->engine).failed, before = c->failed;
-
-    c->failed = failed;
-    return failed != before;
-}
-
 static const struct chore {
     const char *name;
     int64_t every_us;
@@ -59,13 +42,30 @@ static const struct chore {
     {"look at storage", 30 * SECOND_US, sr_refresh_all},
 };
 
-static void run_due(struct chores *c, int64_t next[])
+struct chores {
+    struct daemon *daemon;
+    struct ticker *ticker;
+    int64_t next[ARRAY_SIZE(table)]; /* mono_us */
+    size_t failed;                   /* plans, at the last look */
+};
+
+/* A plan that could not undo everything may have left a VM that is not what its row says. */
+static bool plans_have_failed(struct chores *c)
 {
+    size_t failed = engine_stats(c->daemon->engine).failed, before = c->failed;
+
+    c->failed = failed;
+    return failed != before;
+}
+
+static void run_due(void *ctx, struct ticker *t)
+{
+    struct chores *c = ctx;
     int64_t now = mono_us();
     bool failed = plans_have_failed(c);
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-        if (next[i] > now && !(failed && table[i].run == compare_vms))
+        if (c->next[i] > now && !(failed && table[i].run == compare_vms))
             continue;
         struct error *e = table[i].run(c->daemon);
 
@@ -74,28 +74,8 @@ static void run_due(struct chores *c, int64_t next[])
             log_and_free(LOG_DEBUG, e, "chore \"%s\"", table[i].name);
         else
             error_free(e);
-        next[i] = now + table[i].every_us;
+        c->next[i] = now + table[i].every_us;
     }
-}
-
-static void *chores_main(void *arg)
-{
-    struct chores *c = arg;
-    int64_t next[ARRAY_SIZE(table)];
-
-    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-        next[i] = mono_us() + table[i].every_us;
-    pthread_mutex_lock(&c->lock);
-    while (!c->ending) {
-        cond_wait_until(&c->ended, &c->lock, mono_us() + SECOND_US);
-        if (c->ending)
-            break;
-        pthread_mutex_unlock(&c->lock);
-        run_due(c, next);
-        pthread_mutex_lock(&c->lock);
-    }
-    pthread_mutex_unlock(&c->lock);
-    return NULL;
 }
 
 struct error *chores_start(struct daemon *d, struct chores **ret)
@@ -103,28 +83,21 @@ struct error *chores_start(struct daemon *d, struct chores **ret)
     struct chores *c = xnew(struct chores);
 
     c->daemon = d;
-    pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->ended, NULL);
-    int r = pthread_create(&c->thread, NULL, chores_main, c);
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+        c->next[i] = mono_us() + table[i].every_us;
+    struct error *e = ticker_start(SECOND_US, run_due, c, &c->ticker);
 
-    if (r) {
+    if (e)
         free(c);
-        return error_errno(r, "cannot start a thread");
-    }
-    *ret = c;
-    return NULL;
+    else
+        *ret = c;
+    return e;
 }
 
 void chores_stop(struct chores *c)
 {
     if (!c)
         return;
-    pthread_mutex_lock(&c->lock);
-    c->ending = true;
-    pthread_cond_signal(&c->ended);
-    pthread_mutex_unlock(&c->lock);
-    pthread_join(c->thread, NULL);
-    pthread_mutex_destroy(&c->lock);
-    pthread_cond_destroy(&c->ended);
+    ticker_stop(c->ticker);
     free(c);
 }

@@ -3,7 +3,8 @@
 
 /*
  * What the daemon does by itself now and then, on one thread: old sessions and tasks go, the
- * figures of the host and of guests are read, the pool's row is touched as a sign of life.
+ * figures of the host and of guests are read, storage is looked at, VMs are compared with the host,
+ * also soon after a plan has failed, and the store is kept in bounds.
  */
 
 #include "base/error.h"
@@ -11,6 +12,5 @@
 
 struct chores;
 
-/* Called by the thread that waits for signals: it gets SIGTERM when only another start helps. */
 _must_check_ struct error *chores_start(struct daemon *d, struct chores **ret);
 void chores_stop(struct chores *c); /* NULL is fine */

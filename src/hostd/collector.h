@@ -11,10 +11,9 @@
 
 #include <stdint.h>
 
-struct collector;
 struct storage;
+struct ticker;
 
+/* ticker_stop ends it: a merge under way is broken off, and can be done again. */
 _must_check_ struct error *collector_start(struct storage *s, int64_t pause_us,
-                                           struct collector **ret);
-/* A merge under way is broken off; it can be done again. NULL is accepted. */
-void collector_stop(struct collector *c);
+                                           struct ticker **ret);

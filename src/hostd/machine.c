@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/ticker.h"
 #include "hostd/accounts.h"
 #include "hostd/collector.h"
 #include "hostd/guests.h"
@@ -230,7 +231,7 @@ void machine_stop(struct machine *m)
         host_server_stop(server);
         IGNORE_ERROR(io_unlink(pid));
     }
-    collector_stop(m->collector);
+    ticker_stop(m->collector);
     guests_close(m);
     storage_free(m->storage);
     hv_close(m->hv);

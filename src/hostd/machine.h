@@ -12,7 +12,6 @@
 #include <stddef.h>
 
 struct accounts;
-struct collector;
 struct guests;
 struct host_server;
 struct hv;
@@ -20,6 +19,7 @@ struct net;
 struct options;
 struct qmp_loop;
 struct storage;
+struct ticker;
 
 struct machine {
     const char *state_dir;
@@ -30,8 +30,8 @@ struct machine {
     size_t n_roots;
     struct net *net;
     struct accounts *accounts;
-    struct guests *guests;       /* disks of domains (guests.h) */
-    struct collector *collector; /* merges images that need not be apart (collector.h) */
+    struct guests *guests;    /* disks of domains (guests.h) */
+    struct ticker *collector; /* merges images that need not be apart (collector.h) */
     struct qmp_loop *loop;
     struct turns vms;           /* a call that changes a VM has its turn */
     pthread_mutex_t event_lock; /* guards `server` as seen by events */

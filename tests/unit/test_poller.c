@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 #include "base/poller.h"
+#include "base/ticker.h"
+#include "base/wait.h"
 #include "base/workers.h"
 #include "base/world.h"
 
@@ -272,6 +274,47 @@ static void workers_run_everything_once(void **state)
     workers_free(NULL);
 }
 
+struct ticks {
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    int n;
+    bool last; /* was told to end while it ran */
+};
+
+static void tick(void *ctx, struct ticker *t)
+{
+    struct ticks *k = ctx;
+
+    pthread_mutex_lock(&k->lock);
+    if (++k->n == 3)
+        pthread_cond_signal(&k->more);
+    bool wait = k->n >= 3;
+
+    pthread_mutex_unlock(&k->lock);
+    for (int64_t end = mono_us() + 20 * SECOND_US; wait && mono_us() < end && !k->last;)
+        k->last = ticker_is_stopping(t);
+}
+
+static void tickers_tick_until_they_are_stopped(void **state)
+{
+    struct ticks k = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
+    int64_t end = mono_us() + 20 * SECOND_US;
+    struct ticker *t;
+
+    assert_null(ticker_start(1000, tick, &k, &t));
+    pthread_mutex_lock(&k.lock);
+    while (k.n < 3 && cond_wait_until(&k.more, &k.lock, end))
+        ;
+    pthread_mutex_unlock(&k.lock);
+    ticker_stop(t); /* waits for the run under way, which waits for this */
+    assert_int_equal(k.n, 3);
+    assert_true(k.last);
+    ticker_stop(NULL);
+    assert_null(ticker_start(3600 * SECOND_US, tick, &k, &t));
+    ticker_stop(t); /* not for the pause */
+    assert_int_equal(k.n, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +323,7 @@ int main(void)
         cmocka_unit_test(work_is_posted_from_any_thread),
         cmocka_unit_test(a_loop_waits_for_descriptors_and_timers),
         cmocka_unit_test(workers_are_bounded),
+        cmocka_unit_test(tickers_tick_until_they_are_stopped),
         cmocka_unit_test(workers_run_everything_once),
     };
 
