@@ -41,6 +41,8 @@ json_t *word_map(const struct xe *x, const char *name);
 json_t *word_list(const struct xe *x, const char *key);
 /* Prints the uuid of an object. */
 _must_check_ struct error *print_uuid(struct xe *x, const char *cls, const char *ref);
+/* "uuid (name)" of an object. */
+_must_check_ struct error *name_of(struct xe *x, const char *cls, const char *ref, char **ret);
 /* Asks for "yes". */
 _must_check_ struct error *ask(struct xe *x, bool *ret);
 /* "--force" is needed. */

@@ -143,6 +143,16 @@ json_t *word_list(const struct xe *x, const char *key)
     return list;
 }
 
+struct error *name_of(struct xe *x, const char *cls, const char *ref, char **ret)
+{
+    _cleanup_free_ char *message = xasprintf("%s.get_record", cls);
+    _cleanup_json_ json_t *record = NULL;
+
+    TRY(call(&x->client, &record, message, "s", ref));
+    *ret = xasprintf("%s (%s)", text_of(record, "uuid"), text_of(record, "name_label"));
+    return NULL;
+}
+
 struct error *print_uuid(struct xe *x, const char *cls, const char *ref)
 {
     _cleanup_free_ char *uuid = NULL;

@@ -9,25 +9,41 @@
 /* Tables with columns, "a | b | c". */
 
 struct lines {
-    char **cell; /* row by row */
-    size_t n_rows;
+    struct VEC(char *) cells; /* row by row */
     size_t n_columns;
 };
 
+static void lines_fini(struct lines *l)
+{
+    vec_foreach (cell, &l->cells)
+        free(*cell);
+    vec_fini(&l->cells);
+}
+
+/* Copies; the end of a row is where the next begins. */
+static void add_cell(struct lines *l, const char *text)
+{
+    vec_add(&l->cells, xstrdup(text));
+}
+
 static void print_columns(struct xe *x, const struct lines *l)
 {
-    for (size_t row = 0; row < l->n_rows; row++) {
-        _cleanup_str_ struct str line = STR_INIT;
+    _cleanup_free_ int *width = xnew_array(int, l->n_columns + 1);
+    _cleanup_str_ struct str line = STR_INIT;
 
-        for (size_t column = 0; column < l->n_columns; column++) {
-            int width = 0;
+    for (size_t i = 0; i < l->cells.n; i++) {
+        int *w = &width[i % l->n_columns];
 
-            for (size_t i = 0; i < l->n_rows; i++)
-                width = MAX(width, (int)strlen(l->cell[i * l->n_columns + column]));
-            str_printf(&line, "%s%*s", column ? " | " : "", width,
-                       l->cell[row * l->n_columns + column]);
-        }
+        *w = MAX(*w, (int)strlen(l->cells.v[i]));
+    }
+    for (size_t i = 0; i < l->cells.n; i++) {
+        size_t column = i % l->n_columns;
+
+        str_printf(&line, "%s%*s", column ? " | " : "", width[column], l->cells.v[i]);
+        if (column + 1 < l->n_columns)
+            continue;
         print_sentence(&x->printer, "%s", line.s);
+        str_clear(&line);
     }
 }
 
@@ -36,24 +52,19 @@ static struct error *net_stats_of(struct xe *x, const struct selected *one, void
     static const char *const passed[] = {"method",   "uri",         "params",
                                          "requests", "connections", "framed"};
     _cleanup_json_ json_t *params = json_object(), *rows = NULL;
-    struct lines l = {0};
+    _cleanup_(lines_fini) struct lines l = {0};
+    const json_t *row;
+    size_t r;
 
     for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
         if (words_find(&x->words, passed[i]))
             json_object_set_new(params, passed[i], json_string(words_find(&x->words, passed[i])));
     TRY(call(&x->client, &rows, "Diagnostics.network_stats", "sO", one->ref, params));
-    l.n_rows = json_array_size(rows);
     l.n_columns = json_array_size(json_array_get(rows, 0));
-    l.cell = xnew_array(char *, l.n_rows *l.n_columns + 1);
-    for (size_t i = 0; i < l.n_rows * l.n_columns; i++) {
-        const json_t *row = json_array_get(rows, i / l.n_columns);
-
-        l.cell[i] = xstrdup(json_string_value(json_array_get(row, i % l.n_columns)) ?: "");
-    }
+    json_array_foreach (rows, r, row)
+        for (size_t i = 0; i < l.n_columns; i++)
+            add_cell(&l, json_string_value(json_array_get(row, i)) ?: "");
     print_columns(x, &l);
-    for (size_t i = 0; i < l.n_rows * l.n_columns; i++)
-        free(l.cell[i]);
-    free(l.cell);
     return NULL;
 }
 
@@ -126,28 +137,25 @@ struct error *diagnostic_license_status(struct xe *x)
 {
     static const char *const head[] = {"Hostname", "UUID", "Edition", "Expiry"};
     _cleanup_json_ json_t *hosts = NULL;
-    struct lines l = {.n_columns = ARRAY_SIZE(head)};
+    _cleanup_(lines_fini) struct lines l = {.n_columns = ARRAY_SIZE(head)};
     const char *ref;
     json_t *host;
 
     TRY(call(&x->client, &hosts, "host.get_all_records", ""));
-    l.cell = xnew_array(char *, (json_object_size(hosts) + 1) * l.n_columns);
     for (size_t i = 0; i < l.n_columns; i++)
-        l.cell[i] = xstrdup(head[i]);
-    l.n_rows = 1;
+        add_cell(&l, head[i]);
     json_object_foreach (hosts, ref, host) {
-        char **row = l.cell + l.n_rows++ * l.n_columns;
         const char *expiry = text_of(json_object_get(host, "license_params"), "expiry");
+        _cleanup_free_ char *uuid = xstrdup(text_of(host, "uuid"));
 
-        row[0] = xstrdup(text_of(host, "hostname"));
-        row[1] = xmemdup0(text_of(host, "uuid"), strnlen(text_of(host, "uuid"), 8));
-        row[2] = xstrdup(text_of(host, "edition"));
-        row[3] = xstrdup(*expiry ? expiry : "never");
+        if (strlen(uuid) > 8)
+            uuid[8] = 0;
+        add_cell(&l, text_of(host, "hostname"));
+        add_cell(&l, uuid);
+        add_cell(&l, text_of(host, "edition"));
+        add_cell(&l, *expiry ? expiry : "never");
     }
     print_columns(x, &l);
-    for (size_t i = 0; i < l.n_rows * l.n_columns; i++)
-        free(l.cell[i]);
-    free(l.cell);
     return NULL;
 }
 
@@ -210,22 +218,18 @@ static struct error *advice(struct xe *x, json_t *answer, const char *cls, const
                             const char *right)
 {
     _cleanup_(record_fini) struct record r = {0};
-    _cleanup_free_ char *message = xasprintf("%s.get_record", cls);
     const char *ref;
     json_t *words;
 
     record_add(&r, left, right);
     json_object_foreach (answer, ref, words) {
         _cleanup_str_ struct str said = STR_INIT;
-        _cleanup_json_ json_t *record = NULL;
+        _cleanup_free_ char *who = NULL;
 
-        TRY(call(&x->client, &record, message, "s", ref));
+        TRY(name_of(x, cls, ref, &who));
         for (size_t i = 0; i < json_array_size(words); i++)
             str_printf(&said, "%s%s", i ? " " : "",
                        json_string_value(json_array_get(words, i)) ?: "");
-        _cleanup_free_ char *who =
-            xasprintf("%s (%s)", text_of(record, "uuid"), text_of(record, "name_label"));
-
         record_add(&r, who, str_cstr(&said));
     }
     print_one(&x->printer, &r);

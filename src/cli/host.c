@@ -304,23 +304,22 @@ struct error *host_server_certificate_install(struct xe *x)
 
 static struct error *plugin_args(struct xe *x, json_t *ret)
 {
-    static const char suffix[] = ":file";
+    static const char *const suffix = ":file";
 
     vec_foreach (w, &x->words) {
         const char *key = word_map_key(w, "args");
-        size_t n = key ? strlen(key) : 0;
         _cleanup_str_ struct str text = STR_INIT;
 
         if (!key)
             continue;
-        if (n < sizeof(suffix) || !streq(key + n - (sizeof(suffix) - 1), suffix)) {
+        if (!str_ends(key, suffix)) {
             json_object_set_new(ret, key, json_string(w->value));
             continue;
         }
         _cleanup_free_ char *what = xasprintf("file %s", w->value);
 
         TRY(read_file(w->value, what, &text));
-        json_object_setn_new(ret, key, n - (sizeof(suffix) - 1),
+        json_object_setn_new(ret, key, strlen(key) - strlen(suffix),
                              json_stringn(str_cstr(&text), text.len));
     }
     return NULL;

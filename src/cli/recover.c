@@ -3,23 +3,30 @@
 #include "cli/commands.h"
 #include "cli/lists.h"
 
-/* A session with the database on the disk named by database:vdi-uuid, or in the file of the host
- * named by database:filename; NULL: neither was named. */
-static struct error *open_database(struct xe *x, char **ret)
+/* Goes on in a session with the database on the disk named by database:vdi-uuid, or in the file of
+ * the host named by database:filename. *ret_own: the session of before, NULL = neither was named.
+ */
+static struct error *open_database(struct xe *x, char **ret_own)
 {
     const char *uuid = words_find(&x->words, "database:vdi-uuid");
     const char *file = words_find(&x->words, "database:filename");
     _cleanup_free_ char *vdi = NULL;
+    char *database;
 
-    *ret = NULL;
+    *ret_own = NULL;
     if (uuid && file)
         return error_text("xapi can query a DB vdi or a DB file, but not both.");
-    if (file)
-        return call_string(&x->client, ret, "session.create_from_db_file", "s", file);
-    if (!uuid)
+    if (!uuid && !file)
         return NULL;
-    TRY(ref_of(&x->client, "VDI", uuid, &vdi));
-    return call_string(&x->client, ret, "VDI.open_database", "s", vdi);
+    if (file) {
+        TRY(call_string(&x->client, &database, "session.create_from_db_file", "s", file));
+    } else {
+        TRY(ref_of(&x->client, "VDI", uuid, &vdi));
+        TRY(call_string(&x->client, &database, "VDI.open_database", "s", vdi));
+    }
+    *ret_own = x->client.session;
+    x->client.session = database;
+    return NULL;
 }
 
 /* Goes back to the session of before. */
@@ -34,13 +41,11 @@ struct error *with_database(struct xe *x,
                             struct error *(*run)(struct xe *, const struct xe_class *),
                             const struct xe_class *c)
 {
-    char *database, *own;
+    char *own;
 
-    TRY(open_database(x, &database));
-    if (!database)
+    TRY(open_database(x, &own));
+    if (!own)
         return run(x, c);
-    own = x->client.session;
-    x->client.session = database;
     struct error *e = run(x, c);
 
     close_database(x, own);
@@ -52,16 +57,14 @@ static struct error *in_database(struct xe *x, const char *cls, const char *mess
                                  bool with_force)
 {
     _cleanup_free_ char *ref = NULL;
-    char *database, *own;
+    char *own;
     bool force;
 
     TRY(words_bool(&x->words, "force", false, &force));
-    TRY(open_database(x, &database));
-    if (!database)
+    TRY(open_database(x, &own));
+    if (!own)
         return error_text("A parameter of the form 'database:vdi-uuid=<uuid>' must be specified "
                           "to run this command.");
-    own = x->client.session;
-    x->client.session = database;
     struct error *e = ref_of(&x->client, cls, word_or(x, "uuid", ""), &ref);
     json_t *args = e ? NULL : json_pack("[ss]", ref, own);
 
@@ -125,16 +128,6 @@ struct error *pool_ha_hypothetical(struct xe *x)
     return NULL;
 }
 
-static struct error *label(struct xe *x, const char *cls, const char *ref, char **ret)
-{
-    _cleanup_free_ char *message = xasprintf("%s.get_record", cls);
-    _cleanup_json_ json_t *record = NULL;
-
-    TRY(call(&x->client, &record, message, "s", ref));
-    *ret = xasprintf("%s (%s)", text_of(record, "uuid"), text_of(record, "name_label"));
-    return NULL;
-}
-
 /* The guests that run on a host. */
 static struct error *add_guests(struct xe *x, const char *host, json_t *ret)
 {
@@ -174,9 +167,9 @@ struct error *pool_ha_failover_plan(struct xe *x)
     json_object_foreach (plan, vm, where) {
         _cleanup_free_ char *who = NULL, *to = NULL;
 
-        TRY(label(x, "VM", vm, &who));
+        TRY(name_of(x, "VM", vm, &who));
         if (json_object_get(where, "host"))
-            TRY(label(x, "host", text_of(where, "host"), &to));
+            TRY(name_of(x, "host", text_of(where, "host"), &to));
         else
             to = xstrdup(json_object_get(where, "error_code") ? text_of(where, "error_code")
                                                               : "UNKNOWN");

@@ -17,16 +17,15 @@
 /* device-config:KEY-filename=PATH stands for the contents of a file as KEY. */
 static struct error *device_config(struct xe *x, json_t **ret)
 {
-    static const char suffix[] = "-filename";
+    static const char *const suffix = "-filename";
     _cleanup_json_ json_t *given = word_map(x, "device-config"), *all = json_object();
     const char *key;
     json_t *value;
 
     json_object_foreach (given, key, value) {
         _cleanup_str_ struct str text = STR_INIT;
-        size_t n = strlen(key);
 
-        if (n < sizeof(suffix) || !streq(key + n - (sizeof(suffix) - 1), suffix)) {
+        if (!str_ends(key, suffix)) {
             json_object_set(all, key, value);
             continue;
         }
@@ -36,7 +35,7 @@ static struct error *device_config(struct xe *x, json_t **ret)
             error_free(e);
             return error_text("File not found");
         }
-        json_object_setn_new(all, key, n - (sizeof(suffix) - 1),
+        json_object_setn_new(all, key, strlen(key) - strlen(suffix),
                              json_stringn(str_cstr(&text), text.len));
     }
     *ret = json_incref(all);

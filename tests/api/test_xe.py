@@ -242,6 +242,13 @@ def test_sets_and_maps_member_by_member(xe, vm):
 # Errors and exit codes.
 
 
+def test_columns_are_as_wide_as_what_is_in_them(xe):
+    head, row = xe("diagnostic-license-status").splitlines()
+    assert [cell.strip() for cell in head.split(" | ")] == ["Hostname", "UUID", "Edition", "Expiry"]
+    assert [len(cell) for cell in row.split(" | ")] == [len(cell) for cell in head.split(" | ")]
+    assert UUID.match(xe.line("host-list", "--minimal")).group().startswith(row.split(" | ")[1].strip())
+
+
 def test_usage_errors(xe):
     usage = "\nFor usage run: 'xe help'"
     assert xe.fails("nonsense") == "Unknown command: nonsense" + usage
