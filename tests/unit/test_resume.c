@@ -11,6 +11,8 @@
 #include "gen/class/session_txn.h"
 #include "gen/class/task_txn.h"
 #include "lib/store_bed.h"
+#include "rpc/left.h"
+#include "task/daemon.h"
 #include "value/json.h"
 
 /* Two programs after one another on the same file. */
@@ -154,11 +156,34 @@ static void what_a_failed_successor_did_is_told(void **state)
     relay_fini(&r);
 }
 
+static void a_call_this_program_does_not_know_fails_its_task(void **state)
+{
+    struct bed *b = *state;
+    struct daemon d = {.store = b->store};
+    struct task_rec *row = txn_new_task(b->t);
+    const char *ref = row->self;
+
+    row->status = TASK_STATUS_TYPE_PENDING;
+    commit_ok(b);
+    _cleanup_json_ json_t *left = json_pack("{s:[{s:s, s:[], s:s}]}", "calls", "method",
+                                            "VM.from_the_future", "params", "task", ref);
+
+    left_run(&d, left);
+    _cleanup_version_ struct version *v = store_find(b->store, CLASS_TASK, ref);
+    const struct task_rec *now = v->rec;
+
+    assert_int_equal(now->status, TASK_STATUS_TYPE_FAILURE);
+    assert_string_equal(now->error_info.v[0], "MESSAGE_METHOD_UNKNOWN");
+    assert_string_equal(now->error_info.v[1], "VM.from_the_future");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_goes_on_where_another_stopped),
         cmocka_unit_test(what_a_failed_successor_did_is_told),
+        cmocka_unit_test_setup_teardown(a_call_this_program_does_not_know_fails_its_task, bed_setup,
+                                        bed_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
