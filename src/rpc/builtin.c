@@ -73,11 +73,7 @@ struct error *async_task(struct job *j)
     _cleanup_txn_ struct txn *t = txn_new(j->call.daemon->store, &a);
     struct task_rec *row = txn_insert_soft(t, CLASS_TASK);
 
-    row->name_label = arena_printf(&a, "Async.%s", j->call.msg->name);
-    row->created = now_s();
-    row->type = "<none/>";
-    row->status = TASK_STATUS_TYPE_PENDING;
-    row->resident_on = j->call.daemon->host_ref;
+    task_row_begin(row, j->call.daemon, arena_printf(&a, "Async.%s", j->call.msg->name));
     row->session = *j->call.session ? j->call.session : REF_NULL;
     row->session_user = j->call.user;
     TRY(txn_commit(t, &info));

@@ -3,6 +3,7 @@
 #include "task/plan_priv.h"
 
 #include "base/world.h"
+#include "task/task_row.h"
 
 #define STATE_MARKS  "marks"
 #define STATE_RESULT "result"
@@ -44,11 +45,7 @@ static struct task_rec *new_task_row(struct plan *p, struct txn *t)
 {
     struct task_rec *row = txn_new_task(t);
 
-    row->name_label = arena_strdup(txn_arena(t), p->label);
-    row->created = now_s();
-    row->type = "<none/>";
-    row->status = TASK_STATUS_TYPE_PENDING;
-    row->resident_on = p->daemon->host_ref;
+    task_row_begin(row, p->daemon, arena_strdup(txn_arena(t), p->label));
     p->task_ref = xstrdup(row->self);
     return row;
 }

@@ -5,6 +5,7 @@
 #include "base/world.h"
 #include "gen/enums.h"
 #include "model/txn.h"
+#include "task/daemon.h"
 #include "value/xml.h"
 
 static void add_xml(struct str *out, const json_t *j)
@@ -78,6 +79,15 @@ bool task_row_is_cancelled(const struct task_rec *row)
 bool task_row_is_unwanted(const struct task_rec *row)
 {
     return is_asked(row, TASK_ALLOWED_OPERATIONS_DESTROY);
+}
+
+void task_row_begin(struct task_rec *row, const struct daemon *d, const char *label)
+{
+    row->name_label = label;
+    row->created = now_s();
+    row->type = "<none/>";
+    row->status = TASK_STATUS_TYPE_PENDING;
+    row->resident_on = d->host_ref;
 }
 
 void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,

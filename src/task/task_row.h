@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The outward form of a task's end: status, result text, error array. */
+/* The outward form of a task: how its row begins, and its end as status, result text, error array.
+ */
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -9,6 +10,11 @@
 
 #include <jansson.h>
 
+struct daemon;
+
+/* A new row: pending, made now, of this host. Whose it is the caller says. label must live as long
+ * as the transaction. */
+void task_row_begin(struct task_rec *row, const struct daemon *d, const char *label);
 /* why NULL = success with the result (NULL = void). Only a pending task changes. */
 void task_row_end(struct task_rec *row, struct arena *a, const struct error *why,
                   const json_t *result);

@@ -149,11 +149,7 @@ static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
 {
     struct task_rec *row = txn_insert_soft(x, CLASS_TASK);
 
-    row->name_label = t->realm;
-    row->created = now_s();
-    row->type = "<none/>";
-    row->status = TASK_STATUS_TYPE_PENDING;
-    row->resident_on = t->daemon->host_ref;
+    task_row_begin(row, t->daemon, t->realm);
     row->session = t->session ? t->session->ref : REF_NULL;
     row->session_user = t->user;
     t->task = arena_strdup(&t->arena, row->self);

@@ -4,6 +4,7 @@
 #include "base/world.h"
 #include "gen/msg/task.h"
 #include "gen/roles.h"
+#include "task/task_row.h"
 
 #include <math.h>
 
@@ -32,14 +33,10 @@ struct error *api_task_create(struct call *c, const struct task_create_args *a, 
 {
     struct task_rec *t = (struct task_rec *)txn_insert_soft(c->txn, CLASS_TASK);
 
-    t->name_label = a->label;
+    task_row_begin(t, c->daemon, a->label);
     t->name_description = a->description;
-    t->created = now_s();
-    t->status = TASK_STATUS_TYPE_PENDING;
     t->session = c->session;
     t->session_user = c->user;
-    t->resident_on = c->daemon->host_ref;
-    t->type = "<none/>";
     *ret = t->self;
     return NULL;
 }
