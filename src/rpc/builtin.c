@@ -2,7 +2,6 @@
 #include "rpc/builtin.h"
 
 #include "base/log.h"
-#include "base/world.h"
 #include "gen/class/task_txn.h"
 #include "gen/messages.h"
 #include "gen/types.h"
@@ -64,9 +63,10 @@ bool builtin_call(struct job *j, const char *name)
     return true;
 }
 
-struct error *async_task(struct job *j)
+static struct error *make_row(struct job *j)
 {
-    const struct commit_info info = {.who = j->call.user, .task = "", .call = j->call.msg->name};
+    const struct commit_info info = {
+        .who = j->call.user, .task = "", .call = j->call.msg->name, .bounded = true};
     _cleanup_arena_ struct arena a;
 
     arena_init(&a);
@@ -79,6 +79,18 @@ struct error *async_task(struct job *j)
     TRY(txn_commit(t, &info));
     j->call.task = arena_strdup(j->call.arena, row->self);
     return NULL;
+}
+
+struct error *async_task(struct job *j)
+{
+    struct error *e = make_row(j);
+
+    if (!error_is(e, ERR_TOO_MANY_PENDING_TASKS))
+        return e;
+    /* Ended ones may be among them: otherwise they go every few seconds. */
+    error_free(e);
+    TRY(tasks_collect(j->call.daemon->store));
+    return make_row(j);
 }
 
 void task_pieces(struct job *j, struct iovec **ret, size_t *ret_n)

@@ -226,7 +226,7 @@ static void start(struct job *j, bool async)
         if (*run->call.task)
             answer_task(j, run->call.task);
         else
-            job_finish(j, err_internal_error("the task could not be made"), NULL, 0);
+            job_finish(j, error_copy(e), NULL, 0); /* there can be no task */
     }
     if (e)
         job_finish(run, e, NULL, 0);

@@ -10,6 +10,7 @@
 #include "gen/class/VM_txn.h"
 #include "gen/class/task_txn.h"
 #include "lib/store_bed.h"
+#include "rpc/builtin.h"
 
 static struct error *client_commit(struct bed *b)
 {
@@ -107,11 +108,29 @@ static void clients_are_bounded_in_bytes(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
+static void async_calls_are_bounded(void **state)
+{
+    struct bed *b = *state;
+    struct daemon d = {.store = b->store, .host_ref = REF_NULL};
+    const struct message m = {.name = "VM.start"};
+    struct job j = {
+        .call = {.daemon = &d, .arena = &b->a, .msg = &m, .session = "", .user = "c", .task = ""}};
+
+    store_set_limits(b->store, &(struct store_limits){
+                                   .task_rows = 2, .object_bytes = 1 << 20, .bytes = 1 << 30});
+    assert_null(async_task(&j));
+    assert_null(async_task(&j));
+    _cleanup_error_ struct error *e = async_task(&j);
+
+    assert_true(error_is(e, "TOO_MANY_PENDING_TASKS"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(clients_are_bounded_in_rows),
         T(clients_are_bounded_in_bytes),
+        T(async_calls_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
