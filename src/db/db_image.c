@@ -4,10 +4,12 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "db/db.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #define FILE_MAX          (8ull << 30)
 #define READ_TRIES        20
@@ -150,7 +152,6 @@ static void parse_frames(struct db_image *img, const struct wal_head *h)
             .page = be32(f),
             .ours = !memcmp(f + 8, h->salts, 8),
             .commits = be32(f + 4) != 0,
-            .n_file = be32(f + 4),
             .data = f + FRAME_HEADER,
         };
 
@@ -217,7 +218,7 @@ static bool is_checkpointed(const struct db_image *img)
 
 static void judge_log(struct db_image *img)
 {
-    size_t broken = 0;
+    size_t broken = 0, used = 0; /* frames SQLite would use */
 
     if (img->wal.len < WAL_HEADER) {
         choose_pages(img, 0);
@@ -230,7 +231,7 @@ static void judge_log(struct db_image *img)
         broken++;
     for (size_t i = 0; h.sound && i < broken; i++)
         if (img->frames.v[i].commits)
-            img->n_used = i + 1;
+            used = i + 1;
     if (!h.sound) {
         choose_pages(img, n_committed(img));
         if (!is_checkpointed(img))
@@ -239,7 +240,7 @@ static void judge_log(struct db_image *img)
         choose_pages(img, n_committed(img));
         img->lost = xasprintf("page %zu of %zu in its log is damaged", broken + 1, img->frames.n);
     } else {
-        choose_pages(img, img->n_used);
+        choose_pages(img, used);
     }
 }
 
@@ -292,4 +293,22 @@ struct error *db_image_write(const struct db_image *img, const char *path)
     if (!img->wal.len)
         return io_unlink(wal_path);
     return io_write_file(wal_path, str_cstr(&img->wal), img->wal.len, 0600);
+}
+
+/* Named by content: a program that is started again and again keeps one copy. */
+struct error *db_keep_copy(const char *path, char **ret_copy)
+{
+    _cleanup_db_image_ struct db_image img = {0};
+    struct stat st;
+
+    TRY(db_image_read(path, &img));
+    uLong sum = crc32_z(0, (const Bytef *)str_cstr(&img.file), img.file.len);
+
+    sum = crc32_z(sum, (const Bytef *)str_cstr(&img.wal), img.wal.len);
+    _cleanup_free_ char *copy = xasprintf("%s.damaged-%08lx", path, sum);
+
+    if (stat(copy, &st) < 0)
+        TRY(db_image_write(&img, copy));
+    *ret_copy = TAKE_PTR(copy);
+    return NULL;
 }

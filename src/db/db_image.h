@@ -22,11 +22,10 @@
 #include <stdint.h>
 
 struct wal_frame {
-    uint32_t page;   /* number, from 1 */
-    bool ours;       /* of the present round of the log */
-    bool sound;      /* its checksum continues the one before it */
-    bool commits;    /* the last one of a commit */
-    uint32_t n_file; /* of such a one: pages of the file from then on */
+    uint32_t page; /* number, from 1 */
+    bool ours;     /* of the present round of the log */
+    bool sound;    /* its checksum continues the one before it */
+    bool commits;  /* the last one of a commit */
     const unsigned char *data;
 };
 
@@ -35,7 +34,6 @@ struct db_image {
     struct str wal;
     uint32_t page_size;
     struct VEC(struct wal_frame) frames;
-    size_t n_used;                /* frames SQLite would use */
     char *lost;                   /* commits that SQLite would pass over: why. NULL = none */
     const unsigned char **newest; /* by page number - 1; NULL = of the file */
     uint32_t n_pages;

@@ -174,8 +174,7 @@ static void take_entry(void *ctx, const struct page_entry *e)
         take_object(d, e);
     else if (has_kinds(e, "nittii") || has_kinds(e, "nittiii"))
         take_tombstone(d, e);
-    else if (has_kinds(e, "niittttt"
-                          "ii"))
+    else if (has_kinds(e, "niitttttii"))
         take_history(d, e);
 }
 

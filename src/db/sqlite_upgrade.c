@@ -5,14 +5,10 @@
  */
 #include "base/io.h"
 #include "base/world.h"
-#include "db/db_image.h"
 #include "db/sqlite_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <sys/stat.h>
-#include <zlib.h>
 
 /* row_sum(class, ref, gen, created): the checksum of a tombstone. */
 static void row_sum(sqlite3_context *ctx, int n, sqlite3_value **v)
@@ -83,22 +79,4 @@ struct error *sqlite_upgrade(struct db_sqlite *d, int version)
     if (e)
         IGNORE_ERROR(sqlite_exec(d, "ROLLBACK"));
     return e;
-}
-
-/* Named by content: a program that is started again and again keeps one copy. */
-struct error *db_keep_copy(const char *path, char **ret_copy)
-{
-    _cleanup_db_image_ struct db_image img = {0};
-    struct stat st;
-
-    TRY(db_image_read(path, &img));
-    uLong sum = crc32_z(0, (const Bytef *)str_cstr(&img.file), img.file.len);
-
-    sum = crc32_z(sum, (const Bytef *)str_cstr(&img.wal), img.wal.len);
-    _cleanup_free_ char *copy = xasprintf("%s.damaged-%08lx", path, sum);
-
-    if (stat(copy, &st) < 0)
-        TRY(db_image_write(&img, copy));
-    *ret_copy = TAKE_PTR(copy);
-    return NULL;
 }
