@@ -20,8 +20,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#define READY_WAIT_S                                                                               \
-    60 /* to connect to hostd it may take its time: this program serves meanwhile */
+#define READY_WAIT_S   60 /* until it has hostd, say: this program serves meanwhile */
 #define SERVING_WAIT_S 30
 #define BEGIN_US       (3 * SECOND_US) /* for transfers that begin, while everybody works on */
 #define FIRST_LOT_US   (1 * SECOND_US)

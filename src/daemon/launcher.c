@@ -137,13 +137,11 @@ static struct error *spawn_launcher(int argc, char **argv, const char *path, int
 
 struct error *launcher_start(int argc, char **argv, struct launcher **ret)
 {
+    _cleanup_free_ char *id = NULL;
     char path[4096];
-    char *id;
     int pair[2];
 
     TRY(know_program(path, &id));
-    _cleanup_free_ char *own = id;
-
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_errno(errno, "cannot make a socket");
     struct error *e = spawn_launcher(argc, argv, path, pair[1]);
@@ -155,7 +153,7 @@ struct error *launcher_start(int argc, char **argv, struct launcher **ret)
     }
     struct launcher *l = xnew(struct launcher);
 
-    *l = (struct launcher){.fd = pair[0], .program_id = TAKE_PTR(own)};
+    *l = (struct launcher){.fd = pair[0], .program_id = TAKE_PTR(id)};
     *ret = l;
     return NULL;
 }

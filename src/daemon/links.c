@@ -35,8 +35,7 @@ static struct error *answer_one(struct links *l, int fd)
 /* Answers what waits, at most timeout_ms for the first (-1 = no limit). False: time to stop. */
 static bool serve(struct links *l, int timeout_ms)
 {
-    struct pollfd *p = xnew_array(struct pollfd, l->fds.n + 1);
-    _cleanup_free_ struct pollfd *own = p;
+    _cleanup_free_ struct pollfd *p = xnew_array(struct pollfd, l->fds.n + 1);
     size_t n = l->fds.n;
 
     for (size_t i = 0; i < n; i++)

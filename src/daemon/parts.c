@@ -96,10 +96,10 @@ static struct error *load_certificate(struct parts *p)
 /* Waits for the program before this one, if there is one, to let go of the store. */
 static struct error *start_take_over(struct parts *p)
 {
-    if (p->take_over)
-        TRY(load_certificate(p));
-    return p->take_over ? take_over_await(p->take_over, &p->listen, &p->link_fds, &p->lock_fd)
-                        : NULL;
+    if (!p->take_over)
+        return NULL;
+    TRY(load_certificate(p)); /* while the other one serves */
+    return take_over_await(p->take_over, &p->listen, &p->link_fds, &p->lock_fd);
 }
 
 static void warn(const char *text)

@@ -100,10 +100,10 @@ static void tell_all(struct take_over *t)
 static struct error *receive_one(struct take_over *t)
 {
     _cleanup_frame_ struct frame f = FRAME_INIT;
-    struct arena a;
+    _cleanup_arena_ struct arena a;
 
-    TRY(frame_recv(t->fd, FRAME_MAX_REPLY, &f));
     arena_init(&a);
+    TRY(frame_recv(t->fd, FRAME_MAX_REPLY, &f));
     struct given g = {.fd = -1};
     struct error *e = given_read(&a, &f, &g);
 
@@ -112,7 +112,6 @@ static struct error *receive_one(struct take_over *t)
     else if (!e)
         tell_all(t);
     cleanup_close(&g.fd);
-    arena_fini(&a);
     return e;
 }
 

@@ -19,12 +19,10 @@
 static const char denied[] =
     "ptrace process_vm_readv process_vm_writev kcmp kexec_load kexec_file_load init_module "
     "finit_module delete_module bpf perf_event_open mount umount umount2 move_mount open_tree "
-    "fsopen "
-    "fsconfig fsmount fspick mount_setattr pivot_root chroot unshare setns reboot swapon swapoff "
-    "acct "
-    "quotactl settimeofday clock_settime clock_settime64 clock_adjtime adjtimex stime iopl ioperm "
-    "modify_ldt userfaultfd add_key request_key keyctl open_by_handle_at lookup_dcookie nfsservctl "
-    "vhangup sethostname setdomainname personality";
+    "fsopen fsconfig fsmount fspick mount_setattr pivot_root chroot unshare setns reboot swapon "
+    "swapoff acct quotactl settimeofday clock_settime clock_settime64 clock_adjtime adjtimex stime "
+    "iopl ioperm modify_ldt userfaultfd add_key request_key keyctl open_by_handle_at "
+    "lookup_dcookie nfsservctl vhangup sethostname setdomainname personality";
 
 struct error *confine_self(void)
 {

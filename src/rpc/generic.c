@@ -152,9 +152,9 @@ static char *put(char *to, const char *text)
     return to + n;
 }
 
-/* The texts before all records, one behind the other: a list has as many as there are objects, too
- * many for printf. */
-static char *make_keys(struct job *j, const struct version_list *l)
+/* Room for the texts before all records, one behind the other: a list has as many as there are
+ * objects, too many for printf. */
+static char *room_for_keys(struct job *j, const struct version_list *l)
 {
     const struct key_form *f = &key_forms[j->call.form];
     size_t room = 1;
@@ -169,7 +169,7 @@ static void records_pieces(struct job *j, const struct version_list *l, struct i
 {
     bool xml = j->call.form == FORM_XML;
     const struct key_form *f = &key_forms[j->call.form];
-    char *at = make_keys(j, l);
+    char *at = room_for_keys(j, l);
     struct pieces p = {0};
 
     vec_reserve(&p, l->n * 2 + 2);

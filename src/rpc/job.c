@@ -76,7 +76,6 @@ static void leave_parked(struct waiter *w)
 static void park(struct job *j, const bool of_interest[CLASS_MAX], const struct interest *only,
                  int64_t deadline, uint64_t seen)
 {
-
     memcpy(j->waiter.classes, of_interest, sizeof(j->waiter.classes));
     j->waiter.only = only;
     j->waiter.deadline_us = deadline;

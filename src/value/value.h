@@ -30,7 +30,7 @@ bool field_mask_empty(const struct field_mask *m);
 
 /* The zero value: "", REF_NULL, 0, empty, the first enum value, absent. */
 void value_zero(const struct type *t, void *p);
-/* Whether it is that; never for enums, records and opaque JSON. */
+/* Whether it is that; never for floats, enums, records and opaque JSON. */
 bool value_is_zero(const struct type *t, const void *p);
 /* Deep copy; dst's memory is the arena's. */
 void value_copy(struct arena *a, const struct type *t, void *dst, const void *src);

@@ -11,6 +11,7 @@
 #include "rules/devices.h"
 #include "rules/lookup.h"
 #include "rules/ops.h"
+#include "rules/vm_tables.h"
 
 struct error *vm_metrics_edit(struct txn *t, struct vm_rec *vm, struct vm_metrics_rec **ret)
 {
@@ -130,7 +131,7 @@ struct error *vm_edit_live(struct plan *p, struct txn *t, struct vm_rec **ret)
 
     TRY(txn_edit_vm(t, plan_str(p, "vm"), &vm));
     if (!vm_is_live(vm))
-        return vm_bad_power_state(vm, 1u << VM_POWER_STATE_RUNNING | 1u << VM_POWER_STATE_PAUSED);
+        return vm_bad_power_state(vm, VM_STATE(RUNNING) | VM_STATE(PAUSED));
     *ret = vm;
     return NULL;
 }
