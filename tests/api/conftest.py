@@ -5,6 +5,7 @@ Nothing here reaches into the daemons: tests use the public sockets only. XENOLI
 build directory (default: build/ of this tree).
 """
 
+import contextlib
 import json
 import os
 import select
@@ -282,15 +283,20 @@ class Daemons:
         assert notes or done.returncode == (1 if found else 0), done.stdout
         return found
 
-    def sweep(self):
-        """Ends what a failed test left: daemons, guests and storage daemons of this state directory."""
+    def processes(self):
+        """(process id, words of its command line) of all that were given this state directory, but us."""
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 words = Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
                 continue
             if os.fsencode(self.state) in words and int(pid) != os.getpid():
-                os.kill(int(pid), signal.SIGKILL)
+                yield int(pid), words.split(b"\0")
+
+    def sweep(self):
+        """Ends what a failed test left: daemons, guests and storage daemons of this state directory."""
+        for pid, _ in self.processes():
+            os.kill(pid, signal.SIGKILL)
         for process in (self.xapi, self.hostd):
             if process:
                 process.wait()
@@ -310,42 +316,43 @@ class Daemons:
 
 
     def check_sanitizers(self):
-        for name in ("xenolithd", "xenolith-hostd"):
-            assert "Sanitizer" not in self.log(name), self.log(name)[-8000:]
+        for log in self.logs.glob("*.log"):
+            assert "Sanitizer" not in log.read_text(errors="replace"), self.log(log.stem)[-8000:]
 
 
-@pytest.fixture(scope="session")
-def daemons():
+@contextlib.contextmanager
+def a_pair(kind=Daemons, **options):
+    """Daemons in a state directory of their own, not started; nothing of them is left behind."""
     state = tempfile.mkdtemp(prefix="xenolith-api-")
-    d = Daemons(state)
+    d = kind(state, **options)
     try:
-        d.start()
         yield d
-        assert d.verify() == {}
         d.stop()
-        assert d.verify() == {}
         d.check_sanitizers()
     finally:
         d.sweep()
         keep = os.environ.get("XENOLITH_KEEP")
         if keep:
-            shutil.copytree(d.logs, keep, dirs_exist_ok=True)
+            shutil.copytree(d.logs, Path(keep) / d.state.name)
         shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def daemons():
+    with a_pair() as d:
+        d.start()
+        yield d
+        assert d.verify() == {}
+        d.stop()
+        assert d.verify() == {}
 
 
 @pytest.fixture
-def fresh_daemons(tmp_path_factory):
+def fresh_daemons():
     """A pair for one test that stops or breaks it."""
-    state = tempfile.mkdtemp(prefix="xenolith-api-")
-    d = Daemons(state)
-    try:
+    with a_pair() as d:
         d.start()
         yield d
-        d.stop()
-        d.check_sanitizers()
-    finally:
-        d.sweep()
-        shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture

@@ -3,20 +3,17 @@
 
 import os
 import resource
-import shutil
 import signal
-import tempfile
 
 import pytest
 
-from conftest import Daemons, XenError
+from conftest import Daemons, XenError, a_pair
 from transfers import ask, get, put
-from vms import MIB, default_sr, new_disk, new_vm, remove
+from vms import MIB, default_sr, new_disk, new_vm, remove, vdi_fields
 
 
 def disk_fields(sr, **more):
-    return {"name_label": "bad", "name_description": "", "SR": sr, "virtual_size": str(4 * MIB), "type": "user",
-            "sharable": False, "read_only": False, "other_config": {}} | more
+    return vdi_fields(sr, "bad", 4 * MIB, **more)
 
 
 def census(xen):
@@ -166,9 +163,7 @@ class Bounded(Daemons):
 
 
 def test_disk_that_is_full():
-    state = tempfile.mkdtemp(prefix="xenolith-api-")
-    d = Bounded(state)
-    try:
+    with a_pair(Bounded) as d:
         xen = d.start()
         sr = default_sr(xen)
         vdi = xen.VDI.create(disk_fields(sr, virtual_size=str(16 * MIB)))
@@ -179,13 +174,6 @@ def test_disk_that_is_full():
         assert get(d, xen, vdi)[:5] == b"small"
         xen.VDI.destroy(vdi)
         assert not [p for p in folder_of(d, xen, sr).rglob("*") if p.suffix in (".qcow2", ".raw")]
-        d.stop()
-    finally:
-        for process in (d.xapi, d.hostd):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
-        shutil.rmtree(state, ignore_errors=True)
 
 
 def test_states(xen, fails):

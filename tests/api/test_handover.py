@@ -20,7 +20,7 @@ import pytest
 import conftest
 from conftest import XenError
 from transfers import Reply, connect, head
-from vms import default_sr, new_vm
+from vms import new_vdi, new_vm
 
 MIB = 1 << 20
 
@@ -205,13 +205,19 @@ def test_listeners_miss_nothing_and_hear_nothing_twice(pair):
     assert [e["ref"] for e in waiting.result()["events"]] == [made]
 
 
-def test_another_program_tells_everything_again(pair, tmp_path):
-    """After an upgrade an object may look different, so listeners are told each once more."""
-    program = tmp_path / "xenolithd"
+def run_copy(pair, folder):
+    """Another file of the program serves, in whose place a test may put something else."""
+    program = folder / "xenolithd"
     shutil.copy(conftest.PROGRAMS["xenolithd"], program)
     pair.stop(("xapi",))
     pair.start_xapi(path=program)
     pair.ready()
+    return program
+
+
+def test_another_program_tells_everything_again(pair, tmp_path):
+    """After an upgrade an object may look different, so listeners are told each once more."""
+    program = run_copy(pair, tmp_path)
     xen = Strict(pair)
     token = xen.call("event.from", ["pool"], "", 0.0)["token"]
     fresh = tmp_path / "fresh"
@@ -234,15 +240,10 @@ def say(pair, xen, vm, text):
     pair.host_call("vm_control", command=json.dumps({"guest": {"uuid": xen.VM.get_uuid(vm), "say": text}}))
 
 
-def raw_disk(xen, name, size):
-    return xen.VDI.create({"name_label": name, "name_description": "", "SR": default_sr(xen), "virtual_size": str(size),
-                           "type": "user", "sharable": False, "read_only": False, "other_config": {}})
-
-
 def test_transfers_and_consoles_go_on(pair):
     """The old program stays for them; their tasks are told by the new one, and one can be cancelled there."""
     xen, vm, console = guest_that_talks(pair)
-    vdis = [raw_disk(xen, f"disk {i}", 16 * MIB) for i in range(2)]
+    vdis = [new_vdi(xen, f"disk {i}", 16 * MIB) for i in range(2)]
     data = random.Random(1).randbytes(16 * MIB)
     tasks = [xen.task.create("put", "") for _ in vdis]
     puts = []
@@ -279,11 +280,7 @@ def test_transfers_and_consoles_go_on(pair):
 
 
 def test_a_broken_program_changes_nothing(pair, tmp_path):
-    program = tmp_path / "xenolithd"
-    shutil.copy(conftest.PROGRAMS["xenolithd"], program)
-    pair.stop(("xapi",))
-    pair.start_xapi(path=program)
-    pair.ready()
+    program = run_copy(pair, tmp_path)
     xen = Strict(pair)
     pid = pair.pid()
     for broken in (b"#!/bin/sh\nexit 1\n", b"\x7fELF nonsense", b"#!/bin/sh\nexec sleep 0.1\n"):
@@ -398,7 +395,7 @@ def test_nobody_notices(pair):
         for i in range(8)]] for ref in refs]
     pair.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
     data = random.Random(2).randbytes(24 * MIB)
-    source, target = raw_disk(xen, "source", len(data)), raw_disk(xen, "target", len(data))
+    source, target = new_vdi(xen, "source", len(data)), new_vdi(xen, "target", len(data))
     slow_import(pair, boss, source, data, already())
     waiter = Worker(Strict(pair).call, "VM.clean_shutdown", vm)
     until_marked(boss, vm)
@@ -445,15 +442,7 @@ def test_nobody_notices(pair):
 
 def programs(daemons):
     """Process ids of every xenolithd of this state directory, oldest first."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if os.fsencode(daemons.state) in words and words[0].endswith(b"xenolithd"):
-            found.append(int(pid))
-    return sorted(found)
+    return sorted(pid for pid, words in daemons.processes() if words[0].endswith(b"xenolithd"))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -572,7 +561,7 @@ def test_make_restart(tmp_path):
     pair = conftest.Daemons(tmp_path)
     try:
         xen, before = Strict(pair), programs(pair)
-        vdi = raw_disk(pair.client(), "busy", MIB)
+        vdi = new_vdi(pair.client(), "busy", MIB)
         upload = connect(pair)
         upload.sendall(head("PUT", "/import_raw_vdi", MIB, vdi=vdi, session_id=xen.session))
         assert Reply(upload).status == 200

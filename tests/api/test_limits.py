@@ -13,6 +13,7 @@ import xmlrpc.client
 import pytest
 
 from conftest import XenError
+from vms import new_vdi
 
 
 def unix(daemons, timeout=60):
@@ -204,10 +205,7 @@ def test_upload_that_stands_still(fresh_daemons):
     finally:
         del os.environ["XENOLITH_UPLOAD_IDLE_MS"]
     xen = d.ready()
-    sr = next(r for r in xen.SR.get_all() if xen.SR.get_type(r) not in ("iso", "udev"))
-    vdi = xen.VDI.create({"name_label": "idle", "name_description": "", "SR": sr, "virtual_size": str(4 << 20),
-                          "type": "user", "sharable": False, "read_only": False, "other_config": {}, "xenstore_data": {},
-                          "sm_config": {}, "tags": []})
+    vdi = new_vdi(xen, "idle", 4 << 20)
     task = xen.task.create("upload", "")
     with unix(d) as s:
         s.sendall(f"PUT /import_raw_vdi?vdi={vdi}&task_id={task} HTTP/1.1\r\nHost: x\r\nContent-Length: {4 << 20}\r\n\r\n"

@@ -8,13 +8,12 @@ account of the machine is touched; without root the namespace belongs to a user 
 import os
 import shutil
 import subprocess
-import tempfile
 import xmlrpc.client
 from pathlib import Path
 
 import pytest
 
-from conftest import PROGRAMS, ROOT, Client, Daemons, XenError
+from conftest import PROGRAMS, ROOT, Client, Daemons, XenError, a_pair
 
 ACCOUNTS = {"root": (0, "a password of the host"), "operator": (1000, "something else")}
 UNSHARE = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
@@ -57,15 +56,9 @@ class OnPam(Daemons):
 def host():
     if subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody make a mount namespace")
-    state = tempfile.mkdtemp(prefix="xenolith-api-")
-    d = OnPam(state)
-    try:
+    with a_pair(OnPam) as d:
         d.start()
         yield d
-        d.stop()
-    finally:
-        d.sweep()
-        shutil.rmtree(state, ignore_errors=True)
 
 
 def login(host, user, password):

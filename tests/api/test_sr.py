@@ -4,6 +4,7 @@
 import pytest
 
 from conftest import XenError
+from vms import new_vdi, vdi_fields
 
 GIB = 1 << 30
 
@@ -42,8 +43,7 @@ def test_create_and_destroy(xen, host, fails):
     assert int(record["physical_size"]) > 0
     pbd = record["PBDs"][0]
     assert xen.PBD.get_currently_attached(pbd) is True and xen.PBD.get_host(pbd) == host
-    vdi = xen.VDI.create({"name_label": "d", "name_description": "", "SR": sr, "virtual_size": str(GIB),
-                          "type": "user", "sharable": False, "read_only": False, "other_config": {}})
+    vdi = new_vdi(xen, "d", GIB, sr)
     fails("SR_HAS_PBD", xen.SR.destroy, sr)
     xen.PBD.unplug(pbd)
     fails("SR_NOT_EMPTY", xen.SR.destroy, sr)
@@ -80,8 +80,7 @@ def test_create_async(xen, host):
 
 def test_introduce_plug_forget(xen, host, sr, fails):
     ident = xen.SR.get_uuid(sr)
-    vdi = xen.VDI.create({"name_label": "kept", "name_description": "", "SR": sr, "virtual_size": str(GIB),
-                          "type": "user", "sharable": False, "read_only": False, "other_config": {}})
+    vdi = new_vdi(xen, "kept", GIB, sr)
     vdi_uuid = xen.VDI.get_uuid(vdi)
     pbd = xen.SR.get_PBDs(sr)[0]
     fails("SR_HAS_PBD", xen.SR.forget, sr)
@@ -112,9 +111,7 @@ def test_introduce_plug_forget(xen, host, sr, fails):
 
 def test_unplugged_repository_makes_no_disks(xen, sr, fails):
     xen.PBD.unplug(xen.SR.get_PBDs(sr)[0])
-    fields = {"name_label": "d", "name_description": "", "SR": sr, "virtual_size": str(GIB), "type": "user",
-              "sharable": False, "read_only": False, "other_config": {}}
-    assert fails("SR_HAS_NO_PBDS", xen.VDI.create, fields) == [sr]
+    assert fails("SR_HAS_NO_PBDS", xen.VDI.create, vdi_fields(sr)) == [sr]
     assert fails("SR_HAS_NO_PBDS", xen.SR.scan, sr) == [sr]
 
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tasks made by clients and by Async calls."""
 
+import pytest
+
+from vms import new_vm, remove
+
 
 def test_client_task(xen, fails):
     task = xen.task.create("backup", "nightly")
@@ -48,13 +52,18 @@ def test_other_config(xen, fails):
     xen.task.destroy(task)
 
 
-def test_destroy_while_pending(daemons, xen, fails):
+@pytest.fixture
+def vm(daemons, xen):
+    """A VM that runs and takes no notice of a request to shut down."""
+    ref = new_vm(xen, "stays")
+    xen.VM.start(ref, False, False)
+    daemons.control(xen.VM.get_uuid(ref), ignore_shutdown=True)
+    yield ref
+    remove(xen, ref)
+
+
+def test_destroy_while_pending(xen, vm, fails):
     """The row stays until the work has ended, then goes without telling how."""
-    template = xen.VM.get_by_name_label("Other install media")[0]
-    vm = xen.VM.clone(template, "keeps running")
-    xen.VM.set_is_a_template(vm, False)
-    xen.VM.start(vm, False, False)
-    daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
     task = xen.call("Async.VM.clean_shutdown", vm)
     xen.task.destroy(task)
     assert "destroy" in xen.task.get_current_operations(task).values()
@@ -67,17 +76,10 @@ def test_destroy_while_pending(daemons, xen, fails):
         token = batch["token"]
         gone = [e for e in batch["events"] if e["operation"] == "del"]
     fails("HANDLE_INVALID", xen.task.get_record, task)
-    xen.VM.hard_shutdown(vm)
-    xen.VM.destroy(vm)
 
 
-def test_cancel_of_a_call_that_waits_for_another(daemons, xen, fails):
+def test_cancel_of_a_call_that_waits_for_another(xen, vm, fails):
     """It has no plan yet: nothing but the task's row tells it."""
-    template = xen.VM.get_by_name_label("Other install media")[0]
-    vm = xen.VM.clone(template, "stays")
-    xen.VM.set_is_a_template(vm, False)
-    xen.VM.start(vm, False, False)
-    daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
     first = xen.call("Async.VM.clean_shutdown", vm)
     token = ""
     while not xen.VM.get_current_operations(vm):
@@ -89,21 +91,12 @@ def test_cancel_of_a_call_that_waits_for_another(daemons, xen, fails):
     xen.task.cancel(first)
     fails("TASK_CANCELLED", xen.wait, first, 10)
     assert xen.VM.get_current_operations(vm) == {}
-    xen.VM.hard_shutdown(vm)
-    xen.VM.destroy(vm)
 
 
-def test_cancel_at_any_moment(daemons, xen, fails):
+def test_cancel_at_any_moment(xen, vm, fails):
     """However early the cancel comes: before the body, between intent and plan, in the first step."""
-    template = xen.VM.get_by_name_label("Other install media")[0]
-    vm = xen.VM.clone(template, "stays")
-    xen.VM.set_is_a_template(vm, False)
-    xen.VM.start(vm, False, False)
-    daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)
     for _ in range(40):
         task = xen.call("Async.VM.clean_shutdown", vm)
         xen.task.cancel(task)
         assert fails("TASK_CANCELLED", xen.wait, task, 10) == [task]
     assert xen.VM.get_current_operations(vm) == {}
-    xen.VM.hard_shutdown(vm)
-    xen.VM.destroy(vm)

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import XenError
 from transfers import PIB, Reply, ask, connect, connect_tcp, get, head, put, records
-from vms import MIB, default_sr, new_disk, new_vm, remove, simulated_sr
+from vms import MIB, default_sr, new_disk, new_vdi, new_vm, remove, simulated_sr
 
 SIZE = 8 * MIB
 
@@ -15,8 +15,7 @@ SIZE = 8 * MIB
 @pytest.fixture(params=["files", "simulated"])
 def vdi(request, xen):
     sr = default_sr(xen) if request.param == "files" else simulated_sr(xen)
-    ref = xen.VDI.create({"name_label": "transfer", "name_description": "", "SR": sr, "virtual_size": str(SIZE),
-                          "type": "user", "sharable": False, "read_only": False, "other_config": {}})
+    ref = new_vdi(xen, "transfer", SIZE, sr)
     yield ref
     try:
         xen.VDI.set_read_only(ref, False)

@@ -6,6 +6,8 @@ import uuid
 
 import pytest
 
+from vms import new_vdi
+
 GIB = 1 << 30
 MIB = 1 << 20
 
@@ -16,9 +18,7 @@ def sr(xen):
 
 
 def create(xen, sr, size=GIB, name="disk", **more):
-    fields = {"name_label": name, "name_description": "", "SR": sr, "virtual_size": str(size), "type": "user",
-              "sharable": False, "read_only": False, "other_config": {}}
-    return xen.VDI.create(fields | more)
+    return new_vdi(xen, name, size, sr, **more)
 
 
 @pytest.fixture

@@ -30,19 +30,31 @@ def simulated_sr(xen):
     return xen.SR.create(xen.host.get_all()[0], {}, "0", "simulated", "", "sim", "user", False, {})
 
 
+def vdi_fields(sr, name="disk", size=64 * MIB, **more):
+    """What VDI.create is given."""
+    return {"name_label": name, "name_description": "", "SR": sr, "virtual_size": str(size), "type": "user",
+            "sharable": False, "read_only": False, "other_config": {}} | more
+
+
+def new_vdi(xen, name="disk", size=64 * MIB, sr=None, **more):
+    return xen.VDI.create(vdi_fields(sr or default_sr(xen), name, size, **more))
+
+
+def vbd_fields(vm, vdi, device="0", **more):
+    """What VBD.create is given."""
+    return {"VM": vm, "VDI": vdi, "userdevice": device, "bootable": False, "mode": "RW", "type": "Disk",
+            "empty": False, "unpluggable": True, "other_config": {}, "qos_algorithm_type": "",
+            "qos_algorithm_params": {}} | more
+
+
 def new_disk(xen, vm, device="0", size=64 * MIB, sr=None, **vbd):
     """A disk of the VM: (VDI, VBD)."""
-    vdi = xen.VDI.create({"name_label": f"disk {device}", "name_description": "", "SR": sr or default_sr(xen),
-                          "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False,
-                          "other_config": {}})
-    fields = {"VM": vm, "VDI": vdi, "userdevice": device, "bootable": False, "mode": "RW", "type": "Disk",
-              "empty": False, "unpluggable": True, "other_config": {}, "qos_algorithm_type": "",
-              "qos_algorithm_params": {}}
-    return vdi, xen.VBD.create(fields | vbd)
+    vdi = new_vdi(xen, f"disk {device}", size, sr)
+    return vdi, xen.VBD.create(vbd_fields(vm, vdi, device, **vbd))
 
 
 def new_card(xen, vm, device="0", mac=""):
-    network = xen.network.get_all()[0]
+    network = min(xen.network.get_all(), key=xen.network.get_name_label)
     return xen.VIF.create({"device": device, "network": network, "VM": vm, "MAC": mac, "MTU": "1500",
                            "other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}})
 

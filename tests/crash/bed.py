@@ -215,15 +215,6 @@ class Bed(Daemons):
             if pid not in own and os.path.basename(words[0]) in (b"xenolithd", b"xenolith-hostd"):
                 raise Wrong(f"a second {words[0]} runs: {pid}")
 
-    def processes(self):
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                words = Path(f"/proc/{pid}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if os.fsencode(self.state) in words and int(pid) != os.getpid():
-                yield int(pid), words.split(b"\0")
-
     def check_verify(self):
         if not VERIFY.exists():
             return

@@ -11,7 +11,7 @@ import threading
 import time
 
 from bed import GONE, LIMIT, NULL, NoAnswer, Wrong, XenError
-from vms import MIB, default_sr, template
+from vms import MIB, default_sr, new_vdi, template, vbd_fields
 
 RUNNING, HALTED, PAUSED, SUSPENDED, GONE_VM = "Running", "Halted", "Paused", "Suspended", "gone"
 
@@ -182,13 +182,9 @@ def set_memory(client, m, state):
 def add_disk(client, m, state):
     """The disk by itself is of no VM: one that nobody claims is taken away when all is compared."""
     xen = client.xen
-    vdi = xen.VDI.create({"name_label": f"{m.name} disk", "name_description": "", "SR": default_sr(xen),
-                          "virtual_size": str(4 * MIB), "type": "user", "sharable": False, "read_only": False,
-                          "other_config": {}})
+    vdi = new_vdi(xen, f"{m.name} disk", 4 * MIB)
     state["disks"] += 1
-    return "VBD.create", ({"VM": m.ref, "VDI": vdi, "userdevice": "autodetect", "bootable": False, "mode": "RW",
-                           "type": "Disk", "empty": False, "unpluggable": True, "other_config": {},
-                           "qos_algorithm_type": "", "qos_algorithm_params": {}},)
+    return "VBD.create", (vbd_fields(m.ref, vdi, "autodetect"),)
 
 
 def snapshot(client, m, state):

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from bed import LIMIT, NULL, Wrong, XenError
-from vms import GIB, MIB, default_sr, new_disk, new_vm, simulated_sr
+from vms import GIB, MIB, default_sr, new_card, new_disk, new_vdi, new_vm, simulated_sr, vbd_fields
 
 SCENARIOS = {}  # plan -> function(bed, xen) -> call(xen)
 # Plans with steps that nothing takes back (a guest that was told to go, a disk that was erased): when a later step
@@ -43,18 +43,6 @@ def extra_sr(xen):
     """A repository and its connection."""
     sr = xen.SR.create(host_of(xen), {}, "0", "extra", "", "file", "user", False, {})
     return sr, xen.SR.get_PBDs(sr)[0]
-
-
-def new_vdi(xen, name="disk", sr=None):
-    return xen.VDI.create({"name_label": name, "name_description": "", "SR": sr or default_sr(xen),
-                           "virtual_size": str(64 * MIB), "type": "user", "sharable": False, "read_only": False,
-                           "other_config": {}})
-
-
-def new_card(xen, vm, device="0"):
-    network = min(xen.network.get_all(), key=xen.network.get_name_label)
-    return xen.VIF.create({"device": device, "network": network, "VM": vm, "MAC": "", "MTU": "1500", "other_config": {},
-                           "qos_algorithm_type": "", "qos_algorithm_params": {}})
 
 
 def running(xen, disks=0, cards=0, sr=None):
@@ -193,9 +181,7 @@ def drive_and_disc(bed, xen):
     xen.SR.scan(sr)
     (disc,) = [v for v in xen.SR.get_VDIs(sr) if xen.VDI.get_location(v) == "disc.iso"]
     vm = halted(xen)
-    drive = xen.VBD.create({"VM": vm, "VDI": NULL, "userdevice": "3", "bootable": False, "mode": "RO", "type": "CD",
-                            "empty": True, "unpluggable": True, "other_config": {}, "qos_algorithm_type": "",
-                            "qos_algorithm_params": {}})
+    drive = xen.VBD.create(vbd_fields(vm, NULL, "3", mode="RO", type="CD", empty=True))
     xen.VM.start(vm, False, False)
     return drive, disc
 

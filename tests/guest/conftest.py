@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -79,9 +78,7 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def daemons():
-    state = tempfile.mkdtemp(prefix="xenolith-guest-")
-    d = api.Daemons(state, hv="qemu")
-    try:
+    with api.a_pair(hv="qemu") as d:
         d.start()
         yield d
         xen = d.client()
@@ -91,12 +88,6 @@ def daemons():
         assert d.verify() == {}
         d.stop()
         assert d.verify() == {}
-    finally:
-        d.sweep()
-        keep = os.environ.get("XENOLITH_KEEP")
-        if keep:
-            shutil.copytree(d.logs, keep, dirs_exist_ok=True)
-        shutil.rmtree(state, ignore_errors=True)
 
 
 def import_raw(daemons, xen, vdi, path):

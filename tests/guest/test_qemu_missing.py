@@ -2,8 +2,6 @@
 """A host whose QEMU is missing, dies at once, or ends without a word: a start fails and leaves nothing."""
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,25 +33,10 @@ def replace_emulator(folder, fake):
         emulator.chmod(0o755)
 
 
-def processes_of(state):
-    """Command lines that name the state directory, without the daemons themselves."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes().decode(errors="replace") if entry.name.isdigit() else ""
-        except OSError:
-            continue
-        if str(state) in line and "xenolith" not in line.split("\0")[0]:
-            found.append(line)
-    return found
-
-
 @pytest.mark.parametrize("kind", FAKES)
 def test_start_fails_and_leaves_nothing(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", path_of_links(tmp_path))
-    state = tempfile.mkdtemp(prefix="xenolith-guest-")
-    d = api.Daemons(state, hv="qemu")
-    try:
+    with api.a_pair(hv="qemu") as d:
         xen = d.start()
         replace_emulator(tmp_path, FAKES[kind])
         vm = xen.VM.clone(xen.VM.get_by_name_label("Other install media")[0], "never")
@@ -72,32 +55,18 @@ def test_start_fails_and_leaves_nothing(kind, tmp_path, monkeypatch):
             record = xen.VM.get_record(vm)
             assert (record["power_state"], record["domid"], record["current_operations"]) == ("Halted", "-1", {})
             assert xen.VBD.get_currently_attached(vbd) is False
-            assert processes_of(state) == []
-            places = Path(state) / "run" / "vm"
+            assert [words for _, words in d.processes() if b"xenolith" not in words[0]] == []
+            places = d.state / "run" / "vm"
             assert not places.exists() or list(places.iterdir()) == []
         xen.VM.destroy(vm)
         xen.VDI.destroy(vdi)
-        d.stop()
-    finally:
-        for process in (d.xapi, d.hostd):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
-        shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.mark.parametrize("kind", FAKES)
 def test_hostd_says_what_it_needs(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", path_of_links(tmp_path))
     replace_emulator(tmp_path, FAKES[kind])
-    state = tempfile.mkdtemp(prefix="xenolith-guest-")
-    d = api.Daemons(state, hv="qemu")
-    try:
+    with api.a_pair(hv="qemu") as d:
         d.start_hostd()
         assert d.hostd.wait(30) == 1
         assert EMULATOR in d.log("xenolith-hostd")
-    finally:
-        if d.hostd.poll() is None:
-            d.hostd.kill()
-            d.hostd.wait()
-        shutil.rmtree(state, ignore_errors=True)
