@@ -25,6 +25,7 @@ def tree(tmp_path):
     write(tmp_path, "tools/size-allow.txt", "")
     write(tmp_path, "src/base/rock.h", SOUND_HEADER)
     write(tmp_path, "src/base/rock.c", SOUND_SOURCE)
+    write(tmp_path, "src/base/meson.build", "# SPDX-License-Identifier: LGPL-2.1-or-later\nlib = static_library('base', 'rock.c')\n")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     return tmp_path
 
@@ -48,6 +49,7 @@ WRONG = [
     ("layers", "src/base/roll.c", SPDX + '#include "api/vm.h"\n', "base may not include api"),
     ("layers", "src/base/roll.c", SPDX + '#include "rock.h"\n', "write the path from src/"),
     ("layers", "src/lava/flow.c", SPDX, "folder lava has no line"),
+    ("built", "src/base/roll.c", SPDX, "no meson.build names it"),
     ("banned", "src/base/roll.c", body("strcpy(a, b);"), "roll.c:6: strcpy()"),
     ("banned", "src/base/roll.c", body('system("true");'), "no shell"),
     ("banned", "src/base/roll.c", body("posix_spawn(0, 0, 0, 0, 0, 0);"), "base/spawn.h only"),
