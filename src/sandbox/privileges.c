@@ -71,12 +71,3 @@ struct error *privileges_no_dump(void)
         return failed("forbid dumps");
     return NULL;
 }
-
-/* The system calls themselves: libc's functions change all threads. */
-struct error *privileges_thread_user(uid_t uid, gid_t gid)
-{
-    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0 ||
-        syscall(SYS_setresuid, uid, uid, uid) < 0)
-        return error_errno(errno, "cannot become user %u", (unsigned)uid);
-    return NULL;
-}

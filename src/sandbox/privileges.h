@@ -10,7 +10,6 @@
 #include "base/error.h"
 
 #include <stdint.h>
-#include <sys/types.h>
 
 #define CAPABILITY(n) (1ull << (n)) /* CAP_* of linux/capability.h */
 
@@ -22,5 +21,3 @@ _must_check_ struct error *privileges_keep(uint64_t capabilities);
 _must_check_ struct error *privileges_no_new(void);
 /* No core dumps, and no other process of the same user may trace this one or read its memory. */
 _must_check_ struct error *privileges_no_dump(void);
-/* The calling thread alone becomes this user and group, without further groups. */
-_must_check_ struct error *privileges_thread_user(uid_t uid, gid_t gid);

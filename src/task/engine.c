@@ -31,19 +31,15 @@ struct engine {
     size_t waiting;
     size_t failed;
     bool ending;
-    void (*hook)(const char *plan, const char *step, const char *point);
 };
 
 static void engine_run(void *arg);
 
 static void at_point(struct plan *p, const char *point)
 {
-    void (*hook)(const char *, const char *, const char *) = p->daemon->engine->hook;
     int i = p->step;
     const char *step = i >= 0 && i < p->type->n_steps ? p->type->steps[i].name : "end";
 
-    if (hook)
-        hook(p->type->name, step, point);
     test_point(p->type->name, step, point);
 }
 
@@ -592,12 +588,6 @@ void plan_progress(struct plan *p, double done)
         return;
     p->progress_us = now;
     IGNORE_ERROR(commit_rows(p, "progress", fill_progress));
-}
-
-void engine_set_hook(struct engine *e,
-                     void (*hook)(const char *plan, const char *step, const char *point))
-{
-    e->hook = hook;
 }
 
 struct engine_stats engine_stats(struct engine *e)

@@ -46,13 +46,8 @@ struct engine_stats {
 
 struct engine_stats engine_stats(struct engine *e);
 
-/*
- * Kill points of the tests: the hook is called at every boundary of every step ("VM.start/attach
- * disks/act"), before it happens. NULL = none.
- */
-void engine_set_hook(struct engine *e,
-                     void (*hook)(const char *plan, const char *step, const char *point));
 /* All boundaries of a plan, but "progress", which depends on how long an act takes. They are points
- * of base/test_point.h as well; there "VM.start/run/fail", behind the act, makes a step fail. */
+ * of base/test_point.h ("VM.start/attach disks/act"), come by before they happen; there
+ * "VM.start/run/fail", behind the act, makes a step fail. */
 void plan_type_points(const struct plan_type *type, void *ctx,
                       void (*each)(void *ctx, const char *step, const char *point));

@@ -245,11 +245,6 @@ void plan_set_result(struct plan *p, const char *value)
     plan_set_str(p, STATE_RESULT, value);
 }
 
-void plan_set_result_json(struct plan *p, json_t *value)
-{
-    plan_set_json(p, STATE_RESULT, value);
-}
-
 struct daemon *plan_daemon(const struct plan *p)
 {
     return p->daemon;

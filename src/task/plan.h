@@ -84,10 +84,8 @@ void plan_set_json(struct plan *p, const char *key, json_t *value); /* takes the
 void plan_set_memo(struct plan *p, void *memo);
 void *plan_memo(const struct plan *p);
 
-/* The value the call answers: a reference or another string, or any JSON fitting the result type.
- */
+/* The value the call answers: a reference or another string. */
 void plan_set_result(struct plan *p, const char *value);
-void plan_set_result_json(struct plan *p, json_t *value);
 
 struct daemon *plan_daemon(const struct plan *p);
 struct arena *plan_arena(struct plan *p);    /* lives as long as the plan in memory */

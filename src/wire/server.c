@@ -300,17 +300,6 @@ void server_free(struct server *s)
     free(s);
 }
 
-struct poller *server_poller(struct server *s, unsigned i)
-{
-    assert(i < s->n_shards);
-    return s->shards[i].poller;
-}
-
-unsigned server_pollers(const struct server *s)
-{
-    return s->n_shards;
-}
-
 struct server_stats server_stats(const struct server *s)
 {
     struct server_stats st = {

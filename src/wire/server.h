@@ -187,10 +187,6 @@ bool server_stop(struct server *s, int64_t drain_us);
 /* Before server_start or after a server_stop that was true. */
 void server_free(struct server *s);
 
-/* For timers of the daemon; 0 <= i < server_pollers(). */
-struct poller *server_poller(struct server *s, unsigned i);
-unsigned server_pollers(const struct server *s);
-
 struct server_stats {
     unsigned unix_connections;
     unsigned tcp_connections;

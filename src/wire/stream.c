@@ -25,7 +25,6 @@ struct stream {
     int64_t write_timeout_us;
     int cancel_fd; /* eventfd, readable once cancelled */
     atomic_bool cancelled;
-    bool ended;
 };
 
 struct stream *stream_adopt(struct transport *io, const void *early, size_t n, struct ticket ticket)
@@ -44,14 +43,6 @@ struct stream *stream_adopt(struct transport *io, const void *early, size_t n, s
     /* Without it (no descriptor left) a cancellation is noticed at the next wake-up only. */
     s->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return s;
-}
-
-struct stream *stream_new(int fd)
-{
-    struct transport io;
-
-    IGNORE_ERROR(transport_init(&io, fd, NULL));
-    return stream_adopt(&io, NULL, 0, (struct ticket){0});
 }
 
 void stream_set_timeouts(struct stream *s, int64_t read_us, int64_t write_us)
@@ -199,22 +190,6 @@ struct error *stream_read(struct stream *s, void *p, size_t n, size_t *ret_n)
     }
 }
 
-struct error *stream_read_all(struct stream *s, void *p, size_t n)
-{
-    char *at = p;
-
-    while (n) {
-        size_t got;
-
-        TRY(stream_read(s, at, n, &got));
-        if (!got)
-            return error_text("the client ended the connection early");
-        at += got;
-        n -= got;
-    }
-    return NULL;
-}
-
 struct error *stream_write(struct stream *s, const void *p, size_t n)
 {
     const char *at = p;
@@ -232,23 +207,13 @@ struct error *stream_write(struct stream *s, const void *p, size_t n)
     return NULL;
 }
 
-struct error *stream_end(struct stream *s)
-{
-    TRY(check_cancelled(s));
-    if (!s->ended)
-        transport_end(&s->io);
-    s->ended = true;
-    return NULL;
-}
-
 void stream_close(struct stream *s)
 {
     char scrap[4096];
 
     if (!s)
         return;
-    if (!s->ended)
-        transport_end(&s->io);
+    transport_end(&s->io);
     /* Unread bytes would turn the close into a reset, and the peer may lose what we sent. */
     for (size_t n = 0; n < CLOSE_BYTES; n += sizeof(scrap)) {
         if (recv(s->io.fd, scrap, sizeof(scrap), MSG_DONTWAIT) <= 0)
@@ -259,19 +224,4 @@ void stream_close(struct stream *s)
     cleanup_close(&s->cancel_fd);
     free(s->early);
     free(s);
-}
-
-int stream_fd(const struct stream *s)
-{
-    return s->io.ssl ? -1 : s->io.fd;
-}
-
-int stream_poll_fd(const struct stream *s)
-{
-    return s->io.fd;
-}
-
-size_t stream_buffered(const struct stream *s)
-{
-    return s->early_end - s->early_at;
 }

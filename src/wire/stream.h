@@ -20,12 +20,8 @@ struct stream;
 
 /* Reads at least one byte; *ret_n = 0 is the end of the stream. */
 _must_check_ struct error *stream_read(struct stream *s, void *p, size_t n, size_t *ret_n);
-/* Reads exactly n bytes; an early end is an error. */
-_must_check_ struct error *stream_read_all(struct stream *s, void *p, size_t n);
 /* Writes everything. */
 _must_check_ struct error *stream_write(struct stream *s, const void *p, size_t n);
-/* Ends our direction (FIN, or close_notify); reading goes on. */
-_must_check_ struct error *stream_end(struct stream *s);
 /* Sends what is left on the way out, closes, frees. NULL is fine. */
 void stream_close(struct stream *s);
 
@@ -33,21 +29,12 @@ void stream_close(struct stream *s);
 void stream_set_timeouts(struct stream *s, int64_t read_us, int64_t write_us);
 void stream_cancel(struct stream *s);
 
-/* The socket of a plain stream, for splice and sendfile; -1 for TLS. It is non-blocking. Bytes
- * of stream_buffered() have been read from it already and come out of stream_read() only. */
-int stream_fd(const struct stream *s);
-size_t stream_buffered(const struct stream *s);
-
-/* For relays: the descriptor to poll, and single attempts that do not wait. *ret_n: bytes moved, 0
- * = would wait for *ret_events (POLLIN or POLLOUT). *ret_eof is set at the end of the stream. */
-int stream_poll_fd(const struct stream *s);
+/* For relays: single attempts that do not wait. *ret_n: bytes moved, 0 = would wait for *ret_events
+ * (POLLIN or POLLOUT). *ret_eof is set at the end of the stream. */
 _must_check_ struct error *stream_try_read(struct stream *s, void *p, size_t n, size_t *ret_n,
                                            short *ret_events, bool *ret_eof);
 _must_check_ struct error *stream_try_write(struct stream *s, const void *p, size_t n,
                                             size_t *ret_n, short *ret_events);
-
-/* A stream over any connected socket, which it takes over (clients, tests). */
-struct stream *stream_new(int fd);
 
 static inline void cleanup_stream(struct stream **s)
 {

@@ -179,8 +179,3 @@ void transport_end(struct transport *t)
     }
     shutdown(t->fd, SHUT_WR);
 }
-
-bool transport_has_buffered(const struct transport *t)
-{
-    return t->ssl && SSL_has_pending(t->ssl);
-}

@@ -48,5 +48,3 @@ enum transport_status transport_send_file(struct transport *t, int fd, off_t *of
                                           size_t *ret_n);
 /* Says that we send nothing more (close_notify, FIN), as far as that goes without waiting. */
 void transport_end(struct transport *t);
-/* Bytes may be waiting inside the TLS library, invisible to poll. */
-bool transport_has_buffered(const struct transport *t);

@@ -7,7 +7,6 @@
 #include "base/world.h"
 #include "wire/stream_private.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <poll.h>
@@ -208,19 +207,6 @@ struct error *websocket_try_write(struct websocket *ws, const void *p, size_t n,
     return flush(ws);
 }
 
-struct error *websocket_read(struct websocket *ws, void *p, size_t n, size_t *ret_n)
-{
-    for (;;) {
-        short events;
-        bool eof;
-
-        TRY(websocket_try_read(ws, p, n, ret_n, &events, &eof));
-        if (*ret_n || eof)
-            return NULL;
-        TRY(stream_wait(ws->stream, events, 0));
-    }
-}
-
 static struct error *flush_all(struct websocket *ws, int64_t timeout_us)
 {
     for (;;) {
@@ -229,17 +215,6 @@ static struct error *flush_all(struct websocket *ws, int64_t timeout_us)
             return NULL;
         TRY(stream_wait(ws->stream, POLLOUT, timeout_us));
     }
-}
-
-struct error *websocket_write(struct websocket *ws, const void *p, size_t n)
-{
-    size_t done;
-    short events;
-
-    TRY(flush_all(ws, 60 * SECOND_US));
-    TRY(websocket_try_write(ws, p, n, &done, &events));
-    assert(done == n);
-    return flush_all(ws, 60 * SECOND_US);
 }
 
 void websocket_close(struct websocket *ws, int status)

@@ -20,18 +20,14 @@ struct websocket;
  * yields an error. Either way the connection is gone from the request, which the caller frees. */
 _must_check_ struct error *websocket_accept(struct http_request *rq, struct websocket **ret);
 
-/* Waits for bytes of messages; where one ends and the next begins is not kept. *ret_n = 0: the
- * client has closed. */
-_must_check_ struct error *websocket_read(struct websocket *ws, void *p, size_t n, size_t *ret_n);
-/* Sends one binary message. */
-_must_check_ struct error *websocket_write(struct websocket *ws, const void *p, size_t n);
 /* Sends a close frame with the status (1000 = normal), closes the stream, frees. */
 void websocket_close(struct websocket *ws, int status);
 
 void websocket_cancel(struct websocket *ws); /* any thread: as stream_cancel */
 
-/* For relays: the stream below to wait on, and attempts as of wire/stream.h. Written bytes may be
- * kept inside; they go out with later attempts. */
+/* For relays: the stream below to wait on, and attempts as of wire/stream.h. Where a message of the
+ * client ends and the next begins is not kept; what is written is one binary message. Written bytes
+ * may be kept inside; they go out with later attempts. */
 struct stream *websocket_stream(struct websocket *ws);
 _must_check_ struct error *websocket_try_read(struct websocket *ws, void *p, size_t n,
                                               size_t *ret_n, short *ret_events, bool *ret_eof);
