@@ -38,11 +38,37 @@ static size_t own_bytes(const struct struct_info *si, const void *rec)
 {
     size_t n = 0;
 
-    for (int i = 0; rec && i < si->n; i++) {
+    for (int i = 0; i < si->n; i++) {
         if (!(si->fields[i].flags & (FIELD_INVERSE | FIELD_DERIVED)))
             n += value_extent(si->fields[i].type, field_at(&si->fields[i], rec));
     }
     return n;
+}
+
+/* By how much that grows. Only what changed is measured. */
+static int64_t growth(const struct struct_info *si, const struct work *w)
+{
+    int64_t n = 0;
+
+    if (!w->old)
+        return (int64_t)own_bytes(si, w->rec);
+    for (int i = 0; i < si->n; i++) {
+        const struct field *f = &si->fields[i];
+
+        if (field_mask_has(&w->own_changed, i))
+            n += (int64_t)value_extent(f->type, field_at(f, w->rec)) -
+                 (int64_t)value_extent(f->type, field_at(f, w->old->rec));
+    }
+    return n;
+}
+
+/* A version holds more than its own texts and lists: most objects need not be measured. */
+static bool is_too_large(const struct struct_info *si, const struct work *w, int64_t more,
+                         size_t max)
+{
+    size_t at_most = (w->old ? w->old->size : 0) + (size_t)more;
+
+    return at_most > max && own_bytes(si, w->rec) > max;
 }
 
 static struct error *too_many(enum class_id class_id, size_t max)
@@ -64,19 +90,18 @@ static struct error *too_large(const struct work *w, size_t max)
 struct error *stage_check_limits(const struct commit_stage *st)
 {
     struct store *s = st->store;
-    size_t inserted[CLASS_MAX] = {0}, grown = 0;
+    size_t inserted[CLASS_MAX] = {0};
+    uint64_t grown = 0;
 
     for (const struct work *w = st->works; w; w = w->next) {
         enum class_id c = w->obj->class_id;
+        int64_t more = w->rec ? growth(classes[c].info, w) : 0;
 
-        if (!w->rec || !w->own_any)
-            continue;
-        size_t now = own_bytes(classes[c].info, w->rec);
-        size_t before = w->old ? own_bytes(classes[c].info, w->old->rec) : 0;
-
-        if (now > before && now > s->limits.object_bytes)
-            return too_large(w, s->limits.object_bytes);
-        grown += now > before ? now - before : 0;
+        if (more > 0) {
+            if (is_too_large(classes[c].info, w, more, s->limits.object_bytes))
+                return too_large(w, s->limits.object_bytes);
+            grown += (uint64_t)more;
+        }
         if (w->inserted && s->classes[c].n + ++inserted[c] > rows_max(&s->limits, c))
             return too_many(c, rows_max(&s->limits, c));
     }
