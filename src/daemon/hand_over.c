@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/hand_over.h"
 
-#include "api/http/handlers.h"
-#include "api/http/transfer.h"
+#include "api/http/transfers.h"
 #include "auth/sessions.h"
 #include "base/log.h"
 #include "base/workers.h"
@@ -253,7 +252,7 @@ bool hand_over(struct parts *p)
         notify_manager("READY=1\nSTATUS=The new program did not start; the old one goes on.");
         return false;
     }
-    transfers_hold(BEGIN_US);
+    transfers_hold(p->d.under_way, BEGIN_US);
     int64_t start = mono_us();
 
     parts_go_quiet(p, &next);
@@ -283,7 +282,7 @@ static void *await_signal(void *arg)
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
     sigwait(&ends, &sig);
-    http_handlers_stop();
+    transfers_cancel(p->d.under_way);
     server_end_relays(p->d.server);
     return NULL;
 }

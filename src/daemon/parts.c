@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/parts.h"
 
-#include "api/http/handlers.h"
-#include "api/http/transfer.h"
+#include "api/http/transfers.h"
 #include "api/plans.h"
 #include "api/setup/setup.h"
 #include "api/vm/host_events.h"
@@ -163,6 +162,7 @@ static struct error *start_threads(struct parts *p)
 {
     TRY(workers_new("work", WORKERS_MAX, WORKERS_QUEUE, &p->d.workers));
     TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
+    p->d.under_way = transfers_new();
     TRY(waiting_new(p->d.store, &p->d.waiting));
     p->d.sessions = sessions_new(p->options->login_delay_us);
     sessions_read(p->d.sessions, take_over_get(p->take_over, "sessions"));
@@ -294,7 +294,7 @@ static void stop_model(struct parts *p)
     atomic_store(&p->d.leaving, true);
     hostd_cut(p->d.hostd);
     if (p->next)
-        transfers_await_left();
+        transfers_await_left(p->d.under_way);
 }
 
 static struct error *note_port(struct parts *p, const char *name, uint16_t port)
@@ -356,7 +356,7 @@ static struct error *start_server(struct parts *p)
 
     TRY(load_certificate(p));
     n = rpc_routes(&p->d, routes);
-    n += http_handler_routes(&p->d, routes + n);
+    n += http_handler_routes(&p->d, p->handlers, routes + n);
     if (p->options->web_dir) {
         TRY(static_files_new(p->options->web_dir, &p->files));
         routes[n++] = (struct http_route){VERB_GET, "/", 0, 0, static_files_serve, p->files};
@@ -379,11 +379,11 @@ static struct error *start_server(struct parts *p)
 static void stop_server(struct parts *p)
 {
     if (!p->next)
-        http_handlers_stop();
+        transfers_cancel(p->d.under_way);
     if (p->d.server)
         server_pause(p->d.server);
     if (p->next)
-        transfers_leave(p->next);
+        transfers_leave(p->d.under_way, p->next);
     if (p->links)
         links_stop(TAKE_PTR(p->links), &p->link_fds);
 }
@@ -453,6 +453,7 @@ void parts_stop(struct parts *p)
         assert(all);
         server_free(p->d.server);
     }
+    transfers_free(p->d.under_way);
     sessions_free(p->d.sessions);
     left_free(p->d.left);
     tls_free(p->tls);

@@ -6,6 +6,7 @@
  * stopped in reverse, also when a later step fails.
  */
 
+#include "api/http/handlers.h"
 #include "daemon/links.h"
 #include "daemon/listen.h"
 #include "daemon/options.h"
@@ -24,6 +25,7 @@ struct parts {
     struct launcher *launcher;
     struct tls *tls;
     struct static_files *files;
+    struct transfer_route handlers[HTTP_HANDLER_ROUTES];
     struct chores *chores;
     int lock_fd; /* <state>/run/xenolithd.lock: one daemon per state directory */
     struct listen_fds listen;

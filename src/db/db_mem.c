@@ -83,7 +83,7 @@ static uint64_t pending_generation(const struct db_mem *m, const struct strmap *
 static struct error *check_commits(const struct db_mem *m, const struct db_commit *commits,
                                    size_t n, struct strmap *pending)
 {
-    static uint64_t none;
+    static const uint64_t none;
 
     for (size_t i = 0; i < n; i++) {
         if (commits[i].generation != m->generation + 1 + i)
@@ -96,7 +96,8 @@ static struct error *check_commits(const struct db_mem *m, const struct db_commi
             if (pending_generation(m, pending, r->ref) != r->expect)
                 return error_api(DB_CONFLICT, 2, r->class_name, r->ref);
             strmap_set(pending, r->ref,
-                       r->json ? (void *)(uintptr_t)&commits[i].generation : &none);
+                       r->json ? (void *)(uintptr_t)&commits[i].generation
+                               : (void *)(uintptr_t)&none);
         }
     }
     return NULL;

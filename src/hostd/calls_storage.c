@@ -271,26 +271,23 @@ struct error *host_vdi_revert(struct host_call *c, const struct host_vdi_revert_
     return stat_vdi(c, a->sr, a->uuid, &ret->vdi);
 }
 
-/* Copies under way, so that another call can ask how far one is or end it. */
+/* One of machine.copies: another call can ask how far it is or end it. */
 struct copy {
     struct list link;
-    struct host_call *call;
+    struct machine *machine;
     const char *uuid;
     double done;
     bool cancel;
 };
 
-static pthread_mutex_t copies_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list copies = {.prev = &copies, .next = &copies};
-
 static bool copy_cancelled(void *arg)
 {
     struct copy *copy = arg;
 
-    pthread_mutex_lock(&copies_lock);
+    pthread_mutex_lock(&copy->machine->copies_lock);
     bool cancel = copy->cancel;
 
-    pthread_mutex_unlock(&copies_lock);
+    pthread_mutex_unlock(&copy->machine->copies_lock);
     return cancel;
 }
 
@@ -298,27 +295,27 @@ static void copy_progress(void *arg, double fraction)
 {
     struct copy *copy = arg;
 
-    pthread_mutex_lock(&copies_lock);
+    pthread_mutex_lock(&copy->machine->copies_lock);
     copy->done = fraction;
-    pthread_mutex_unlock(&copies_lock);
+    pthread_mutex_unlock(&copy->machine->copies_lock);
 }
 
 static struct error *copy_vdi(struct host_call *c, const struct host_vdi_copy_args *a,
                               const struct map *props)
 {
-    struct copy copy = {.call = c, .uuid = a->copy};
+    struct machine *m = host_call_ctx(c);
+    struct copy copy = {.machine = m, .uuid = a->copy};
     const struct image_progress progress = {
         .cancelled = copy_cancelled, .progress = copy_progress, .arg = &copy};
 
-    pthread_mutex_lock(&copies_lock);
-    list_append(&copies, &copy.link);
-    pthread_mutex_unlock(&copies_lock);
-    struct error *e =
-        vdi_copy(storage_of(c), a->sr, a->uuid, a->to_sr, a->copy, -1, props, &progress);
+    pthread_mutex_lock(&m->copies_lock);
+    list_append(&m->copies, &copy.link);
+    pthread_mutex_unlock(&m->copies_lock);
+    struct error *e = vdi_copy(m->storage, a->sr, a->uuid, a->to_sr, a->copy, -1, props, &progress);
 
-    pthread_mutex_lock(&copies_lock);
+    pthread_mutex_lock(&m->copies_lock);
     list_remove(&copy.link);
-    pthread_mutex_unlock(&copies_lock);
+    pthread_mutex_unlock(&m->copies_lock);
     return e;
 }
 
@@ -339,19 +336,20 @@ struct error *host_vdi_copy_progress(struct host_call *c,
                                      const struct host_vdi_copy_progress_args *a,
                                      struct host_vdi_copy_progress_result *ret)
 {
+    struct machine *m = host_call_ctx(c);
     struct copy *copy;
 
     TRY(check_uuid("copy", a->copy));
     *ret = (struct host_vdi_copy_progress_result){0};
-    pthread_mutex_lock(&copies_lock);
-    list_foreach (copy, &copies, link) {
+    pthread_mutex_lock(&m->copies_lock);
+    list_foreach (copy, &m->copies, link) {
         if (!streq(copy->uuid, a->copy))
             continue;
         copy->cancel |= a->cancel;
         ret->running = true;
         ret->done = copy->done;
     }
-    pthread_mutex_unlock(&copies_lock);
+    pthread_mutex_unlock(&m->copies_lock);
     return NULL;
 }
 

@@ -194,6 +194,8 @@ struct error *machine_start(struct machine *m, const struct options *o)
 {
     *m = (struct machine){.lock_fd = -1};
     pthread_mutex_init(&m->event_lock, NULL);
+    pthread_mutex_init(&m->copies_lock, NULL);
+    list_init(&m->copies);
     turns_init(&m->vms);
     /* Guests and storage daemons are told paths; ours must hold wherever they stand. */
     TRY(io_mkdir_p(o->state_dir, 0700));
@@ -241,6 +243,7 @@ void machine_stop(struct machine *m)
     accounts_close(m->accounts);
     turns_fini(&m->vms);
     pthread_mutex_destroy(&m->event_lock);
+    pthread_mutex_destroy(&m->copies_lock);
     cleanup_close(&m->lock_fd);
     for (size_t i = 0; i < ARRAY_SIZE(m->own_roots); i++)
         free(m->own_roots[i]);

@@ -7,6 +7,7 @@
  */
 
 #include "base/error.h"
+#include "base/list.h"
 #include "base/turns.h"
 
 #include <stddef.h>
@@ -35,6 +36,8 @@ struct machine {
     struct qmp_loop *loop;
     struct turns vms;           /* a call that changes a VM has its turn */
     pthread_mutex_t event_lock; /* guards `server` as seen by events */
+    pthread_mutex_t copies_lock;
+    struct list copies; /* of disks, under way (calls_storage.c) */
     char boot_id[64];
     char *own_state_dir;
     char *own_roots[2];

@@ -20,7 +20,7 @@ static void ignore_broken_pipes(void)
 int main(int argc, char **argv)
 {
     struct options o;
-    static struct machine m;
+    struct machine m = {0};
     sigset_t signals;
     int sig;
 

@@ -17,17 +17,19 @@ struct left;
 struct sessions;
 struct server;
 struct store;
+struct transfers;
 struct waiting;
 struct workers;
 
 struct daemon {
     struct store *store;
-    struct hostd *hostd;       /* connection to xenolith-hostd (proto/client.h) */
-    struct workers *workers;   /* calls that may block */
-    struct workers *transfers; /* consoles and disk streams: each holds a thread for long */
-    struct engine *engine;     /* plans (task/engine.h) */
-    struct waiting *waiting;   /* calls and plans that wait without a thread (task/waiting.h) */
-    struct sessions *sessions; /* auth/sessions.h */
+    struct hostd *hostd;         /* connection to xenolith-hostd (proto/client.h) */
+    struct workers *workers;     /* calls that may block */
+    struct workers *transfers;   /* consoles and disk streams: each holds a thread for long */
+    struct transfers *under_way; /* of those: api/http/transfers.h */
+    struct engine *engine;       /* plans (task/engine.h) */
+    struct waiting *waiting;     /* calls and plans that wait without a thread (task/waiting.h) */
+    struct sessions *sessions;   /* auth/sessions.h */
     struct server *server;
     struct callers *callers; /* of plans of an earlier program (task/callers.h), or NULL */
     struct left *left;       /* calls for the next program (rpc/left.h), or NULL */

@@ -11,7 +11,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SPDX = "/* SPDX-License-Identifier: LGPL-2.1-or-later */\n"
 SOUND_HEADER = SPDX + "#pragma once\n\n#include <stddef.h>\n\nsize_t rock_weight(void);\n"
-SOUND_SOURCE = SPDX + '#include "base/rock.h"\n\nsize_t rock_weight(void)\n{\n    return 7;\n}\n'
+SOUND_SOURCE = SPDX + '#include "base/rock.h"\n\nstatic const char *const names[] = {"a"};\nstatic struct list *find(int n);\nstatic const int n;\n\nsize_t rock_weight(void)\n{\n    return 7;\n}\n'
 
 
 @pytest.fixture
@@ -57,6 +57,10 @@ WRONG = [
     ("banned", "src/base/roll.c", body("int fd = accept(s, NULL, NULL);"), "use accept4"),
     ("banned", "src/base/roll.c", body("return malloc(7);"), "unchecked"),
     ("banned", "src/base/roll.c", body("signal(SIGTERM, rock_roll);"), "use sigaction"),
+    ("globals", "src/base/roll.c", SPDX + "static int rolls;\n", "roll.c:2: rolls belongs to the process"),
+    ("globals", "src/base/roll.c", SPDX + "static const char *name = 0;\n", "roll.c:2: name belongs"),
+    ("globals", "src/base/roll.c", SPDX + "static struct {\n    int n;\n} all = {1};\n", "roll.c:2: all belongs"),
+    ("globals", "src/base/roll.c", body("static unsigned long count[3];"), "roll.c:6: count belongs"),
     ("spdx", "src/base/roll.c", "void rock_roll(void);\n", "first line must be"),
     ("spdx", "tools/roll.sh", "#!/bin/sh\n", "no 'SPDX"),
     ("headers", "src/base/roll.h", SPDX + "#pragma once\nsize_t rolls(void);\n", "does not compile alone"),

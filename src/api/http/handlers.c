@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/http/handlers.h"
 
-#include "api/http/transfer.h"
-
 /* Paths are prefixes: clients add a slash. */
 static const struct {
     enum http_verb verb;
@@ -15,22 +13,17 @@ static const struct {
     {VERB_GET, "/console", &transfer_console},
 };
 
-size_t http_handler_routes(struct daemon *d, struct http_route *ret)
+size_t http_handler_routes(struct daemon *d, struct transfer_route own[HTTP_HANDLER_ROUTES],
+                           struct http_route *ret)
 {
-    static struct transfer_route routes[ARRAY_SIZE(table)];
-
+    _Static_assert(ARRAY_SIZE(table) <= HTTP_HANDLER_ROUTES, "more handlers than routes");
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-        routes[i] = (struct transfer_route){.daemon = d, .kind = table[i].kind};
+        own[i] = (struct transfer_route){.daemon = d, .kind = table[i].kind};
         ret[i] = (struct http_route){.verb = table[i].verb,
                                      .prefix = table[i].prefix,
                                      .flags = ROUTE_STREAM,
                                      .handler = transfer_handle,
-                                     .ctx = &routes[i]};
+                                     .ctx = &own[i]};
     }
     return ARRAY_SIZE(table);
-}
-
-void http_handlers_stop(void)
-{
-    transfers_cancel();
 }

@@ -7,12 +7,10 @@
  * and hands the connection to a transfer thread.
  */
 
-#include "task/daemon.h"
-#include "wire/server.h"
+#include "api/http/transfer.h"
 
 #define HTTP_HANDLER_ROUTES 16
 
-/* Writes the routes and returns how many. */
-size_t http_handler_routes(struct daemon *d, struct http_route *ret);
-/* Ends the transfers under way; before their threads are waited for. */
-void http_handlers_stop(void);
+/* Writes the routes and returns how many; own lives as long as they do. */
+size_t http_handler_routes(struct daemon *d, struct transfer_route own[HTTP_HANDLER_ROUTES],
+                           struct http_route *ret);

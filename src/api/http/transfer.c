@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/http/transfer_task.h"
 
+#include "api/http/transfers.h"
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
@@ -10,14 +11,6 @@
 #include "gen/roles.h"
 #include "task/task_row.h"
 #include "value/xml.h"
-#include "wire/websocket.h"
-
-#include <pthread.h>
-
-/* Transfers under way, so that the daemon can end them when it stops. */
-static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list running = {.prev = &running, .next = &running};
-static bool stopping;
 
 const char *transfer_param(const struct transfer *t, const char *name)
 {
@@ -158,40 +151,15 @@ struct error *transfer_take(struct transfer *t, const char *type, const char *di
         .status = 200, .type = type, .headers = headers, .n_headers = n};
     int minor = t->rq->head.minor;
 
-    pthread_mutex_lock(&running_lock);
-    t->stream = http_take(t->rq);
-    if (stopping)
-        stream_cancel(t->stream);
-    pthread_mutex_unlock(&running_lock);
+    transfers_set_stream(t, http_take(t->rq));
     transfer_begun(t);
     return http_stream_head(t->stream, minor, &reply, length);
 }
 
 void transfer_set_web(struct transfer *t, struct websocket *web)
 {
-    pthread_mutex_lock(&running_lock);
-    t->web = web;
-    if (web && stopping)
-        websocket_cancel(web);
-    pthread_mutex_unlock(&running_lock);
+    transfers_set_web(t, web);
     transfer_begun(t);
-}
-
-void transfers_cancel(void)
-{
-    struct transfer *t;
-
-    pthread_mutex_lock(&running_lock);
-    stopping = true;
-    list_foreach (t, &running, link) {
-        if (t->refusal)
-            waiting_kick(t->daemon->waiting, &t->late);
-        if (t->stream)
-            stream_cancel(t->stream);
-        if (t->web)
-            websocket_cancel(t->web);
-    }
-    pthread_mutex_unlock(&running_lock);
 }
 
 static int status_of(const struct error *e)
@@ -229,7 +197,7 @@ static struct error *run(struct transfer *t, const struct transfer_kind *kind)
 /* The daemon ends before the transfer has begun: the next one begins it. */
 static bool give_back(struct transfer *t)
 {
-    if (!t->rq || t->stream || !transfers_are_left())
+    if (!t->rq || t->stream || !transfers_are_left(t->daemon->under_way))
         return false;
     transfer_task_discard(t);
     http_return(TAKE_PTR(t->rq), "");
@@ -254,9 +222,7 @@ static void conclude(struct transfer *t, struct error *e)
             reply_error(t, t->status ? t->status : status_of(e), text);
         error_free(e);
     }
-    pthread_mutex_lock(&running_lock);
-    list_remove(&t->link);
-    pthread_mutex_unlock(&running_lock);
+    transfers_remove(t);
     if (t->stream)
         stream_close(t->stream);
     if (t->rq && !t->stream)
@@ -274,11 +240,7 @@ static void refuse_late(struct waiter *w, bool timed_out)
 {
     struct transfer *t = container_of(w, struct transfer, late);
 
-    pthread_mutex_lock(&running_lock);
-    struct error *e = TAKE_PTR(t->refusal);
-
-    pthread_mutex_unlock(&running_lock);
-    conclude(t, e);
+    conclude(t, transfers_take_refusal(t));
 }
 
 static void refuse_at_once(struct waiter *w)
@@ -294,18 +256,10 @@ static bool delay_refusal(struct transfer *t, struct error *e)
     if (!t->guessed || delay <= 0)
         return false;
     transfer_begun(t); /* as far as it will get */
-    pthread_mutex_lock(&running_lock);
-    bool delayed = !stopping;
-
-    if (delayed) {
-        t->refusal = e;
-        t->late.deadline_us = mono_us() + delay;
-        t->late.wake = refuse_late;
-        t->late.leave = refuse_at_once;
-        delayed = waiting_add(t->daemon->waiting, &t->late, waiting_seq(t->daemon->waiting));
-    }
-    pthread_mutex_unlock(&running_lock);
-    return delayed;
+    t->late.deadline_us = mono_us() + delay;
+    t->late.wake = refuse_late;
+    t->late.leave = refuse_at_once;
+    return transfers_refuse_late(t, e);
 }
 
 static void finish(struct transfer *t, struct error *e)
@@ -324,9 +278,7 @@ static void transfer_main(void *arg)
     struct started s = *(struct started *)arg;
 
     free(arg);
-    pthread_mutex_lock(&running_lock);
-    list_append(&running, &s.t->link);
-    pthread_mutex_unlock(&running_lock);
+    transfers_add(s.t);
     finish(s.t, transfer_begin(s.t) ? run(s.t, s.kind) : error_text("the daemon ends"));
 }
 

@@ -57,26 +57,6 @@ struct transfer_route {
 };
 
 void transfer_handle(void *ctx, struct http_request *rq);
-/* Makes every transfer under way end soon: the daemon stops. */
-void transfers_cancel(void);
-
-/* The program that takes over. ask takes the question, waits for the answer and gives it back, NULL
- * if there is nobody; tell does not wait. Any thread. */
-struct transfer_successor {
-    json_t *(*ask)(void *ctx, json_t *question);
-    void (*tell)(void *ctx, json_t *question);
-    void *ctx;
-};
-
-/* No further transfer begins; waits until those that do have a connection of their own, at most
- * timeout_us. What follows is transfers_leave. */
-void transfers_hold(int64_t timeout_us);
-/* Once the server is paused: requests of transfers that have not begun are given back, those under
- * way ask the next program. transfers_await_left: returns when nobody uses store and hostd any
- * more. */
-void transfers_leave(const struct transfer_successor *next);
-void transfers_await_left(void);
-bool transfers_are_left(void);
 /* What a transfer of an earlier program asks; the caller owns the answer. */
 json_t *transfer_answer(struct daemon *d, const json_t *question);
 

@@ -5,120 +5,27 @@
  */
 #include "api/http/transfer_task.h"
 
+#include "api/http/transfers.h"
 #include "base/log.h"
-#include "base/wait.h"
+#include "base/world.h"
 #include "gen/class/task_txn.h"
 #include "gen/errors.h"
 #include "proto/client.h"
 #include "task/task_row.h"
 #include "value/json.h"
 
-#include <pthread.h>
-
 #define PROGRESS_EVERY_US 200000
-
-/* Who uses the store and hostd right now, and whether anybody still may. */
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    unsigned inside;    /* of them: */
-    unsigned beginning; /* transfers without a connection of their own yet */
-    bool held;          /* none begins */
-    bool left;
-    struct transfer_successor next;
-} place = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-static bool enter_locked(void)
-{
-    bool may = !place.left;
-
-    place.inside += may;
-    return may;
-}
-
-bool transfer_begin(struct transfer *t)
-{
-    pthread_mutex_lock(&place.lock);
-    while (place.held && !place.left)
-        pthread_cond_wait(&place.changed, &place.lock);
-    t->beginning = enter_locked();
-    place.beginning += t->beginning;
-    pthread_mutex_unlock(&place.lock);
-    return t->beginning;
-}
-
-static void exit_place(void)
-{
-    pthread_mutex_lock(&place.lock);
-    place.inside--;
-    pthread_cond_broadcast(&place.changed);
-    pthread_mutex_unlock(&place.lock);
-}
-
-void transfer_begun(struct transfer *t)
-{
-    if (!t->beginning)
-        return;
-    t->beginning = false;
-    pthread_mutex_lock(&place.lock);
-    place.beginning--;
-    pthread_mutex_unlock(&place.lock);
-    exit_place();
-}
-
-void transfers_hold(int64_t timeout_us)
-{
-    int64_t end = mono_us() + timeout_us;
-
-    pthread_mutex_lock(&place.lock);
-    place.held = true;
-    while (place.beginning && cond_wait_until(&place.changed, &place.lock, end))
-        ;
-    pthread_mutex_unlock(&place.lock);
-}
-
-void transfers_leave(const struct transfer_successor *next)
-{
-    pthread_mutex_lock(&place.lock);
-    place.next = *next;
-    place.left = true;
-    pthread_cond_broadcast(&place.changed);
-    pthread_mutex_unlock(&place.lock);
-}
-
-bool transfers_are_left(void)
-{
-    pthread_mutex_lock(&place.lock);
-    bool left = place.left;
-
-    pthread_mutex_unlock(&place.lock);
-    return left;
-}
-
-void transfers_await_left(void)
-{
-    pthread_mutex_lock(&place.lock);
-    while (place.inside)
-        pthread_cond_wait(&place.changed, &place.lock);
-    pthread_mutex_unlock(&place.lock);
-}
 
 /* True: the store is ours until the transfer leaves. One that begins is inside all the time. */
 static bool enter(const struct transfer *t)
 {
-    if (t->beginning)
-        return true;
-    pthread_mutex_lock(&place.lock);
-    bool may = enter_locked();
-
-    pthread_mutex_unlock(&place.lock);
-    return may;
+    return t->beginning || transfers_enter(t->daemon->under_way);
 }
 
 static void leave(const struct transfer *t)
 {
     if (!t->beginning)
-        exit_place();
+        transfers_exit(t->daemon->under_way);
 }
 
 struct rows {
@@ -239,7 +146,8 @@ static json_t *question(const struct transfer *t, const char *what)
 /* Nobody there is no failure of the transfer: only its task is lost. */
 static struct error *ask(struct transfer *t, json_t *j)
 {
-    _cleanup_json_ json_t *answer = place.next.ask(place.next.ctx, j);
+    const struct transfer_successor *next = transfers_next(t->daemon->under_way);
+    _cleanup_json_ json_t *answer = next->ask(next->ctx, j);
 
     return json_is_true(json_object_get(answer, "cancelled")) ? err_task_cancelled(t->task) : NULL;
 }
@@ -304,12 +212,13 @@ void transfer_close_disk(struct transfer *t, const char *handle)
     if (here)
         leave(t);
     /* hostd was let go meanwhile: the next program asks it. */
-    if (!here || (hostd_is_away(e) && transfers_are_left())) {
+    if (!here || (hostd_is_away(e) && transfers_are_left(t->daemon->under_way))) {
+        const struct transfer_successor *next = transfers_next(t->daemon->under_way);
         json_t *j = question(t, "close");
 
         error_free(e);
         json_object_set_new(j, "handle", json_string(handle));
-        place.next.tell(place.next.ctx, j); /* it is not waited for: the store may wait for us */
+        next->tell(next->ctx, j); /* it is not waited for: the store may wait for us */
         e = NULL;
     }
     log_and_free(LOG_WARNING, e, "cannot close a disk");

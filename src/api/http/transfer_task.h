@@ -11,12 +11,6 @@
 
 #include <jansson.h>
 
-/* A transfer begins: it may use the store and hostd until it is told that it has begun. False: that
- * is over. Blocks while transfers are held. */
-bool transfer_begin(struct transfer *t);
-/* It has its connection, or has ended: from now on it enters for each call. May come twice. */
-void transfer_begun(struct transfer *t);
-
 _must_check_ struct error *transfer_task_new(struct transfer *t);
 /* Of a transfer that begins anew elsewhere. */
 void transfer_task_discard(struct transfer *t);

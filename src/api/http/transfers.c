@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/http/transfers.h"
+
+#include "base/mem.h"
+#include "base/wait.h"
+#include "wire/websocket.h"
+
+#include <pthread.h>
+
+struct transfers {
+    pthread_mutex_t running_lock; /* rank: before those of stream, websocket and waiting */
+    struct list running;
+    bool stopping;
+
+    /* Who uses the store and hostd right now, and whether anybody still may. */
+    pthread_mutex_t lock; /* rank: leaf */
+    pthread_cond_t changed;
+    unsigned inside;    /* of them: */
+    unsigned beginning; /* transfers without a connection of their own yet */
+    bool held;          /* none begins */
+    bool left;
+    struct transfer_successor next;
+};
+
+struct transfers *transfers_new(void)
+{
+    struct transfers *all = xnew(struct transfers);
+
+    pthread_mutex_init(&all->running_lock, NULL);
+    list_init(&all->running);
+    pthread_mutex_init(&all->lock, NULL);
+    pthread_cond_init(&all->changed, NULL);
+    return all;
+}
+
+void transfers_free(struct transfers *all)
+{
+    if (!all)
+        return;
+    pthread_cond_destroy(&all->changed);
+    pthread_mutex_destroy(&all->lock);
+    pthread_mutex_destroy(&all->running_lock);
+    free(all);
+}
+
+/* ---- under way ---- */
+
+void transfers_add(struct transfer *t)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->running_lock);
+    list_append(&all->running, &t->link);
+    pthread_mutex_unlock(&all->running_lock);
+}
+
+void transfers_remove(struct transfer *t)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->running_lock);
+    list_remove(&t->link);
+    pthread_mutex_unlock(&all->running_lock);
+}
+
+void transfers_set_stream(struct transfer *t, struct stream *stream)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->running_lock);
+    t->stream = stream;
+    if (all->stopping)
+        stream_cancel(stream);
+    pthread_mutex_unlock(&all->running_lock);
+}
+
+void transfers_set_web(struct transfer *t, struct websocket *web)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->running_lock);
+    t->web = web;
+    if (web && all->stopping)
+        websocket_cancel(web);
+    pthread_mutex_unlock(&all->running_lock);
+}
+
+bool transfers_refuse_late(struct transfer *t, struct error *e)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->running_lock);
+    bool delayed = !all->stopping &&
+                   waiting_add(t->daemon->waiting, &t->late, waiting_seq(t->daemon->waiting));
+
+    if (delayed)
+        t->refusal = e; /* whoever was woken meanwhile waits for the lock */
+    pthread_mutex_unlock(&all->running_lock);
+    return delayed;
+}
+
+struct error *transfers_take_refusal(struct transfer *t)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->running_lock);
+    struct error *e = TAKE_PTR(t->refusal);
+
+    pthread_mutex_unlock(&all->running_lock);
+    return e;
+}
+
+void transfers_cancel(struct transfers *all)
+{
+    struct transfer *t;
+
+    pthread_mutex_lock(&all->running_lock);
+    all->stopping = true;
+    list_foreach (t, &all->running, link) {
+        if (t->refusal)
+            waiting_kick(t->daemon->waiting, &t->late);
+        if (t->stream)
+            stream_cancel(t->stream);
+        if (t->web)
+            websocket_cancel(t->web);
+    }
+    pthread_mutex_unlock(&all->running_lock);
+}
+
+/* ---- who may use store and hostd ---- */
+
+static bool enter_locked(struct transfers *all)
+{
+    bool may = !all->left;
+
+    all->inside += may;
+    return may;
+}
+
+bool transfers_enter(struct transfers *all)
+{
+    pthread_mutex_lock(&all->lock);
+    bool may = enter_locked(all);
+
+    pthread_mutex_unlock(&all->lock);
+    return may;
+}
+
+void transfers_exit(struct transfers *all)
+{
+    pthread_mutex_lock(&all->lock);
+    all->inside--;
+    pthread_cond_broadcast(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+}
+
+bool transfer_begin(struct transfer *t)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->lock);
+    while (all->held && !all->left)
+        pthread_cond_wait(&all->changed, &all->lock);
+    t->beginning = enter_locked(all);
+    all->beginning += t->beginning;
+    pthread_mutex_unlock(&all->lock);
+    return t->beginning;
+}
+
+void transfer_begun(struct transfer *t)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    if (!t->beginning)
+        return;
+    t->beginning = false;
+    pthread_mutex_lock(&all->lock);
+    all->beginning--;
+    pthread_mutex_unlock(&all->lock);
+    transfers_exit(all);
+}
+
+void transfers_hold(struct transfers *all, int64_t timeout_us)
+{
+    int64_t end = mono_us() + timeout_us;
+
+    pthread_mutex_lock(&all->lock);
+    all->held = true;
+    while (all->beginning && cond_wait_until(&all->changed, &all->lock, end))
+        ;
+    pthread_mutex_unlock(&all->lock);
+}
+
+void transfers_leave(struct transfers *all, const struct transfer_successor *next)
+{
+    pthread_mutex_lock(&all->lock);
+    all->next = *next;
+    all->left = true;
+    pthread_cond_broadcast(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+}
+
+bool transfers_are_left(struct transfers *all)
+{
+    pthread_mutex_lock(&all->lock);
+    bool left = all->left;
+
+    pthread_mutex_unlock(&all->lock);
+    return left;
+}
+
+const struct transfer_successor *transfers_next(const struct transfers *all)
+{
+    return &all->next;
+}
+
+void transfers_await_left(struct transfers *all)
+{
+    pthread_mutex_lock(&all->lock);
+    while (all->inside)
+        pthread_cond_wait(&all->changed, &all->lock);
+    pthread_mutex_unlock(&all->lock);
+}
