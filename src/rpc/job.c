@@ -64,7 +64,6 @@ static void job_wake(struct waiter *w, bool timed_out)
     struct job *j = container_of(w, struct job, waiter);
 
     j->call.timed_out = timed_out;
-    stop_contending(j);
     job_queue(j);
 }
 
@@ -101,7 +100,8 @@ static bool wait_contended(struct job *j, uint64_t seen)
 
     if (mono_us() >= j->contention_deadline_us)
         return false;
-    if (!waiting_enter(j->call.daemon->waiting))
+    /* Its place is kept while it looks again: who came later must not get it. */
+    if (!j->contending && !waiting_enter(j->call.daemon->waiting))
         return false;
     j->contending = true;
     of_interest[j->contended] = true;
@@ -244,8 +244,17 @@ static void start_plan(struct job *j)
 {
     struct plan *p = j->call.plan;
 
+    stop_contending(j);
     j->plan_task = arena_strdup(j->call.arena, plan_task(p));
     engine_start(j->call.daemon->engine, p, on_plan_done, j);
+}
+
+static void park_as_asked(struct job *j, uint64_t seen)
+{
+    const struct call *c = &j->call;
+
+    stop_contending(j);
+    park(j, c->park_classes, c->park_only, c->park_deadline_us, seen);
 }
 
 /* One run. True: the job is over, parked or handed on; false: run again. */
@@ -271,7 +280,7 @@ static bool run_once(struct job *j)
     if (!e && c->parked) {
         txn_free(TAKE_PTR(t));
         forget_run(j, &before, memo);
-        park(j, c->park_classes, c->park_only, c->park_deadline_us, seen);
+        park_as_asked(j, seen);
         return true;
     }
     if (!e)

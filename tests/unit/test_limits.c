@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "api/message/post.h"
 #include "gen/class/VM_txn.h"
 #include "gen/class/task_txn.h"
 #include "lib/store_bed.h"
@@ -106,8 +107,6 @@ static void clients_are_bounded_in_bytes(void **state)
     assert_null(client_commit(b));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
-
 static void async_calls_are_bounded(void **state)
 {
     struct bed *b = *state;
@@ -125,12 +124,67 @@ static void async_calls_are_bounded(void **state)
     assert_true(error_is(e, "TOO_MANY_PENDING_TASKS"));
 }
 
+/* ---- lists whose oldest rows go ---- */
+
+static void post(struct bed *b, int i)
+{
+    const struct message_text text = {
+        .name = "NEWS",
+        .priority = 5,
+        .cls = CLS_VM,
+        .uuid = "",
+        .body = arena_printf(&b->a, "%d", i),
+    };
+
+    assert_null(message_post(b->t, &text, NULL));
+}
+
+/* Newest and oldest of those kept, by their texts. */
+static void kept_messages(struct bed *b, int *ret_oldest, int *ret_newest)
+{
+    const struct message_rec *const *all;
+    size_t n = txn_all_message(b->t, &all);
+
+    *ret_oldest = INT32_MAX;
+    *ret_newest = 0;
+    for (size_t i = 0; i < n; i++) {
+        int k = atoi(all[i]->body);
+
+        *ret_oldest = k < *ret_oldest ? k : *ret_oldest;
+        *ret_newest = k > *ret_newest ? k : *ret_newest;
+    }
+}
+
+static void the_oldest_messages_go(void **state)
+{
+    struct bed *b = *state;
+    int oldest, newest;
+
+    for (int i = 0; i < MESSAGES_MAX; i++) {
+        post(b, i);
+        if (i % 500 == 499)
+            commit_ok(b);
+    }
+    assert_int_equal(store_count(b->store, CLASS_MESSAGE), MESSAGES_MAX);
+    for (int i = MESSAGES_MAX; i < MESSAGES_MAX + 150; i++) {
+        post(b, i);
+        commit_ok(b);
+        assert_true(store_count(b->store, CLASS_MESSAGE) <= MESSAGES_MAX);
+    }
+    kept_messages(b, &oldest, &newest);
+    assert_int_equal(newest, MESSAGES_MAX + 149);
+    assert_int_equal(store_count(b->store, CLASS_MESSAGE), newest - oldest + 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(clients_are_bounded_in_rows),
         T(clients_are_bounded_in_bytes),
         T(async_calls_are_bounded),
+        T(the_oldest_messages_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Pools, queues and lists that are full: the table in docs/security.md, where hostd must stand still for it."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from conftest import XenError
+from test_limits import answer, post, unix
+from transfers import Reply, head
+from vms import new_vm, remove, simulated_sr
+
+WORKERS, QUEUE = 48, 4096
+CONTENDERS = 100
+TRANSFERS, TRANSFERS_WAITING = 128, 64
+FINISHED = 200
+
+
+class Standing:
+    """hostd answers nothing meanwhile, so that who asks it keeps a thread."""
+
+    def __init__(self, daemons):
+        self.pid = daemons.hostd.pid
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def asynchronous(daemons, session, method, *params, times):
+    """What was answered: results and errors, in order."""
+    with unix(daemons) as s:
+        found = []
+        for _ in range(times):
+            s.sendall(post(f"Async.{method}", session, *params))
+            found.append(answer(s))
+        return found
+
+
+def pending(xen):
+    return [ref for ref, r in xen.task.get_all_records().items() if r["status"] == "pending"]
+
+
+def await_none_pending(xen, limit=60):
+    end, left = time.monotonic() + limit, None
+    while left != []:
+        assert time.monotonic() < end, left
+        try:
+            left = pending(xen)
+        except XenError as e:  # a long list needs a worker, too
+            assert e.code == "TOO_MANY_PENDING_TASKS"
+
+
+def test_calls_that_wait_for_a_worker(fresh_daemons):
+    """48 are worked on, 4,096 wait; one more is refused, and reads go on. What waited is done."""
+    xen = fresh_daemons.ready()
+    vm = new_vm(xen, "signalled")
+    xen.VM.start(vm, False, False)
+    clients = [fresh_daemons.client() for _ in range(10)]  # one session may have 500 calls under way
+    answers = []
+    with Standing(fresh_daemons):
+        for client in clients:
+            answers += asynchronous(fresh_daemons, client.session, "VM.send_trigger", vm, "nmi", times=420)
+        fates = [xen.task.get_record(a["result"]) for a in answers]
+        refused = [r for r in fates if r["status"] == "failure"]
+        assert {tuple(r["error_info"]) for r in refused} == {("TOO_MANY_PENDING_TASKS",)}
+        assert len(fates) - len(refused) == WORKERS + QUEUE
+        assert all(r["status"] == "pending" for r in fates[:WORKERS + QUEUE])
+        with pytest.raises(XenError) as full:
+            xen.VM.set_name_label(vm, "no room")
+        assert full.value.code == "TOO_MANY_PENDING_TASKS"
+        assert xen.VM.get_name_label(vm) == "signalled"
+    await_none_pending(xen)
+    xen.VM.set_name_label(vm, "room")
+    remove(xen, vm)
+
+
+def test_calls_that_wait_for_other_operations(fresh_daemons):
+    """100 wait; one more is told at once what is in its way. Who waited is served when that is over."""
+    xen = fresh_daemons.ready()
+    vm = new_vm(xen, "busy")
+    xen.VM.start(vm, False, False)
+    with Standing(fresh_daemons):
+        first = xen.call("Async.VM.hard_reboot", vm)
+        end = time.monotonic() + 20
+        while not xen.VM.get_current_operations(vm):
+            assert time.monotonic() < end
+        waiting = [xen.call("Async.VM.clean_reboot", vm) for _ in range(CONTENDERS)]
+        for _ in range(20):  # each wakes those who wait, who then do not lose their places
+            late = xen.call("Async.VM.clean_reboot", vm)
+            with pytest.raises(XenError) as told:
+                xen.wait(late, 20)
+            assert told.value.code == "OTHER_OPERATION_IN_PROGRESS"
+        assert {xen.task.get_status(t) for t in waiting} == {"pending"}
+    xen.wait(first)
+    await_none_pending(xen)
+    assert {xen.task.get_status(t) for t in waiting} == {"success"}
+    remove(xen, vm)
+
+
+def test_transfers_that_wait_for_a_thread(fresh_daemons):
+    """128 are under way, 64 wait, the next one is told to come again. Those that waited get their disk."""
+    xen = fresh_daemons.ready()
+    vdi = xen.VDI.create({"name_label": "wanted", "name_description": "", "SR": simulated_sr(xen), "virtual_size": str(2 << 20),
+                          "type": "user", "sharable": False, "read_only": False, "other_config": {}})
+    with Standing(fresh_daemons):
+        taken = []
+        for _ in range(TRANSFERS + TRANSFERS_WAITING):
+            taken.append(unix(fresh_daemons))
+            taken[-1].sendall(head("GET", "/export_raw_vdi", vdi=vdi))
+        # Their heads are read by several pollers: the last ones are in when threads and queue are.
+        end, status = time.monotonic() + 20, 0
+        while status != 503 and time.monotonic() < end:
+            with unix(fresh_daemons) as s:
+                s.settimeout(1)
+                s.sendall(head("GET", "/export_raw_vdi", vdi=vdi))
+                try:
+                    status = Reply(s).status
+                except TimeoutError:
+                    taken.append(s.dup())  # it was queued before the last of ours
+        assert status == 503
+        assert len(pending(xen)) == TRANSFERS
+    full = 0
+    for s in taken:
+        reply = Reply(s)
+        assert reply.status in (200, 503)
+        full += reply.status == 200 and len(reply.body()) == 2 << 20
+        s.close()
+    assert full == TRANSFERS + TRANSFERS_WAITING
+    await_none_pending(xen)
+    xen.VDI.destroy(vdi)
+
+
+def test_finished_tasks_go(fresh_daemons):
+    """200 are kept, those that ended last, and all that have not ended."""
+    xen = fresh_daemons.ready()
+    mine = xen.task.create("goes on", "")
+    vm = new_vm(xen, "named")
+    tasks = []
+    for batch in range(3):
+        tasks += [a["result"] for a in asynchronous(fresh_daemons, xen.session, "VM.get_cooperative", vm, times=80)]
+        end = time.monotonic() + 20
+        while pending(xen) != [mine]:
+            assert time.monotonic() < end
+        second = int(time.time())
+        while int(time.time()) == second:
+            time.sleep(0.05)  # the time of an end is told in seconds: batches differ
+    end = time.monotonic() + 20
+    while len(kept := xen.task.get_all_records()) > FINISHED + 1 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert mine in kept
+    assert len([r for r in kept.values() if r["status"] != "pending"]) == FINISHED
+    assert set(tasks[80:]) <= set(kept)
+    xen.task.destroy(mine)
