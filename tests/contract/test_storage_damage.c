@@ -124,6 +124,32 @@ static void test_corrupt_records(void **state)
     assert_int_equal(rig_count_files(r, "11111111-*"), 0);
 }
 
+/* Up to 256 KiB a record is read; what is larger explains nothing. */
+static void test_large_record(void **state)
+{
+    struct rig *r = *state;
+    struct uuid_text a = rig_disk(r, 4 * MIB);
+    struct uuid_text node = node_of(r, a.s);
+    _cleanup_free_ char *record = xasprintf("%s.vdi.json", a.s);
+    const int lengths[] = {200 << 10, 300 << 10};
+
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        _cleanup_free_ char *text =
+            xasprintf("{\"xenolith\": 1, \"vdi\": \"%s\", \"node\": \"%s\", "
+                      "\"props\": {}, \"more\": \"%*s\"}",
+                      a.s, node.s, lengths[i], "x");
+        struct vdi_list_info l = {0};
+
+        write_file(r, record, text);
+        rig_restart(r);
+        must(sr_scan(r->storage, r->sr.s, &l));
+        assert_int_equal(l.complete, i == 0);
+        vdi_list_info_fini(&l);
+    }
+    expect_incomplete(r, record);
+    assert_int_equal(rig_count_files(r, "*.qcow2"), 1);
+}
+
 static void test_truncated_image(void **state)
 {
     struct rig *r = *state;
@@ -380,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_directory_gone),
         TEST(test_corrupt_records),
+        TEST(test_large_record),
         TEST(test_truncated_image),
         TEST(test_image_of_another_size),
         TEST(test_backing_name_is_not_followed),

@@ -553,6 +553,35 @@ static void large_calls_are_bounded_together(void **state)
     }
 }
 
+/* Eight are worked on, 512 wait, the next ones are refused at once. */
+static void calls_that_wait_are_bounded(void **state)
+{
+    static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
+    _cleanup_close_ int fd = greeted_connection();
+
+    for (int i = 0; i < 8; i++)
+        assert_null(frame_send(fd, call, sizeof(call) - 1, NULL, 0));
+    await(&bed->slow, 8);
+    for (int i = 0; i < 512 + 3; i++)
+        assert_null(frame_send(fd, call, sizeof(call) - 1, NULL, 0));
+    for (int refused = 0; refused < 3; refused++) {
+        _cleanup_frame_ struct frame f = FRAME_INIT;
+
+        assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
+        assert_non_null(strstr(str_cstr(&f.text), "too many calls"));
+    }
+    pthread_mutex_lock(&bed->lock);
+    bed->release = true;
+    pthread_cond_broadcast(&bed->changed);
+    pthread_mutex_unlock(&bed->lock);
+    for (int done = 0; done < 8 + 512; done++) {
+        _cleanup_frame_ struct frame f = FRAME_INIT;
+
+        assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
+        assert_null(strstr(str_cstr(&f.text), "too many calls"));
+    }
+}
+
 static void accepting_goes_on_when_descriptors_are_back(void **state)
 {
     struct rlimit before, none;
@@ -622,6 +651,7 @@ int main(void)
         T(too_many_descriptors_end_it),
         T(half_a_message_ends_it),
         T(large_calls_are_bounded_together),
+        T(calls_that_wait_are_bounded),
         T(accepting_goes_on_when_descriptors_are_back),
         T(other_users_are_cut_off),
         T(a_call_learns_that_nobody_waits),

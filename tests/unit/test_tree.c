@@ -52,10 +52,27 @@ static void an_endless_line_of_ancestors_is_cut(void **state)
     tree_fini(&t);
 }
 
+/* So many images a repository may have that somebody else wrote; what is behind is not looked at.
+ */
+static void images_are_bounded(void **state)
+{
+    struct tree t;
+
+    tree_init(&t);
+    for (unsigned i = 0; i < 200000; i++)
+        load_node(&t, i, i / 2 + 300000);
+    assert_true(t.complete);
+    load_node(&t, 200000, 0);
+    assert_false(t.complete);
+    assert_int_equal(t.nodes.n, 200000);
+    tree_fini(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_is_no_chain),
+        cmocka_unit_test(images_are_bounded),
         cmocka_unit_test(an_endless_line_of_ancestors_is_cut),
     };
 
