@@ -4,7 +4,9 @@
  * a bounded ring of deletions, so an answer costs what changed and not what exists.
  *
  * A token of this run compares stamps. A token of an earlier run compares generations; soft fields
- * have started anew then, so every object that holds any is told again.
+ * have started anew then, so every object that holds any is told again. Soft rows have ended with
+ * that run, and nobody remembers which there were: who listens to a class that has such rows begins
+ * anew, who named the rows hears that they are gone.
  */
 #include "model/store_priv.h"
 
@@ -152,6 +154,11 @@ static bool class_has_soft(enum class_id class_id)
     return classes[class_id].soft;
 }
 
+static bool class_has_soft_rows(enum class_id class_id)
+{
+    return classes[class_id].soft || class_id == CLASS_TASK;
+}
+
 static void add_change(const struct feed_query *q, enum change_op op, uint64_t stamp,
                        const struct object *o)
 {
@@ -239,6 +246,49 @@ static void collect_tombstones(const struct feed_query *q, enum class_id class_i
     }
 }
 
+static bool is_told(const struct changes *c, enum class_id class_id, const char *ref)
+{
+    vec_foreach (it, &c->list)
+        if (it->class_id == class_id && streq(it->ref, ref))
+            return true;
+    return false;
+}
+
+/* References do not say which class they were named for. */
+static bool is_another_named(const struct interest *in, enum class_id class_id)
+{
+    for (int i = 1; i < CLASS_MAX; i++)
+        if (i != (int)class_id && in->class_some[i])
+            return true;
+    return false;
+}
+
+/* After those of the database: of an earlier run, what it had in memory only. */
+static void collect_ended(const struct feed_query *q, enum class_id class_id)
+{
+    const struct interest *in = q->interest;
+
+    if (in->class_all[class_id]) {
+        q->out->lost = true;
+        return;
+    }
+    for (size_t i = 0; i < in->refs.n; i++) {
+        const char *ref = in->refs.v[i];
+        const struct object *o = object_find(q->store, class_id, ref);
+
+        if ((o && o->head) || is_told(q->out, class_id, ref))
+            continue;
+        if (is_another_named(in, class_id)) {
+            q->out->lost = true;
+            return;
+        }
+        struct change d = {.op = CHANGE_DEL, .class_id = class_id, .stamp = q->store->stamp};
+
+        snprintf(d.ref, sizeof(d.ref), "%s", ref);
+        vec_add(&q->out->list, d);
+    }
+}
+
 static int by_stamp(const void *a, const void *b)
 {
     const struct change *x = a, *y = b;
@@ -265,6 +315,8 @@ void store_changes(struct store *s, const struct interest *interest, const struc
         collect_objects(&q, i);
         if (!q.all)
             collect_tombstones(&q, i);
+        if (!q.all && !q.same_run && class_has_soft_rows(i))
+            collect_ended(&q, i);
     }
     ret->now = now_locked(s);
     pthread_mutex_unlock(&s->lock);

@@ -86,6 +86,22 @@ def test_a_token_holds(fresh_daemons):
     xen.VM.hard_shutdown(vm)
 
 
+def test_rows_in_memory_end(fresh_daemons, fails):
+    """Tasks of clients: who named one hears that it is gone, others begin anew."""
+    xen = fresh_daemons.client()
+    mine = xen.task.create("ends with the daemon", "")
+    token = xen.call("event.from", ["task"], "", 0.0)["token"]
+    fresh_daemons.stop(("xapi",), signal.SIGKILL)
+    fresh_daemons.start_xapi()
+    xen = fresh_daemons.ready()
+    got = xen.call("event.from", [f"task/{mine}"], token, 10.0)
+    assert [(e["operation"], e["ref"]) for e in got["events"]] == [("del", mine)]
+    assert xen.call("event.from", [f"task/{mine}"], got["token"], 0.1)["events"] == []
+    for classes in (["task"], ["*"]):
+        fails("EVENTS_LOST", xen.call, "event.from", classes, token, 1.0)
+    assert mine not in [e["ref"] for e in xen.call("event.from", ["task"], "", 0.0)["events"]]
+
+
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
 def test_a_plan_goes_on(fresh_daemons, sig):
     """A guest that has not obeyed yet when the daemon ends, and does while there is none."""

@@ -79,25 +79,6 @@ static void compare_one(struct listener *l, const char *ref)
     json_decref(there);
 }
 
-/*
- * Rows that are in memory only end with the daemon, and the next one cannot tell that they are
- * gone: it never knew them. A listener sees it in valid_ref_counts and drops them.
- */
-static void forget_soft(struct listener *l)
-{
-    const char *ref;
-    json_t *record;
-    void *next;
-
-    json_object_foreach_safe(l->mirror, next, ref, record)
-    {
-        const char *name = json_string_value(json_object_get(l->class_of, ref));
-
-        if ((streq(name, "task") || streq(name, "session")) && !published_find(l->published, ref))
-            json_object_del(l->mirror, ref);
-    }
-}
-
 /* What the answer says of how many there are, class by class. */
 static void check_counts(struct listener *l, const json_t *counts)
 {
@@ -130,7 +111,6 @@ static void compare(struct listener *l, size_t n_events)
 
     published_move(l->published, l->at.stamp, &touched, &n, &all);
     if (all) {
-        forget_soft(l);
         touched = published_refs(l->published);
         for (n = 0; touched[n]; n++)
             ;
@@ -177,6 +157,19 @@ static json_t *wishes(const struct listener *l)
     return all;
 }
 
+/*
+ * Rows that are in memory only end with the daemon, and the next one cannot tell which there were:
+ * who listens to such a class begins anew.
+ */
+static void begin_anew(struct listener *l)
+{
+    if (!l->wanted[CLASS_TASK] || !*l->token || l->at.epoch == published_epoch())
+        fail("listener %s was told that events are lost, at token %s", l->client.name, l->token);
+    json_object_clear(l->mirror);
+    json_object_clear(l->class_of);
+    *l->token = 0;
+}
+
 static void *listener_main(void *arg)
 {
     struct listener *l = arg;
@@ -189,8 +182,7 @@ static void *listener_main(void *arg)
         if (a.fate == FATE_ANSWERED && a.result)
             take_batch(l, a.result);
         else if (streq(answer_code(&a), "EVENTS_LOST"))
-            fail("listener %s was told that events are lost, at token %s", l->client.name,
-                 l->token);
+            begin_anew(l);
         else if (a.fate == FATE_ANSWERED && !streq(answer_code(&a), "INTERNAL_ERROR"))
             fail("event.from failed: %s", answer_code(&a));
         else

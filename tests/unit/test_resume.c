@@ -85,6 +85,59 @@ static int told(struct relay *r, const struct token *since)
     return sum;
 }
 
+/* What one listener is told: deletions, or -1 for "events are lost". */
+static int ended(struct relay *r, const struct token *since, const struct interest *of)
+{
+    struct changes c;
+    int n = 0;
+
+    store_changes(r->b.store, of, since, &c);
+    vec_foreach (it, &c.list)
+        n += it->op == CHANGE_DEL;
+    n = c.lost ? -1 : n;
+    changes_fini(&c);
+    return n;
+}
+
+/* Without a hand-over nobody knows which rows were in memory. */
+static void rows_in_memory_end_with_their_program(void **state)
+{
+    struct relay r;
+    struct interest vms = {0}, tasks = {0}, named = {0}, mixed = {0};
+    const char *refs[2];
+
+    relay_init(&r);
+    struct task_rec *mine = txn_insert_soft(r.b.t, CLASS_TASK);
+
+    refs[0] = mine->self;
+    refs[1] = make_vm(&r.b, "stays");
+    commit_ok(&r.b);
+    vms.class_all[CLASS_VM] = tasks.class_all[CLASS_TASK] = true;
+    named.class_some[CLASS_TASK] = true;
+    named.refs.v = refs;
+    named.refs.n = 1;
+    mixed = named;
+    mixed.class_some[CLASS_VM] = true;
+    mixed.refs.n = 2;
+    interest_sort(&mixed);
+    struct token seen = store_now(r.b.store);
+
+    assert_int_equal(ended(&r, &seen, &tasks), 0);
+    relay_close(&r, false);
+    relay_open(&r, false);
+    struct token now = store_now(r.b.store), start = {0};
+
+    assert_int_equal(ended(&r, &seen, &vms), 0);
+    assert_int_equal(ended(&r, &seen, &tasks), -1);
+    assert_int_equal(ended(&r, &seen, &mixed), -1);
+    named.refs.v = (const char *[]){mine->self};
+    assert_int_equal(ended(&r, &seen, &named), 1);
+    assert_int_equal(ended(&r, &now, &named), 0);
+    assert_int_equal(ended(&r, &now, &tasks), 0);
+    assert_int_equal(ended(&r, &start, &tasks), 0);
+    relay_fini(&r);
+}
+
 static void a_program_goes_on_where_another_stopped(void **state)
 {
     struct relay r;
@@ -180,6 +233,7 @@ static void a_call_this_program_does_not_know_fails_its_task(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_in_memory_end_with_their_program),
         cmocka_unit_test(a_program_goes_on_where_another_stopped),
         cmocka_unit_test(what_a_failed_successor_did_is_told),
         cmocka_unit_test_setup_teardown(a_call_this_program_does_not_know_fails_its_task, bed_setup,
