@@ -239,7 +239,7 @@ struct error *io_connect_unix(const char *path, int type, int *ret_fd)
 
     if (fd < 0)
         return error_errno(errno, "cannot make a socket");
-    if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+    if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&sa, sizeof(sa))) < 0)
         return error_errno(errno, "cannot connect to %s", path);
     *ret_fd = TAKE_FD(fd);
     return NULL;

@@ -64,9 +64,9 @@ void poller_free(struct poller *p)
 static void wake(struct poller *p)
 {
     uint64_t one = 1;
-    ssize_t n = write(p->wake_fd, &one, sizeof(one));
+    ssize_t n = TEMP_FAILURE_RETRY(write(p->wake_fd, &one, sizeof(one)));
 
-    assert(n == sizeof(one) || errno == EAGAIN || errno == EINTR);
+    assert(n == sizeof(one) || errno == EAGAIN);
 }
 
 void poller_post(struct poller *p, struct poller_work *work)

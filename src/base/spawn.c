@@ -213,7 +213,7 @@ static bool follow(int pidfd, struct capture *c, int64_t deadline)
     while (p[0].fd >= 0 || p[1].fd >= 0 || p[2].fd >= 0) {
         int64_t left = deadline - mono_us();
 
-        if (left <= 0 || poll(p, 3, (int)MIN(left / 1000 + 1, 1000000)) == 0)
+        if (left <= 0 || TEMP_FAILURE_RETRY(poll(p, 3, (int)MIN(left / 1000 + 1, 1000000))) == 0)
             if (mono_us() >= deadline)
                 return false;
         for (int i = 0; i < 2; i++) {
@@ -223,7 +223,8 @@ static bool follow(int pidfd, struct capture *c, int64_t deadline)
         if (p[2].revents) {
             /* A grandchild may hold the pipes open: take what is there and stop. */
             for (int i = 0; i < 2; i++)
-                while (p[i].fd >= 0 && poll(&p[i], 1, 0) == 1 && capture_some(&c[i]))
+                while (p[i].fd >= 0 && TEMP_FAILURE_RETRY(poll(&p[i], 1, 0)) == 1 &&
+                       capture_some(&c[i]))
                     ;
             return true;
         }

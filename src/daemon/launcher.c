@@ -80,7 +80,7 @@ static struct error *serve_one(char **argv, pid_t *pid)
         e = run_program(argv, ourselves, f.fds[0], pid);
     } else if (streq(what, END) && *pid > 0) {
         kill(*pid, SIGKILL);
-        waitpid(*pid, NULL, 0);
+        (void)TEMP_FAILURE_RETRY(waitpid(*pid, NULL, 0));
         *pid = 0;
     }
     _cleanup_free_ char *why = e ? error_string(e) : xstrdup("");

@@ -6,6 +6,7 @@
 #include "proto/frame.h"
 #include "value/json.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -41,7 +42,7 @@ static bool serve(struct links *l, int timeout_ms)
     for (size_t i = 0; i < n; i++)
         p[i] = (struct pollfd){.fd = l->fds.v[i], .events = POLLIN};
     p[n] = (struct pollfd){.fd = l->stop_fd, .events = POLLIN};
-    int ready = poll(p, n + 1, timeout_ms);
+    int ready = TEMP_FAILURE_RETRY(poll(p, n + 1, timeout_ms));
 
     if (p[n].revents)
         return false;
@@ -94,7 +95,7 @@ void links_stop(struct links *l, struct link_fds *ret)
 {
     uint64_t one = 1;
 
-    if (write(l->stop_fd, &one, sizeof(one)) < 0)
+    if (TEMP_FAILURE_RETRY(write(l->stop_fd, &one, sizeof(one))) < 0)
         abort(); /* an eventfd with room */
     pthread_join(l->thread, NULL);
     *ret = l->fds;

@@ -65,7 +65,7 @@ static struct error *start_state(struct parts *p)
     p->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (p->lock_fd < 0)
         return error_errno(errno, "cannot open %s", lock);
-    if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    if (TEMP_FAILURE_RETRY(flock(p->lock_fd, LOCK_EX | LOCK_NB)) < 0)
         return error_errno(errno, "another xenolithd uses %s; stop it first", p->d.state_dir);
     return note_pid(p);
 }

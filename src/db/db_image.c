@@ -47,7 +47,7 @@ static void read_head(const char *path, unsigned char head[WAL_HEADER])
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     memset(head, 0, WAL_HEADER);
-    if (fd >= 0 && pread(fd, head, WAL_HEADER, 0) < 0)
+    if (fd >= 0 && TEMP_FAILURE_RETRY(pread(fd, head, WAL_HEADER, 0)) < 0)
         memset(head, 0, WAL_HEADER);
 }
 

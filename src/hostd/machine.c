@@ -68,7 +68,7 @@ static struct error *lock_state(struct machine *m)
     m->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (m->lock_fd < 0)
         return error_errno(errno, "cannot open %s", path);
-    if (flock(m->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    if (TEMP_FAILURE_RETRY(flock(m->lock_fd, LOCK_EX | LOCK_NB)) < 0)
         return error_errno(errno, "another xenolith-hostd uses %s", m->state_dir);
     return NULL;
 }

@@ -57,7 +57,7 @@ static bool is_superuser(const char *user)
 int pam_helper_main(void)
 {
     char question[QUESTION];
-    ssize_t n = read(HELPER_FD, question, sizeof(question) - 1);
+    ssize_t n = TEMP_FAILURE_RETRY(read(HELPER_FD, question, sizeof(question) - 1));
 
     if (n <= 0)
         return 2;

@@ -260,7 +260,7 @@ void qmp_loop_stop(struct qmp_loop *l)
     if (!l)
         return;
     assert(list_empty(&l->connections));
-    if (write(l->wake_fd, &one, sizeof(one)) < 0)
+    if (TEMP_FAILURE_RETRY(write(l->wake_fd, &one, sizeof(one))) < 0)
         abort();
     pthread_join(l->thread, NULL);
     close(l->wake_fd);
@@ -427,7 +427,7 @@ static struct error *send_with_fd(struct qmp *q, const char *s, size_t n, int fd
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-    if (sendmsg(q->fd, &m, MSG_NOSIGNAL) != 1)
+    if (TEMP_FAILURE_RETRY(sendmsg(q->fd, &m, MSG_NOSIGNAL)) != 1)
         return error_errno(errno, "cannot pass a descriptor over QMP");
     return send_all(q, s + 1, n - 1);
 }

@@ -326,7 +326,7 @@ static bool one_has_gone(const struct connection *us)
 
         if (c == us)
             break;
-        if (poll(&p, 1, 0) > 0)
+        if (TEMP_FAILURE_RETRY(poll(&p, 1, 0)) > 0)
             return true;
     }
     return false;

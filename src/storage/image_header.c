@@ -4,6 +4,7 @@
 #include "storage/image_header.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -49,7 +50,7 @@ static int64_t qcow2_size(int fd, uint64_t file_size)
 {
     unsigned char h[QCOW2_MIN_HEADER];
 
-    if (pread(fd, h, sizeof(h), 0) != sizeof(h) || be32_at(h) != QCOW2_MAGIC)
+    if (TEMP_FAILURE_RETRY(pread(fd, h, sizeof(h), 0)) != sizeof(h) || be32_at(h) != QCOW2_MAGIC)
         return -1;
     return qcow2_is_whole(h, file_size) ? (int64_t)be64_at(h + 24) : -1;
 }
@@ -59,7 +60,7 @@ static int64_t vhd_size(int fd, uint64_t file_size)
     unsigned char f[VHD_FOOTER];
 
     if (file_size < VHD_FOOTER ||
-        pread(fd, f, sizeof(f), (off_t)(file_size - VHD_FOOTER)) != sizeof(f) ||
+        TEMP_FAILURE_RETRY(pread(fd, f, sizeof(f), (off_t)(file_size - VHD_FOOTER))) != sizeof(f) ||
         memcmp(f, "conectix", 8) != 0)
         return -1;
     return (int64_t)be64_at(f + 48);

@@ -57,7 +57,7 @@ static bool await_end(pid_t pid, int64_t timeout_us)
     _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    return fd < 0 || poll(&p, 1, (int)(timeout_us / 1000)) == 1;
+    return fd < 0 || TEMP_FAILURE_RETRY(poll(&p, 1, (int)(timeout_us / 1000))) == 1;
 }
 
 static void reap(pid_t pid)

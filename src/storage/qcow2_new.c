@@ -102,7 +102,7 @@ static size_t fill_header(unsigned char *buf, int64_t size, const char *backing,
 
 static struct error *put(int fd, const void *p, size_t n, int64_t at)
 {
-    ssize_t w = pwrite(fd, p, n, at);
+    ssize_t w = TEMP_FAILURE_RETRY(pwrite(fd, p, n, at));
 
     if (w != (ssize_t)n)
         return error_errno(w < 0 ? errno : ENOSPC, "cannot write an image");
@@ -158,7 +158,7 @@ bool qcow2_is_untouched(int dir_fd, const char *name, int64_t size)
         return false;
     _cleanup_free_ unsigned char *l1 = xmalloc(n);
 
-    if (pread(fd, l1, n, L1_AT) != (ssize_t)n)
+    if (TEMP_FAILURE_RETRY(pread(fd, l1, n, L1_AT)) != (ssize_t)n)
         return false;
     for (size_t i = 0; i < n; i++)
         if (l1[i])

@@ -86,7 +86,7 @@ bool conn_step_linger(struct conn *c)
     char scrap[4096];
 
     /* Below TLS: nobody looks at these bytes. */
-    ssize_t n = recv(c->io.fd, scrap, sizeof(scrap), MSG_DONTWAIT);
+    ssize_t n = TEMP_FAILURE_RETRY(recv(c->io.fd, scrap, sizeof(scrap), MSG_DONTWAIT));
 
     if (n > 0 && (c->lingered += (size_t)n) < LINGER_BYTES)
         return true;

@@ -56,7 +56,7 @@ void stream_cancel(struct stream *s)
     uint64_t one = 1;
 
     atomic_store(&s->cancelled, true);
-    if (s->cancel_fd >= 0 && write(s->cancel_fd, &one, sizeof(one)) < 0)
+    if (s->cancel_fd >= 0 && TEMP_FAILURE_RETRY(write(s->cancel_fd, &one, sizeof(one))) < 0)
         assert(errno == EAGAIN);
 }
 

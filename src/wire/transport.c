@@ -143,7 +143,7 @@ enum transport_status transport_send_file(struct transport *t, int fd, off_t *of
 {
     if (t->ssl) {
         char record[TLS_RECORD];
-        ssize_t got = pread(fd, record, MIN(n, sizeof(record)), *offset);
+        ssize_t got = TEMP_FAILURE_RETRY(pread(fd, record, MIN(n, sizeof(record)), *offset));
 
         if (got <= 0) {
             t->failure = got < 0 ? errno : EIO; /* the file became shorter than promised */

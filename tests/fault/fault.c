@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Preloaded into a daemon: lets the N-th allocation, write, flush or change of a directory fail, or
- * kills the program there. A page of memory shared with the test (tests/fault/page.py) tells what;
- * XENOLITH_FAULT names its file, XENOLITH_FAULT_PROGRAM the one program that takes part, so that
- * the children of hostd do not.
+ * kills the program there; or lets one of N of the calls that a signal can interrupt end with
+ * EINTR, as they do when a program is stopped and goes on. A page of memory shared with the test
+ * (tests/fault/page.py) tells what; XENOLITH_FAULT names its file, XENOLITH_FAULT_PROGRAM the one
+ * program that takes part, so that the children of hostd do not.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,12 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { ALLOCATE = 1, WRITE = 2, FLUSH = 4, CHANGE = 8 };
+enum { ALLOCATE = 1, WRITE = 2, FLUSH = 4, CHANGE = 8, INTERRUPT = 16 };
 
 #define KILL  (-1) /* instead of an errno */
 #define SHORT 0    /* a write that takes only half */
@@ -101,6 +107,24 @@ static bool hits_allocation(const void *caller)
            info.dli_fname && strstr(info.dli_fname, page->where) && falls();
 }
 
+/* Our own code only: libraries make descriptors that do not block, where no signal interrupts.
+ * Scattered, so that a loop does not meet it at the same call each time round. */
+static bool interrupted(const void *caller)
+{
+    Dl_info info;
+
+    if (!page || !(atomic_load(&page->ops) & INTERRUPT) || !dladdr(caller, &info) ||
+        !info.dli_fname || !strstr(info.dli_fname, page->where))
+        return false;
+    uint64_t n = atomic_fetch_add(&page->count, 1) + 1;
+
+    if ((n * 0x9e3779b97f4a7c15u >> 33) % page->nth)
+        return false;
+    atomic_fetch_add(&page->fired, 1);
+    errno = EINTR;
+    return true;
+}
+
 void *malloc(size_t n)
 {
     if (hits_allocation(__builtin_return_address(0))) {
@@ -144,6 +168,8 @@ static size_t part(size_t n)
 
 ssize_t write(int fd, const void *p, size_t n)
 {
+    if (interrupted(__builtin_return_address(0)))
+        return -1;
     if (hits_fd(WRITE, fd)) {
         if (page->failure != SHORT)
             return -1;
@@ -154,6 +180,8 @@ ssize_t write(int fd, const void *p, size_t n)
 
 ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 {
+    if (interrupted(__builtin_return_address(0)))
+        return -1;
     if (hits_fd(WRITE, fd)) {
         if (page->failure != SHORT)
             return -1;
@@ -169,6 +197,8 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 
 ssize_t writev(int fd, const struct iovec *v, int n)
 {
+    if (interrupted(__builtin_return_address(0)))
+        return -1;
     if (hits_fd(WRITE, fd)) {
         if (page->failure != SHORT)
             return -1;
@@ -176,6 +206,37 @@ ssize_t writev(int fd, const struct iovec *v, int n)
     }
     return syscall(SYS_writev, fd, v, n);
 }
+
+/* The others that can be interrupted; nothing else happens to them. */
+#define INTERRUPTIBLE(type, name, params, args)                                                    \
+    type name params                                                                               \
+    {                                                                                              \
+        static type(*next) params;                                                                 \
+                                                                                                   \
+        if (!next)                                                                                 \
+            *(void **)&next = dlsym(RTLD_NEXT, #name);                                             \
+        return interrupted(__builtin_return_address(0)) ? (type)-1 : next args;                    \
+    }
+
+INTERRUPTIBLE(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n))
+INTERRUPTIBLE(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))
+INTERRUPTIBLE(ssize_t, pread64, (int fd, void *p, size_t n, off64_t at), (fd, p, n, at))
+INTERRUPTIBLE(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n))
+INTERRUPTIBLE(ssize_t, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
+INTERRUPTIBLE(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+INTERRUPTIBLE(ssize_t, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags))
+INTERRUPTIBLE(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
+INTERRUPTIBLE(int, accept4, (int fd, __SOCKADDR_ARG a, socklen_t *len, int flags),
+              (fd, a, len, flags))
+INTERRUPTIBLE(int, poll, (struct pollfd * p, nfds_t n, int timeout), (p, n, timeout))
+INTERRUPTIBLE(int, epoll_wait, (int fd, struct epoll_event *v, int n, int timeout),
+              (fd, v, n, timeout))
+INTERRUPTIBLE(int, epoll_pwait2,
+              (int fd, struct epoll_event *v, int n, const struct timespec *t, const sigset_t *s),
+              (fd, v, n, t, s))
+INTERRUPTIBLE(pid_t, waitpid, (pid_t pid, int *status, int flags), (pid, status, flags))
+INTERRUPTIBLE(int, flock, (int fd, int how), (fd, how))
+INTERRUPTIBLE(int, fallocate, (int fd, int mode, off_t at, off_t n), (fd, mode, at, n))
 
 int fsync(int fd)
 {

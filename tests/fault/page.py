@@ -5,8 +5,8 @@ import errno
 import mmap
 import struct
 
-ALLOCATE, WRITE, FLUSH, CHANGE = 1, 2, 4, 8
-OPS = {"allocate": ALLOCATE, "write": WRITE, "flush": FLUSH, "change": CHANGE, "any": WRITE | FLUSH | CHANGE}
+ALLOCATE, WRITE, FLUSH, CHANGE, INTERRUPT = 1, 2, 4, 8, 16
+OPS = {"allocate": ALLOCATE, "write": WRITE, "flush": FLUSH, "change": CHANGE, "interrupt": INTERRUPT, "any": WRITE | FLUSH | CHANGE}
 FAILURES = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "ENOMEM": errno.ENOMEM, "EINTR": errno.EINTR, "short": 0, "kill": -1}
 HEAD = struct.Struct("<IiQQQQ128s")  # struct page
 FOREVER = 2 ** 63
@@ -23,7 +23,7 @@ class Page:
         return {"LD_PRELOAD": str(library), "XENOLITH_FAULT": str(self.path), "XENOLITH_FAULT_PROGRAM": program}
 
     def arm(self, op, failure, nth, where, last=None):
-        """From the nth on to the last (itself, if not said) each `op` at `where` fails."""
+        """From the nth on to the last (itself, if not said) each `op` at `where` fails; of interrupts, one of nth."""
         body = HEAD.pack(0, FAILURES[failure], nth, last or nth, 0, 0, where.encode())
         self.memory[4:HEAD.size] = body[4:]
         self.memory[0:4] = struct.pack("<I", OPS[op])

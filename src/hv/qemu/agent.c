@@ -42,9 +42,9 @@ static struct error *read_line(struct talk *t, struct str *ret)
         int64_t left = t->deadline - mono_us();
         char buf[4096];
 
-        if (left <= 0 || poll(&p, 1, (int)(left / 1000 + 1)) <= 0)
+        if (left <= 0 || TEMP_FAILURE_RETRY(poll(&p, 1, (int)(left / 1000 + 1))) <= 0)
             return error_errno(ETIMEDOUT, "the agent does not answer");
-        ssize_t got = recv(t->fd, buf, sizeof(buf), MSG_DONTWAIT);
+        ssize_t got = TEMP_FAILURE_RETRY(recv(t->fd, buf, sizeof(buf), MSG_DONTWAIT));
 
         if (got == 0 || (got < 0 && errno != EAGAIN))
             return error_errno(ECONNRESET, "the agent's line ended");

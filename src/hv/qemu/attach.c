@@ -165,7 +165,8 @@ bool domain_find_process(struct domain *d)
     struct pollfd p = {.fd = d->pidfd, .events = POLLIN};
 
     /* Readable: it has ended and only waits to be collected. */
-    if (d->pidfd >= 0 && process_start_time(d->pid) == d->start_time && poll(&p, 1, 0) == 0)
+    if (d->pidfd >= 0 && process_start_time(d->pid) == d->start_time &&
+        TEMP_FAILURE_RETRY(poll(&p, 1, 0)) == 0)
         return true;
     cleanup_close(&d->pidfd);
     return false;

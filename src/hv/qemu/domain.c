@@ -205,7 +205,7 @@ static void quit(struct domain *d)
     struct error *e = qmp_run(d->qmp, "quit", NULL, QUIT_TIMEOUT_US, NULL);
 
     if (!e)
-        poll(&p, 1, (int)(QUIT_TIMEOUT_US / 1000));
+        (void)TEMP_FAILURE_RETRY(poll(&p, 1, (int)(QUIT_TIMEOUT_US / 1000)));
     error_free(e);
 }
 
@@ -219,8 +219,7 @@ static void kill_and_wait(struct domain *d)
         quit(d);
     /* Through the pidfd: never a process that has taken over the number. */
     syscall(SYS_pidfd_send_signal, d->pidfd, SIGKILL, NULL, 0);
-    while (poll(&p, 1, -1) < 0 && errno == EINTR)
-        ;
+    (void)TEMP_FAILURE_RETRY(poll(&p, 1, -1));
     /* Only our own children leave something to collect; for adopted ones this fails. */
     waitpid(d->pid, NULL, WNOHANG);
 }

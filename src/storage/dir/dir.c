@@ -95,7 +95,7 @@ static struct error *place_open(struct place *p, const struct place_config *c)
     p->lock_fd = openat(p->dir_fd, MARKER, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (p->lock_fd < 0)
         return error_errno(errno, "cannot open %s/" MARKER, p->path);
-    if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    if (TEMP_FAILURE_RETRY(flock(p->lock_fd, LOCK_EX | LOCK_NB)) < 0)
         return error_errno(errno == EWOULDBLOCK ? EBUSY : errno,
                            "%s is attached by another process", p->path);
     return NULL;
@@ -318,7 +318,7 @@ static struct error *make_raw(struct place *p, const char *name, int64_t size)
     _cleanup_close_ int fd =
         openat(p->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    if (fd < 0 || ftruncate(fd, size) < 0 || fsync(fd) < 0)
+    if (fd < 0 || TEMP_FAILURE_RETRY(ftruncate(fd, size)) < 0 || fsync(fd) < 0)
         return error_errno(errno, "cannot create %s/%s", p->path, name);
     return NULL;
 }

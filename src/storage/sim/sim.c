@@ -142,7 +142,7 @@ static void image_from_record(struct place *p, const char *text)
     }
     snprintf(i->parent.s, sizeof(i->parent.s), "%s", parent ? parent : "");
     i->size = json_integer_value(json_object_get(j, "size"));
-    if (i->fd >= 0 && ftruncate(i->fd, i->size) < 0)
+    if (i->fd >= 0 && TEMP_FAILURE_RETRY(ftruncate(i->fd, i->size)) < 0)
         i->size = 0; /* memory files only grow here */
 }
 
@@ -223,7 +223,7 @@ static void read_page(struct place *p, const char *id, int64_t at, unsigned char
     for (const struct sim_image *i = find(p, id); i; i = find(p, i->parent.s)) {
         if (!holds_page(i, at))
             continue;
-        if (pread(i->fd, buf, PAGE, at) < 0)
+        if (TEMP_FAILURE_RETRY(pread(i->fd, buf, PAGE, at)) < 0)
             memset(buf, 0, PAGE);
         return;
     }
@@ -234,7 +234,7 @@ static struct error *open_image(struct sim_image *i)
     if (i->fd >= 0)
         return NULL;
     i->fd = memfd_create("sim-image", MFD_CLOEXEC);
-    if (i->fd < 0 || ftruncate(i->fd, i->size) < 0)
+    if (i->fd < 0 || TEMP_FAILURE_RETRY(ftruncate(i->fd, i->size)) < 0)
         return error_errno(errno, "cannot make an image in memory");
     return NULL;
 }
@@ -244,7 +244,7 @@ static struct error *write_page(struct sim_image *i, const unsigned char buf[PAG
     size_t n = (size_t)MIN(PAGE, i->size - at);
 
     TRY(open_image(i));
-    if (pwrite(i->fd, buf, n, at) != (ssize_t)n)
+    if (TEMP_FAILURE_RETRY(pwrite(i->fd, buf, n, at)) != (ssize_t)n)
         return error_errno(errno ? errno : EIO, "cannot write an image in memory");
     return NULL;
 }
@@ -332,7 +332,7 @@ static struct error *copy_own_pages(const struct sim_image *from, struct sim_ima
 
     while (from->fd >= 0 && (at = lseek(from->fd, at, SEEK_DATA)) >= 0 && at < from->size) {
         memset(page, 0, PAGE);
-        if (pread(from->fd, page, PAGE, at) < 0)
+        if (TEMP_FAILURE_RETRY(pread(from->fd, page, PAGE, at)) < 0)
             return error_errno(errno, "cannot read an image in memory");
         TRY(write_page(to, page, at));
         at += PAGE;
@@ -350,7 +350,7 @@ struct error *sim_merge(struct place *p, const char *top, const char *base)
     assert(from && to);
     if (to->size < from->size) {
         to->size = from->size;
-        if (to->fd >= 0 && ftruncate(to->fd, to->size) < 0)
+        if (to->fd >= 0 && TEMP_FAILURE_RETRY(ftruncate(to->fd, to->size)) < 0)
             e = error_errno(errno, "cannot grow an image in memory");
     }
     if (!e)
@@ -386,7 +386,7 @@ static struct error *sim_image_resize(struct place *p, const struct node *n, int
     pthread_mutex_lock(&p->lock);
     struct sim_image *i = find(p, n->id.s);
     i->size = size;
-    int r = i->fd >= 0 ? ftruncate(i->fd, size) : 0;
+    int r = i->fd >= 0 ? TEMP_FAILURE_RETRY(ftruncate(i->fd, size)) : 0;
     pthread_mutex_unlock(&p->lock);
     return r < 0 ? error_errno(EFBIG, "cannot grow an image in memory") : NULL;
 }
