@@ -73,6 +73,28 @@ def test_the_unit_allows_what_the_programs_own_list_does(installed):
     assert not {"ptrace", "mount", "bpf", "init_module", "reboot", "setuid", "chroot"} & allowed
 
 
+def number(path, pattern):
+    return int(re.search(pattern, (ROOT / path).read_text()).group(1))
+
+
+def limit(name):
+    return number("packaging/systemd/xenolithd.service.in", rf"(?m)^{name}=(\d+)$")
+
+
+def test_threads_fit_the_unit():
+    """Each program has workers, transfers, pollers and a few more; a hand-over adds one for each TLS connection."""
+    parts, server = "src/daemon/parts.c", "src/wire/server.c"
+    workers, transfers = (number(parts, rf"#define {name}\s+(\d+)") for name in ("WORKERS_MAX", "TRANSFERS_MAX"))
+    pollers, tcp = number(server, r"MIN\(cores, (\d+)\)"), number(server, r"DEFAULT\(max_tcp, (\d+)\)")
+    # The main thread, two of hostd's client, waiting, chores, links, taking over, awaiting a signal, a launcher.
+    others = 9
+    most = 2 * (workers + transfers + pollers + others) + tcp
+    assert most < limit("TasksMax") < 2 * most
+    local = number(server, r"DEFAULT\(max_unix, (\d+)\)")
+    # A connection that is relayed has two sockets more, a transfer one to its disk and one to be told of its end.
+    assert local + 3 * tcp + 2 * transfers + 500 < limit("LimitNOFILE")
+
+
 def test_guests_outlive_hostd(installed):
     text = (installed / "xenolith-hostd.service").read_text()
     assert "KillMode=process" in text and "RuntimeDirectoryPreserve=yes" in text
