@@ -113,7 +113,8 @@ static void console_out(struct console *c, const char *p, size_t n)
     ring_add(c->ring, p, n);
     vec_foreach (v, &c->viewers) {
         /* A full buffer loses bytes for this viewer only. */
-        ssize_t done = send(c->hub->slots.v[*v].fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t done =
+            TEMP_FAILURE_RETRY(send(c->hub->slots.v[*v].fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL));
 
         (void)done;
     }
@@ -136,8 +137,8 @@ static void console_in(struct console *c)
         str_clear(&c->input);
         return;
     }
-    ssize_t n =
-        send(c->hub->slots.v[c->line].fd, c->input.s, c->input.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n = TEMP_FAILURE_RETRY(
+        send(c->hub->slots.v[c->line].fd, c->input.s, c->input.len, MSG_DONTWAIT | MSG_NOSIGNAL));
 
     if (n > 0) {
         memmove(c->input.s, c->input.s + n, c->input.len - (size_t)n);
@@ -156,10 +157,15 @@ static void viewers_end(struct console *c)
     vec_fini(&c->viewers);
 }
 
+static off_t log_start(int fd)
+{
+    return lseek(fd, 0, SEEK_END) & ~(off_t)(CONSOLE_LOG_ROOM - 1);
+}
+
 /* The hypervisor appends, so it goes on at the beginning. */
 static void cut_log(struct console *c)
 {
-    if (c->log >= 0 && ftruncate(c->log, 0) == 0)
+    if (c->log >= 0 && TEMP_FAILURE_RETRY(ftruncate(c->log, log_start(c->log))) == 0)
         c->ring->cut = c->ring->written;
 }
 
@@ -279,13 +285,40 @@ static struct error *map_ring(const char *path, struct ring **ret)
 {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    if (fd < 0 || ftruncate(fd, sizeof(struct ring)) < 0)
+    if (fd < 0 || TEMP_FAILURE_RETRY(ftruncate(fd, sizeof(struct ring))) < 0)
         return error_errno(errno, "cannot make %s", path);
     void *p = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (p == MAP_FAILED)
         return error_errno(errno, "cannot map %s", path);
     *ret = p;
+    return NULL;
+}
+
+static bool may_have_size(int fd, off_t size)
+{
+    return TEMP_FAILURE_RETRY(ftruncate(fd, size)) == 0;
+}
+
+/*
+ * No limit of a process and no quota holds for one file of many, but each file system knows a
+ * largest size. Shortly before that the log begins, with nothing but a hole in front: who appends
+ * is refused there, although nobody is left to watch.
+ */
+struct error *console_log_make(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    off_t most = 0;
+
+    if (fd < 0)
+        return error_errno(errno, "cannot make %s", path);
+    if (lseek(fd, 0, SEEK_END) > 0)
+        return NULL;
+    for (int bit = 62; bit >= 0; bit--)
+        if (may_have_size(fd, most | (off_t)1 << bit))
+            most |= (off_t)1 << bit;
+    if (!may_have_size(fd, most & ~(off_t)(CONSOLE_LOG_ROOM - 1)))
+        return error_errno(errno, "cannot make %s", path);
     return NULL;
 }
 
@@ -307,12 +340,13 @@ static void catch_up(struct console *c, int fd)
 {
     _cleanup_free_ char *log = xmalloc(CONSOLE_RING);
     _cleanup_free_ char *line = xmalloc(CONSOLE_RING);
-    off_t size = lseek(c->log, 0, SEEK_END);
-    ssize_t n = pread(c->log, log, CONSOLE_RING, MAX(0, size - (off_t)CONSOLE_RING));
+    off_t start = log_start(c->log), size = lseek(c->log, 0, SEEK_END);
+    ssize_t n = TEMP_FAILURE_RETRY(
+        pread(c->log, log, CONSOLE_RING, MAX(start, size - (off_t)CONSOLE_RING)));
 
     if (n <= 0)
         return;
-    ssize_t more = recv(fd, line, CONSOLE_RING, MSG_DONTWAIT);
+    ssize_t more = TEMP_FAILURE_RETRY(recv(fd, line, CONSOLE_RING, MSG_DONTWAIT));
     size_t both = overlap(log, (size_t)n, line, (size_t)MAX(0, more));
 
     if (c->ring->cut <= c->ring->written)
@@ -372,7 +406,7 @@ static void send_kept(const struct ring *r, int fd)
     while (from < r->written) {
         size_t at = from % CONSOLE_RING;
         size_t n = MIN(CONSOLE_RING - at, (size_t)(r->written - from));
-        ssize_t done = send(fd, r->text + at, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t done = TEMP_FAILURE_RETRY(send(fd, r->text + at, n, MSG_DONTWAIT | MSG_NOSIGNAL));
 
         if (done <= 0)
             return;

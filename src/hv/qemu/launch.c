@@ -84,7 +84,7 @@ static struct error *publish_process(struct domain *d, pid_t pid)
         struct error *e = error_errno(errno, "cannot watch QEMU");
 
         kill(pid, SIGKILL); /* our child, not collected yet: the number is still its own */
-        waitpid(pid, NULL, 0);
+        (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
         return e;
     }
     pthread_mutex_lock(&d->qemu->lock);
@@ -120,6 +120,7 @@ static struct error *spawn_qemu(struct launch *l)
     struct domain *d = l->d;
     _cleanup_spawn_ struct spawn s;
     _cleanup_free_ char *log = xasprintf("%s/log", d->dir);
+    _cleanup_free_ char *said = xasprintf("%s/console.log", d->dir);
     _cleanup_close_ int err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     _cleanup_close_ int qmp = -1, serial = -1, agent = -1;
     const struct hv_config *config = &d->qemu->hv.config;
@@ -133,6 +134,7 @@ static struct error *spawn_qemu(struct launch *l)
     argv_build(&s, &in);
     if (err < 0)
         return error_errno(errno, "cannot create %s", log);
+    TRY(console_log_make(said));
     s.stderr_fd = err;
     s.session = true;
     if (config->n_disk_roots) {
