@@ -21,9 +21,9 @@ def installed(tmp_path):
         if source.suffix == ".socket":
             shutil.copy(source, tmp_path)
         elif source.name.endswith(".service.in"):
-            text = source.read_text().replace("@sbindir@", str(tmp_path))
+            text = source.read_text().replace("@sbindir@", str(tmp_path)).replace("@libdir@", str(tmp_path))
             (tmp_path / source.name.removesuffix(".in")).write_text(text)
-    for program in ("xenolithd", "xenolith-hostd"):
+    for program in ("xenolithd", "xenolith-hostd", "xenolith-inventory"):
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
     return tmp_path
@@ -35,13 +35,13 @@ def analyze(*args):
 
 def test_units_are_sound(installed):
     units = sorted(installed.glob("*.s*"))
-    assert len(units) == 5
+    assert len(units) == 6
     done = analyze("verify", "--man=no", *units)
     ours = [line for line in (done.stdout + done.stderr).splitlines() if "xenolith" in line]
     assert not ours
 
 
-@pytest.mark.parametrize("unit,most", [("xenolithd", 1.7), ("xenolith-hostd", 3.8)])
+@pytest.mark.parametrize("unit,most", [("xenolithd", 1.7), ("xenolith-hostd", 3.8), ("xenolith-inventory", 6.0)])
 def test_exposure(installed, unit, most):
     done = analyze("security", "--offline=true", "--no-pager", installed / f"{unit}.service")
     score = float(re.search(r"exposure level for \S+: ([\d.]+)", done.stdout).group(1))

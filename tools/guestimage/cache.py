@@ -22,12 +22,14 @@ def cache_dir():
     return os.environ.get("XENOLITH_CACHE") or os.path.join(ROOT, "cache")
 
 
-def recipe(sources):
-    """Hash over the named files of this folder."""
+def recipe(sources, folder=HERE, words=()):
+    """Hash over the named files of a folder, and over words that shape the image as well."""
     digest = hashlib.sha256()
     for name in sorted(sources):
-        with open(os.path.join(HERE, name), "rb") as source:
+        with open(os.path.join(folder, name), "rb") as source:
             digest.update(name.encode() + b"\0" + source.read() + b"\0")
+    for word in words:
+        digest.update(word.encode() + b"\0")
     return digest.hexdigest()[:12]
 
 
@@ -38,10 +40,10 @@ def _locked(path):
         yield
 
 
-def obtain(image, sources, make):
-    """Folder of the finished image; make(work, out) fills it when it is not there yet."""
+def obtain(image, digest, make):
+    """Folder of the finished image with that recipe; make(work, out) fills it when it is not there yet."""
     base = cache_dir()
-    final = os.path.join(base, f"{image}-{recipe(sources)}")
+    final = os.path.join(base, f"{image}-{digest}")
     if os.path.isdir(final):
         return final
     os.makedirs(base, exist_ok=True)

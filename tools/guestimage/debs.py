@@ -26,20 +26,22 @@ def _apt(private, *arguments, tool="apt-get"):
     return subprocess.run(argv, capture_output=True, text=True, cwd=private)
 
 
-def _debian_lines(text):
+def _debian_lines(text, wanted):
+    """Lines for sources.list: the mirrors apt is set up for, with the wanted release in place of CODENAME."""
     lines = []
     for row in text.splitlines():
         origin, codename, uri, release, component = row.split("|")
         if origin == "Debian" and codename.split("-")[0] == CODENAME and component == "main":
             signed = f" signed-by={KEYRING}" if os.path.exists(KEYRING) else ""
-            lines.append(f"deb [arch=amd64{signed}] {uri} {release} {component}")
+            lines.append(f"deb [arch=amd64{signed}] {uri} {release.replace(CODENAME, wanted)} {component}")
     return list(dict.fromkeys(lines))
 
 
 class Packages:
-    """Debian 12's archive as this machine reaches it."""
+    """The archive of a Debian release, by default Debian 12, as this machine reaches it."""
 
-    def __init__(self, work):
+    def __init__(self, work, release=CODENAME):
+        self.release = release
         self.private = os.path.join(work, "apt")
         for folder in ("lists/partial", "cache/archives/partial", "state"):
             os.makedirs(os.path.join(self.private, folder), exist_ok=True)
@@ -52,10 +54,10 @@ class Packages:
 
     def _find_sources(self):
         index = ["indextargets", "--format", INDEX_FORMAT, "Created-By: Packages"]
-        lines = _debian_lines(subprocess.run(["apt-get", *index], capture_output=True, text=True).stdout)
+        lines = _debian_lines(subprocess.run(["apt-get", *index], capture_output=True, text=True).stdout, self.release)
         if not lines:  # the machine has no lists (containers drop them): read them afresh, privately
             _apt(self.private, "update")
-            lines = _debian_lines(_apt(self.private, *index).stdout)
+            lines = _debian_lines(_apt(self.private, *index).stdout, self.release)
         if not lines:
             raise PackageError(f"apt is set up for no mirror of Debian {CODENAME}; add one to /etc/apt/sources.list")
         return lines

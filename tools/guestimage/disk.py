@@ -27,13 +27,13 @@ class DiskError(Exception):
     pass
 
 
-def grub_image(work, platform, config):
-    """Builds GRUB for a platform with config (text) inside; gives back its bytes."""
+def grub_image(work, platform, config, modules=()):
+    """Builds GRUB for a platform with config (text) and further modules inside; gives back its bytes."""
     config_path, image_path = os.path.join(work, f"grub-{platform}.cfg"), os.path.join(work, f"grub-{platform}")
     with open(config_path, "w") as out:
         out.write(config)
     subprocess.run(["grub-mkimage", "-O", platform, "-d", f"/usr/lib/grub/{platform}", "-p", "/boot/grub", "-c", config_path,
-                    "-o", image_path, *GRUB_COMMON, *GRUB[platform]], check=True)
+                    "-o", image_path, *GRUB_COMMON, *GRUB[platform], *modules], check=True)
     with open(image_path, "rb") as image:
         return image.read()
 
@@ -49,19 +49,30 @@ def first_sector(root_sectors, signature):
     return code.ljust(BOOT_CODE, b"\0") + struct.pack("<IH", signature, 0) + table.ljust(64, b"\0") + b"\x55\xaa"
 
 
-def efi_partition(work, grub):
+def efi_partition(work, grub, sectors=ESP_SECTORS):
     """A FAT file system with grub as the program that UEFI starts from a disk it does not know."""
     program, image = os.path.join(work, "BOOTX64.EFI"), os.path.join(work, "esp.img")
     with open(program, "wb") as out:
         out.write(grub)
     with open(image, "wb") as out:
-        out.truncate(ESP_SECTORS * SECTOR)
+        out.truncate(sectors * SECTOR)
     # a fixed serial number and time: same input, same bytes
     for argv in (["mformat", "-i", image, "-v", "EFI", "-N", "58656e6f", "::"], ["mmd", "-i", image, "::EFI", "::EFI/BOOT"],
                  ["mcopy", "-i", image, program, "::EFI/BOOT/"]):
         subprocess.run(argv, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"})
     with open(image, "rb") as partition:
         return partition.read()
+
+
+def write_ext4(path, tree, start, sectors, label, wrap=(), options=()):
+    """Fills a part of the disk at path with an ext4 file system that holds tree; wrap goes before mke2fs."""
+    # lazy tables are off: the guest would spend its first minutes writing them
+    argv = [*wrap, "mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-m", "1", "-O", "^metadata_csum_seed", *options,
+            "-E", f"offset={start * SECTOR},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
+            "-d", tree, path, f"{sectors * SECTOR // 1024}k"]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise DiskError(f"mke2fs: {done.stderr.strip()}")
 
 
 def write_boot_disk(path, tree, mib, label, grub_config, work, wrap=(), options=()):
@@ -81,10 +92,4 @@ def write_boot_disk(path, tree, mib, label, grub_config, work, wrap=(), options=
         disk.write(core)
         disk.seek(ESP_START * SECTOR)
         disk.write(efi_partition(work, grub_image(work, "x86_64-efi", config)))
-    # lazy tables are off: the guest would spend its first minutes writing them
-    argv = [*wrap, "mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-m", "1", "-O", "^metadata_csum_seed", *options,
-            "-E", f"offset={ROOT_START * SECTOR},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
-            "-d", tree, path, f"{root_sectors * SECTOR // 1024}k"]
-    done = subprocess.run(argv, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise DiskError(f"mke2fs: {done.stderr.strip()}")
+    write_ext4(path, tree, ROOT_START, root_sectors, label, wrap, options)
