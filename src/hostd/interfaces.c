@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Network interfaces of the host. Each physical one is the base of one bridge, named as XenServer
- * does (eth0: xenbr0): with the user driver the bridge is only the name guests' interfaces use.
+ * does (eth0: xenbr0): with the user driver the bridge is only the name guests' interfaces use. An
+ * interface that is a port of a bridge already keeps that one, which has its addresses.
  * Where there is no physical one (a container), what there is counts.
  */
 #include "hostd/facts.h"
@@ -57,10 +58,28 @@ static bool is_made(struct arena *a, const char *name)
     return streq(name, "lo");
 }
 
+/* The bridge an interface is a port of, "" for none. */
+static const char *bridge_over(struct arena *a, const char *device)
+{
+    _cleanup_free_ char *master = realpath(arena_printf(a, SYS_NET "/%s/master", device), NULL);
+    const char *slash = master ? strrchr(master, '/') : NULL;
+
+    if (!slash || access(arena_printf(a, "%s/bridge", master), F_OK) < 0)
+        return "";
+    return arena_strdup(a, slash + 1);
+}
+
+/* Whose addresses are the interface's. */
+static const char *addressed(const struct host_interface_rec *r)
+{
+    return *r->bridge ? r->bridge : r->device;
+}
+
 static void describe(struct arena *a, const char *name, struct host_interface_rec *r)
 {
     *r = *(const struct host_interface_rec *)host_interface_rec_info.defaults;
     r->device = name;
+    r->bridge = bridge_over(a, name);
     r->mac = text_in(a, name, "address");
     r->mtu = number_in(a, name, "mtu", 1500);
     r->carrier = number_in(a, name, "carrier", 0) == 1;
@@ -84,7 +103,7 @@ static void add_addresses(struct arena *a, struct host_interface_rec *all, size_
         if (!i->ifa_addr || !i->ifa_netmask || i->ifa_addr->sa_family != AF_INET)
             continue;
         for (size_t k = 0; k < n; k++) {
-            if (!streq(all[k].device, i->ifa_name) || *all[k].ip)
+            if (!streq(addressed(&all[k]), i->ifa_name) || *all[k].ip)
                 continue;
             inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, ip,
                       sizeof(ip));
@@ -112,7 +131,7 @@ static void add_gateways(struct arena *a, struct host_interface_rec *all, size_t
             struct in_addr in = {.s_addr = gateway};
             char text[INET_ADDRSTRLEN];
 
-            if (streq(all[k].device, name) && inet_ntop(AF_INET, &in, text, sizeof(text)))
+            if (streq(addressed(&all[k]), name) && inet_ntop(AF_INET, &in, text, sizeof(text)))
                 all[k].gateway = arena_strdup(a, text);
         }
     }
@@ -162,6 +181,28 @@ static size_t make_up(struct arena *a, struct host_interface_rec *all)
     return MADE_UP;
 }
 
+static bool has_bridge(const struct host_interface_rec *all, size_t n, const char *bridge)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (streq(all[i].bridge, bridge))
+            return true;
+    }
+    return false;
+}
+
+/* Names the bridges of those that have none: by their place, unless another one has that name. */
+static void name_bridges(struct arena *a, struct host_interface_rec *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t number = i; !*all[i].bridge; number++) {
+            const char *name = arena_printf(a, "xenbr%zu", number);
+
+            if (!has_bridge(all, n, name))
+                all[i].bridge = name;
+        }
+    }
+}
+
 void facts_add_interfaces(struct arena *a, bool real, struct host_host_facts_result *f)
 {
     const char **names = arena_array(a, const char *, MAX_INTERFACES);
@@ -177,8 +218,8 @@ void facts_add_interfaces(struct arena *a, bool real, struct host_host_facts_res
     add_gateways(a, all, n);
     if (n == 0)
         n = make_up(a, all);
+    name_bridges(a, all, n);
     for (size_t i = 0; i < n; i++) {
-        all[i].bridge = arena_printf(a, "xenbr%zu", i);
         if (!*f->address && *all[i].ip)
             f->address = all[i].ip;
     }
