@@ -14,7 +14,8 @@ export XENOLITH_CACHE ?= $(CURDIR)/cache
 export XENOLITH_STATE ?= $(CURDIR)/var
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run status restart stop test check format bench image-tiny image-debian install clean
+.PHONY: help setup build run status restart stop test test-xen check format bench deb image image-tiny image-debian \
+	install clean
 
 help: ## this list
 	@tools/make-help $(firstword $(MAKEFILE_LIST))
@@ -40,6 +41,10 @@ stop: ## stop the guests and both daemons; the state stays
 test: setup ## run every test and house check; ends with "N passed, N failed"
 	@$(PYTHON) tools/run-tests
 
+test-xen: ## boot the appliance under emulation and tell stories through the XenAPI on real Xen
+	@tools/setup --xen
+	@$(PYTHON) tools/run-tests xen
+
 check: setup ## run the house checks only (layers, banned calls, layout, ...)
 	@$(PYTHON) tools/check
 
@@ -48,6 +53,14 @@ format: ## lay out all C files by .clang-format
 
 bench: build ## print the table of ratios to peers, write docs/performance.md
 	@bench/run --page
+
+deb: ## make the Debian packages in cache/; RELEASE=trixie for another release
+	@tools/setup --xen
+	@$(PYTHON) tools/make-deb --lint
+
+image: ## make the appliance's disk image (Xen, Debian, both daemons) in cache/; RELEASE as above
+	@tools/setup --xen
+	@$(PYTHON) tools/make-image
 
 image-tiny: setup ## make the tiny test guest (kernel, initramfs, boot disk) in cache/
 	@$(PYTHON) tools/guest-image tiny
