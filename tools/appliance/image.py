@@ -6,6 +6,7 @@ our packages and settings on top of it. Neither needs root: mmdebstrap works in 
 """
 
 import os
+import re
 import shlex
 import subprocess
 import uuid
@@ -26,12 +27,8 @@ PACKAGES = """
     linux-image-amd64 xen-system-amd64 qemu-system-xen qemu-system-x86 qemu-utils qemu-block-extra seabios ovmf ipxe-qemu
     bridge-utils ethtool pciutils
 """.split()
-# What our packages need and Debian's defaults do not bring; apt has no network in the second layer.
-NEEDED = {"bookworm": [], "trixie": ["systemd-repart"]}
-LIBRARIES = """
-    libcrypt1 libexpat1 libhttp-parser2.9 libjansson4 libnbd0 libnl-3-200 libnl-genl-3-200 libnl-route-3-200 libpam0g
-    libseccomp2 libsqlite3-0 libwslay1 libzstd1 openssl python3 zlib1g
-""".split()
+# Dependencies that a release has within other packages.
+OTHERWISE = {"bookworm": {"systemd-repart"}}
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
 GRUB_MODULES = ["multiboot2", "gzio", "serial", "terminal", "minicmd", "sleep", "reboot", "halt", "cat", "ls", "regexp"]
 GRUB_EMBEDDED = "set prefix=($root)/boot/grub\nnormal ($root)/boot/grub/grub.cfg\n"
@@ -45,9 +42,18 @@ def _mmdebstrap(words):
         raise debs.PackageError("mmdebstrap:\n" + "\n".join(done.stderr.splitlines()[-25:]))
 
 
-def base(release):
-    """Path of the archive with Debian's own packages."""
-    wanted = [*PACKAGES, *LIBRARIES, *NEEDED.get(release, [])]
+def needs(packages):
+    """Names of Debian's packages that ours depend on: of alternatives the first."""
+    names = set()
+    for path in packages:
+        depends = subprocess.run(["dpkg-deb", "--field", path, "Depends"], capture_output=True, text=True, check=True).stdout
+        names |= {re.split(r"[\s(:|]", part.strip())[0] for part in depends.split(",")}
+    return sorted(name for name in names if name and not name.startswith("xenolith"))
+
+
+def base(release, packages):
+    """Path of the archive with Debian's own packages, those that ours need among them: later there is no network."""
+    wanted = sorted({*PACKAGES, *(name for name in needs(packages) if name not in OTHERWISE.get(release, {}))})
 
     def make(work, out):
         progress = Progress(f"Debian {release} with Xen")
@@ -87,6 +93,7 @@ def make(work, out, release, archive, packages):
 def obtain(release):
     """Folder of the appliance's disk for the tree as it is."""
     folder = package.obtain(release)
-    packages, archive = package.files(folder), base(release)
+    packages = package.files(folder)
+    archive = base(release, packages)
     digest = cache.recipe(SOURCES, HERE, [release, os.path.basename(folder), os.path.basename(os.path.dirname(archive))])
     return cache.obtain(f"appliance-{release}", digest, lambda work, out: make(work, out, release, archive, packages))

@@ -178,12 +178,15 @@ class Rig:
     def session(self, timeout=120.0):
         return RemoteSession(self.facts["tls"], self.facts["password"], timeout)
 
+    def ssh(self, *words):
+        """The command line of ssh into the control domain; one connection serves many commands."""
+        return ["ssh", "-q", "-i", self.path("key"), "-p", str(self.facts["ssh"]), "-o", "StrictHostKeyChecking=no",
+                "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=60", "-o", "ServerAliveInterval=20",
+                "-o", f"ControlPath={self.path('ssh')}", "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "root@127.0.0.1", *words]
+
     def shell(self, command, limit=COMMAND_LIMIT, check=True):
         """Runs a command line in the control domain as root; gives back what it printed."""
-        argv = ["ssh", "-q", "-i", self.path("key"), "-p", str(self.facts["ssh"]), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
-                "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=60", "-o", f"ControlPath={self.path('ssh')}",
-                "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "root@127.0.0.1", command]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit)
+        done = subprocess.run(self.ssh(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit)
         if check and done.returncode != 0:
             raise RigError(f"{command}: status {done.returncode}: {done.stderr.strip()} {done.stdout.strip()}")
         return done.stdout
@@ -210,6 +213,21 @@ class Rig:
             if time.monotonic() > end:
                 raise RigError(f"the API did not answer within {limit:.0f} s ({why}): {self._tail(since)}")
             time.sleep(1.0)  # the network of the machine gives no notice
+
+    def reboot(self, limit=API_LIMIT):
+        """Reboots the control domain, and with it Xen, from inside; gives back a session of the new boot."""
+        end, since, ask = time.monotonic() + limit, len(self.serial()), "cat /proc/sys/kernel/random/boot_id"
+        before = self.shell(ask)
+        self.shell("systemctl --no-block reboot")
+        subprocess.run(["ssh", "-q", "-O", "exit", *self.ssh()[2:]], capture_output=True)
+        while b"Xen version" not in self.serial(since):
+            if time.monotonic() > end or not self.running():
+                raise RigError(f"the machine does not reboot: {self._tail(since)}")
+            time.sleep(1.0)  # nor does a machine that goes down
+        session = self.wait_api(end - time.monotonic(), since)
+        if self.shell(ask) == before:
+            raise RigError("the machine is still in its old boot")
+        return session
 
     def _tail(self, since, lines=25):
         text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", self.serial(since)).decode(errors="replace")
