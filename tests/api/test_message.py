@@ -54,3 +54,24 @@ def test_events(xen):
     batch = xen.call("event.from", ["message"], token, 5.0)
     assert [(e["class"], e["operation"], e["ref"]) for e in batch["events"]] == [("message", "add", message)]
     xen.message.destroy(message)
+
+
+def test_destroy_all(xen, fails):
+    def left():
+        return {r["name"] for r in xen.message.get_all_records().values()} & {"ONE", "TWO", "THREE"}
+
+    host = xen.host.get_uuid(xen.host.get_all()[0])
+    _, pool = create(xen, "ONE")
+    create(xen, "TWO")
+    xen.message.create("THREE", "5", "Host", host, "")
+    for filters, stay in (({"after": "20990101T00:00:00Z"}, {"ONE", "TWO", "THREE"}),
+                          ({"before": "20000101T00:00:00Z"}, {"ONE", "TWO", "THREE"}),
+                          ({"name": "ONE", "obj_uuid": pool}, {"TWO", "THREE"}),
+                          ({"name": "TWO", "cls": "Host"}, {"TWO", "THREE"}),
+                          ({"name": "TWO", "priority": "3", "cls": "Pool"}, {"THREE"})):
+        xen.message.destroy_all(filters)
+        assert left() == stay, filters
+    for key, bad in (("colour", "red"), ("cls", "Nothing"), ("priority", "high"), ("before", "yesterday")):
+        assert fails("INVALID_VALUE", xen.message.destroy_all, {key: bad}) == [key, bad]
+    xen.message.destroy_all({})
+    assert xen.message.get_all() == []

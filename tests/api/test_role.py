@@ -21,3 +21,9 @@ def test_permissions(xen, fails):
     assert READ_ONLY not in xen.role.get_by_permission_name_label("vm.start")
     assert xen.role.get_by_permission_name_label("no.such") == []
     fails("HANDLE_INVALID", xen.role.get_permissions_name_label, "OpaqueRef:none")
+
+
+def test_permission_rows(xen, fails):
+    assert xen.role.get_permissions(READ_ONLY) == [READ_ONLY]
+    assert xen.role.get_by_permission(READ_ONLY) == [READ_ONLY]
+    fails("HANDLE_INVALID", xen.role.get_permissions, "OpaqueRef:none")

@@ -48,3 +48,9 @@ def test_change_password(fresh_daemons, fails):
 
 def test_unix_socket_needs_no_password(daemons):
     assert Client(daemons.server()).login("", "").session
+
+
+def test_pool_logins(xen, fails):
+    fails("SESSION_AUTHENTICATION_FAILED", xen.raw, "session.slave_login", xen.host.get_all()[0], "secret")
+    fails("SESSION_AUTHENTICATION_FAILED", xen.call, "session.slave_local_login", "secret")
+    fails("NOT_IMPLEMENTED", xen.call, "session.create_from_db_file", "/tmp/x")

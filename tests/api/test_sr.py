@@ -166,3 +166,8 @@ def test_indestructible(xen, sr, fails):
     xen.SR.add_to_other_config(sr, "indestructible", "true")
     assert fails("SR_INDESTRUCTIBLE", xen.SR.destroy, sr) == [sr]
     xen.SR.remove_from_other_config(sr, "indestructible")
+
+
+def test_lvhd_refused(xen, fails):
+    host, sr = xen.host.get_all()[0], xen.SR.get_all()[0]
+    fails("SR_OPERATION_NOT_SUPPORTED", xen.LVHD.enable_thin_provisioning, host, sr, "0", "0")

@@ -105,6 +105,68 @@ void set_add(struct arena *a, struct set_string *s, const char *value)
     s->n++;
 }
 
+static const char *const *without(struct arena *a, const char *const *v, size_t *n,
+                                  const char *value)
+{
+    const char **copy = arena_array(a, const char *, *n);
+    size_t left = 0;
+
+    for (size_t i = 0; i < *n; i++)
+        if (!streq(v[i], value))
+            copy[left++] = v[i];
+    *n = left;
+    return copy;
+}
+
+void set_remove(struct arena *a, struct set_string *s, const char *value)
+{
+    s->v = without(a, s->v, &s->n, value);
+}
+
+bool refs_have(const struct set_ref *s, const char *ref)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (streq(s->v[i], ref))
+            return true;
+    return false;
+}
+
+void refs_remove(struct arena *a, struct set_ref *s, const char *ref)
+{
+    s->v = without(a, s->v, &s->n, ref);
+}
+
+const char *map_find_ref(const struct map_string_ref *m, const char *key)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (streq(m->k[i], key))
+            return m->v[i];
+    return NULL;
+}
+
+void map_set_ref(struct arena *a, struct map_string_ref *m, const char *key, const char *ref)
+{
+    const char *const *k = appended(a, m->k, m->n, key);
+    const char *const *v = appended(a, m->v, m->n, ref);
+
+    *m = (struct map_string_ref){.n = m->n + 1, .k = k, .v = v};
+}
+
+void map_remove_ref(struct arena *a, struct map_string_ref *m, const char *ref)
+{
+    const char **k = arena_array(a, const char *, m->n);
+    const char **v = arena_array(a, const char *, m->n);
+    size_t left = 0;
+
+    for (size_t i = 0; i < m->n; i++) {
+        if (streq(m->v[i], ref))
+            continue;
+        k[left] = m->k[i];
+        v[left++] = m->v[i];
+    }
+    *m = (struct map_string_ref){.n = left, .k = k, .v = v};
+}
+
 void refs_add(struct arena *a, struct set_ref *s, const char *ref)
 {
     s->v = appended(a, s->v, s->n, ref);

@@ -21,8 +21,16 @@ struct map_string_string map_of(struct arena *a, const char *const *pairs);
 
 bool set_has(const struct set_string *s, const char *value);
 void set_add(struct arena *a, struct set_string *s, const char *value);
+void set_remove(struct arena *a, struct set_string *s, const char *value);
 
+bool refs_have(const struct set_ref *s, const char *ref);
 void refs_add(struct arena *a, struct set_ref *s, const char *ref);
+void refs_remove(struct arena *a, struct set_ref *s, const char *ref);
+
+const char *map_find_ref(const struct map_string_ref *m, const char *key);
+void map_set_ref(struct arena *a, struct map_string_ref *m, const char *key, const char *ref);
+/* All keys that lead to it. */
+void map_remove_ref(struct arena *a, struct map_string_ref *m, const char *ref);
 
 /* A reference that points nowhere: "" or OpaqueRef:NULL. */
 bool is_null_ref(const char *ref);

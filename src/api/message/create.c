@@ -4,6 +4,8 @@
 #include "base/world.h"
 #include "gen/msg/message.h"
 #include "rpc/call.h"
+#include "value/json.h"
+#include "value/number.h"
 
 /* Some at once, so that a full list is not walked at every message. */
 #define DROP_AT_ONCE 100
@@ -79,5 +81,57 @@ struct error *api_message_destroy_many(struct call *c, const struct message_dest
 {
     for (size_t i = 0; i < a->messages.n; i++)
         TRY(txn_delete_message(c->txn, a->messages.v[i]));
+    return NULL;
+}
+
+/* ---- message.destroy_all */
+
+struct choice {
+    const char *name, *uuid;
+    int64_t priority; /* -1 = any */
+    int cls;          /* -1 = any */
+    int64_t before, after;
+};
+
+static struct error *choose(struct choice *ch, const char *key, const char *value)
+{
+    int64_t *time = streq(key, "before") ? &ch->before : streq(key, "after") ? &ch->after : NULL;
+
+    if (streq(key, "name"))
+        ch->name = value;
+    else if (streq(key, "obj_uuid"))
+        ch->uuid = value;
+    else if (streq(key, "cls"))
+        ch->cls = enum_find(&cls_info, value);
+    else if (streq(key, "priority") && !number_parse_int(value, &ch->priority))
+        ch->priority = -1;
+    _cleanup_error_ struct error *bad = time ? datetime_parse(value, time) : NULL;
+
+    if (bad ||
+        (!time && !streq(key, "name") && !streq(key, "obj_uuid") &&
+         (!streq(key, "cls") || ch->cls < 0) && (!streq(key, "priority") || ch->priority < 0)))
+        return err_invalid_value(key, value);
+    return NULL;
+}
+
+static bool chosen(const struct choice *ch, const struct message_rec *m)
+{
+    return (!ch->name || streq(m->name, ch->name)) && (!ch->uuid || streq(m->obj_uuid, ch->uuid)) &&
+           (ch->priority < 0 || m->priority == ch->priority) &&
+           (ch->cls < 0 || m->cls == ch->cls) && m->timestamp < ch->before &&
+           m->timestamp > ch->after;
+}
+
+struct error *api_message_destroy_all(struct call *c, const struct message_destroy_all_args *a)
+{
+    struct choice ch = {.priority = -1, .cls = -1, .before = INT64_MAX, .after = INT64_MIN};
+    const struct message_rec *const *all;
+    size_t n = txn_all_message(c->txn, &all);
+
+    for (size_t i = 0; i < a->filters.n; i++)
+        TRY(choose(&ch, a->filters.k[i], a->filters.v[i]));
+    for (size_t i = 0; i < n; i++)
+        if (chosen(&ch, all[i]))
+            TRY(txn_delete_message(c->txn, all[i]->self));
     return NULL;
 }

@@ -51,3 +51,25 @@ struct error *api_role_get_by_permission_name_label(
     *ret = (struct set_ref){.n = n, .v = refs};
     return NULL;
 }
+
+/* A role that is made of no others is its own permission; the names of calls have no rows. */
+struct error *api_role_get_permissions(struct call *c, const struct role_get_permissions_args *a,
+                                       struct set_ref *ret)
+{
+    const char **v = arena_array(c->arena, const char *, 1);
+    const struct role_rec *role;
+
+    TRY(txn_role(c->txn, a->self, &role));
+    v[0] = role->self;
+    *ret = (struct set_ref){.n = 1, .v = v};
+    return NULL;
+}
+
+struct error *api_role_get_by_permission(struct call *c,
+                                         const struct role_get_by_permission_args *a,
+                                         struct set_ref *ret)
+{
+    const struct role_get_permissions_args same = {.self = a->permission};
+
+    return api_role_get_permissions(c, &same, ret);
+}
