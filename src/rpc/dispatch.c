@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "base/world.h"
+#include "gen/class/host.h"
 #include "gen/messages.h"
 #include "gen/roles.h"
 #include "rpc/builtin.h"
@@ -254,8 +255,21 @@ static void resume(struct job *j, const char *name)
         job_resume(j);
 }
 
+bool rpc_plain_is_refused(struct daemon *d, const struct http_request *rq)
+{
+    if (rq->peer->kind != PEER_TCP)
+        return false;
+    _cleanup_version_ struct version *v = store_find(d->store, CLASS_HOST, d->host_ref);
+
+    return v && ((const struct host_rec *)v->rec)->https_only;
+}
+
 static void handle(struct daemon *d, struct http_request *rq, bool json)
 {
+    if (rpc_plain_is_refused(d, rq)) {
+        http_reply_text(rq, 403, "this host answers over HTTPS only");
+        return;
+    }
     struct job *j = job_new(d, rq, json);
     bool async;
     struct error *e = rpc_parse(j->call.arena, json, rq->body, rq->body_len, &j->env);

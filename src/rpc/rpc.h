@@ -17,3 +17,6 @@ size_t rpc_routes(struct daemon *d, struct http_route *ret);
 
 /* Session and permission of other HTTP handlers use the same text. */
 struct error *rpc_denied(const char *permission, uint32_t roles);
+
+/* The host answers with TLS only, and this request came without. */
+bool rpc_plain_is_refused(struct daemon *d, const struct http_request *rq);

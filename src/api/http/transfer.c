@@ -9,6 +9,7 @@
 #include "gen/errors.h"
 #include "gen/host_proto.h"
 #include "gen/roles.h"
+#include "rpc/rpc.h"
 #include "task/task_row.h"
 #include "value/xml.h"
 
@@ -285,6 +286,11 @@ static void transfer_main(void *arg)
 void transfer_handle(void *ctx, struct http_request *rq)
 {
     const struct transfer_route *r = ctx;
+
+    if (rpc_plain_is_refused(r->daemon, rq)) {
+        http_reply_text(rq, 403, "this host answers over HTTPS only");
+        return;
+    }
     struct started *s = xnew(struct started);
 
     s->kind = r->kind;
