@@ -10,3 +10,5 @@
 _must_check_ struct error *api_review_sessions(struct daemon *d);
 /* Free memory, last_updated and live of this host. */
 _must_check_ struct error *api_host_figures(struct daemon *d);
+/* SSH that was turned on for a while goes off when the time is up. */
+_must_check_ struct error *api_ssh_expires(struct daemon *d);

@@ -17,7 +17,7 @@
 
 void spawn_init(struct spawn *s, const char *program)
 {
-    *s = (struct spawn){.stdout_fd = -1, .stderr_fd = -1};
+    *s = (struct spawn){.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
     spawn_add(s, program);
 }
 
@@ -157,7 +157,7 @@ struct error *spawn_start(struct spawn *s, pid_t *ret_pid)
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawn_file_actions_adddup2(&fa, null, 0);
+    posix_spawn_file_actions_adddup2(&fa, child_null(s->stdin_fd, null), 0);
     posix_spawn_file_actions_adddup2(&fa, child_null(s->stdout_fd, null), 1);
     posix_spawn_file_actions_adddup2(&fa, child_null(s->stderr_fd, null), 2);
     e = lay_out_fds(s, moved, &fa);
@@ -243,9 +243,9 @@ static struct error *exit_error(const struct spawn *s, int status, const struct 
                       str_cstr(err));
 }
 
-struct error *spawn_run(struct spawn *s, int64_t timeout_us, size_t max, struct str *ret_out)
+struct error *spawn_run_status(struct spawn *s, int64_t timeout_us, size_t max, struct str *ret_out,
+                               struct str *ret_err, int *ret_status)
 {
-    _cleanup_str_ struct str err = STR_INIT;
     int out_pipe[2], err_pipe[2];
     pid_t pid = 0;
 
@@ -264,7 +264,7 @@ struct error *spawn_run(struct spawn *s, int64_t timeout_us, size_t max, struct 
     cleanup_close(&err_w);
     _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct capture c[2] = {{.fd = out_r, .to = ret_out, .max = max},
-                           {.fd = err_r, .to = &err, .max = STDERR_KEEP, .keep_end = true}};
+                           {.fd = err_r, .to = ret_err, .max = STDERR_KEEP, .keep_end = true}};
     bool in_time = follow(pidfd, c, mono_us() + timeout_us);
     int status = 0;
 
@@ -274,6 +274,16 @@ struct error *spawn_run(struct spawn *s, int64_t timeout_us, size_t max, struct 
         ;
     if (!in_time)
         return error_errno(ETIMEDOUT, "%s did not end in time", s->argv.v[0]);
+    *ret_status = status;
+    return NULL;
+}
+
+struct error *spawn_run(struct spawn *s, int64_t timeout_us, size_t max, struct str *ret_out)
+{
+    _cleanup_str_ struct str err = STR_INIT;
+    int status;
+
+    TRY(spawn_run_status(s, timeout_us, max, ret_out, &err, &status));
     return exit_error(s, status, &err);
 }
 

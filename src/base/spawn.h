@@ -4,7 +4,7 @@
 /*
  * The one place where child programs start: argument vectors, never a shell, through posix_spawn
  * (a fork of a large daemon costs milliseconds). Children get a fresh process group, default
- * signals, /dev/null as standard input and no descriptors but those listed.
+ * signals, /dev/null as standard input unless given and no descriptors but those listed.
  *
  * Set-up errors are sticky: spawn_add and friends never fail, the first problem is reported by
  * spawn_start or spawn_run.
@@ -26,6 +26,7 @@ struct spawn {
     struct VEC(char *) argv;
     struct VEC(char *) env; /* additions "K=V" to a minimal environment */
     struct VEC(struct spawn_fd) fds;
+    int stdin_fd;  /* -1: /dev/null */
     int stdout_fd; /* -1: /dev/null (spawn_start) or captured (spawn_run) */
     int stderr_fd;
     bool session; /* a session of its own: outlives the terminal this program was started from */
@@ -49,6 +50,12 @@ _must_check_ struct error *spawn_start(struct spawn *s, pid_t *ret_pid);
  * and standard error. A non-zero exit is an error whose detail holds the end of standard error. */
 _must_check_ struct error *spawn_run(struct spawn *s, int64_t timeout_us, size_t max,
                                      struct str *ret_out);
+
+/* The same, but how it ended is the caller's to judge: *ret_status as waitpid gives it, the end of
+ * standard error in *ret_err. */
+_must_check_ struct error *spawn_run_status(struct spawn *s, int64_t timeout_us, size_t max,
+                                            struct str *ret_out, struct str *ret_err,
+                                            int *ret_status);
 
 /* A process is known by pid and start time (field 22 of /proc/PID/stat), so that a reused pid is
  * never taken for it. 0 = no such process. */

@@ -38,6 +38,7 @@ static const struct chore {
     {"compare VMs with the host", 30 * SECOND_US, compare_vms},
     {"collect tasks", 5 * SECOND_US, collect_tasks},
     {"review sessions", 60 * SECOND_US, api_review_sessions},
+    {"turn SSH off when its time is up", SECOND_US, api_ssh_expires},
     {"read host figures", 30 * SECOND_US, api_host_figures},
     {"look at storage", 30 * SECOND_US, sr_refresh_all},
 };

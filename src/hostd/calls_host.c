@@ -4,6 +4,7 @@
 #include "hostd/accounts.h"
 #include "hostd/facts.h"
 #include "hostd/machine.h"
+#include "hostd/settings.h"
 #include "hv/hv.h"
 #include "net/net.h"
 #include "proto/server.h"
@@ -60,6 +61,7 @@ struct error *host_host_facts(struct host_call *c, const struct host_host_facts_
     struct arena *arena = host_call_arena(c);
 
     facts_add_system(arena, ret);
+    ret->timezone = settings_current_timezone(arena);
     facts_add_cpus(arena, ret);
     facts_add_interfaces(arena, !streq(caps->driver, "sim"), ret);
     add_features(arena, caps->features, &ret->features);

@@ -196,6 +196,7 @@ struct error *machine_start(struct machine *m, const struct options *o)
     pthread_mutex_init(&m->event_lock, NULL);
     pthread_mutex_init(&m->copies_lock, NULL);
     list_init(&m->copies);
+    m->manages_machine = o->manage_machine;
     turns_init(&m->vms);
     /* Guests and storage daemons are told paths; ours must hold wherever they stand. */
     TRY(io_mkdir_p(o->state_dir, 0700));

@@ -24,6 +24,7 @@ struct ticker;
 
 struct machine {
     const char *state_dir;
+    bool manages_machine; /* may change settings of the machine (settings.h) */
     struct storage *storage;
     struct hv *hv;
     struct host_server *server;

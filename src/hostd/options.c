@@ -14,6 +14,7 @@ static const char help[] =
     "  --auth HOW     file (default): accounts of the state directory\n"
     "                 pam: accounts of this host, as root\n"
     "  --user NAME    may connect to DIR/run/hostd beside root and the caller\n"
+    "  --manage-machine        clients may change name, clock, services and power of this machine\n"
     "  --merge-pause SECONDS   between looks for disk images to merge (30)\n"
     "  --debug        say more\n"
     "  --help, --version\n"
@@ -54,11 +55,17 @@ static struct error *check(const struct options *o, int argc)
 struct error *options_parse(int argc, char **argv, struct options *ret)
 {
     static const struct option known[] = {
-        {"state", required_argument, NULL, 's'},       {"hv", required_argument, NULL, 'v'},
-        {"auth", required_argument, NULL, 'a'},        {"user", required_argument, NULL, 'u'},
-        {"merge-pause", required_argument, NULL, 'm'}, {"debug", no_argument, NULL, 'd'},
-        {"pam-helper", no_argument, NULL, 'p'},        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},           {NULL, 0, NULL, 0},
+        {"state", required_argument, NULL, 's'},
+        {"hv", required_argument, NULL, 'v'},
+        {"auth", required_argument, NULL, 'a'},
+        {"user", required_argument, NULL, 'u'},
+        {"merge-pause", required_argument, NULL, 'm'},
+        {"debug", no_argument, NULL, 'd'},
+        {"manage-machine", no_argument, NULL, 'M'},
+        {"pam-helper", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
     };
     struct options o = {.hv = "auto", .auth = "file", .merge_pause_us = 30 * SECOND_US};
     int c;
@@ -79,6 +86,9 @@ struct error *options_parse(int argc, char **argv, struct options *ret)
             break;
         case 'm':
             TRY(parse_seconds(optarg, &o.merge_pause_us));
+            break;
+        case 'M':
+            o.manage_machine = true;
             break;
         case 'd':
             o.debug = true;

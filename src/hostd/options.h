@@ -13,6 +13,7 @@ struct options {
     const char *auth;       /* "file", "pam" */
     const char *user;       /* who may connect beside root and ourselves, NULL = nobody */
     int64_t merge_pause_us; /* between looks for images to merge */
+    bool manage_machine;    /* name, clock, services and power of the machine may be changed */
     bool debug;
     bool pam_helper; /* this process checks one password and ends (pam.h) */
 };

@@ -9,6 +9,7 @@
 #include "gen/roles.h"
 #include "rpc/builtin.h"
 #include "rpc/job.h"
+#include "value/json.h"
 
 #define BIG_LIST 256
 
@@ -129,16 +130,41 @@ static struct error *check_present(const struct message *m)
     return NULL;
 }
 
+/*
+ * An extension adds a message: who may call extensions calls it by its name. Whether there is one
+ * only hostd knows, so the call becomes one of host.call_extension.
+ */
+static struct error *resolve_extension(struct job *j, const char *name)
+{
+    static const char real[] = "host.call_extension";
+    const struct message *m = message_find(real, strlen(real));
+
+    TRY(find_session(j));
+    j->call.msg = m;
+    if (!j->call.superuser && !(j->call.roles & m->roles))
+        return err_message_method_unknown(name);
+    _cleanup_json_ json_t *call = json_object();
+
+    json_object_set_new(call, "method", json_string(name));
+    json_object_set(call, "params", j->env.params);
+    _cleanup_free_ char *text = json_dumps(call, JSON_COMPACT);
+    json_t *params = json_array();
+
+    json_array_append_new(params, json_string(j->call.session));
+    json_array_append_new(params, json_string(j->call.daemon->host_ref));
+    json_array_append_new(params, json_string(text));
+    json_decref(j->env.params);
+    j->env.params = params;
+    return NULL;
+}
+
 static struct error *resolve(struct job *j, const char *name, bool async)
 {
     size_t given = json_array_size(j->env.params);
     const struct message *m = message_find(name, strlen(name));
 
-    if (!m) {
-        if (given)
-            TRY(find_session(j));
-        return err_message_method_unknown(name);
-    }
+    if (!m)
+        return given ? resolve_extension(j, name) : err_message_method_unknown(name);
     size_t first = m->flags & MSG_NO_SESSION ? 0 : 1;
 
     j->call.msg = m;

@@ -30,5 +30,8 @@ void xml_call_fini(struct xml_call *c);
 _must_check_ struct error *xml_parse_call(const char *text, size_t len, struct xml_call *ret);
 /* A methodResponse: the value of its only parameter; a <fault> is an error. For clients. */
 _must_check_ struct error *xml_parse_response(const char *text, size_t len, json_t **ret);
+/* The same, but a <fault> is a value as well: *ret_fault says so. */
+_must_check_ struct error *xml_parse_answer(const char *text, size_t len, json_t **ret,
+                                            bool *ret_fault);
 /* One <value> element alone (task results, ova.xml). */
 _must_check_ struct error *xml_parse_value(const char *text, size_t len, json_t **ret);

@@ -396,22 +396,35 @@ struct error *xml_parse_call(const char *text, size_t len, struct xml_call *ret)
     return NULL;
 }
 
-struct error *xml_parse_response(const char *text, size_t len, json_t **ret)
+struct error *xml_parse_answer(const char *text, size_t len, json_t **ret, bool *ret_fault)
 {
     _cleanup_reader_ struct reader r;
 
     reader_init(&r, E_RESPONSE);
     TRY(read_document(&r, text, len));
-    if (r.fault) {
-        const char *why = json_string_value(json_object_get(r.result, "faultString"));
-
-        return error_text("XML-RPC fault: %s", why ? why : "no reason given");
-    }
-    if (json_array_size(r.result) != 1)
+    if (!r.fault && json_array_size(r.result) != 1)
         return error_text("malformed XML-RPC: a response has one param, not %zu",
                           json_array_size(r.result));
-    *ret = json_incref(json_array_get(r.result, 0));
+    *ret = json_incref(r.fault ? r.result : json_array_get(r.result, 0));
+    *ret_fault = r.fault;
     return NULL;
+}
+
+struct error *xml_parse_response(const char *text, size_t len, json_t **ret)
+{
+    json_t *value = NULL;
+    bool fault;
+
+    TRY(xml_parse_answer(text, len, &value, &fault));
+    if (!fault) {
+        *ret = value;
+        return NULL;
+    }
+    const char *why = json_string_value(json_object_get(value, "faultString"));
+    struct error *e = error_text("XML-RPC fault: %s", why ? why : "no reason given");
+
+    json_decref(value);
+    return e;
 }
 
 struct error *xml_parse_value(const char *text, size_t len, json_t **ret)

@@ -26,7 +26,8 @@ for source in sorted((ROOT / "schema/host").glob("*.toml")):
     STRUCTS.update(data.get("structs", {}))
 
 REFUSED = {"INVALID_VALUE", "UUID_INVALID", "INVALID_DEVICE", "SR_BACKEND_FAILURE_79", "SR_BACKEND_FAILURE_90",
-           "SR_UNKNOWN_DRIVER", "FIELD_TYPE_ERROR", "SYSTEM"}
+           "SR_UNKNOWN_DRIVER", "FIELD_TYPE_ERROR", "SYSTEM", "XENAPI_MISSING_PLUGIN", "HOST_NAME_INVALID",
+           "INVALID_NTP_CONFIG"}
 A_UUID = "11111111-2222-4333-8444-555555555555"
 
 BAD = {
@@ -48,6 +49,11 @@ BAD = {
     "locking": ["locked", "x", "x" * 500000],
     "srtype": ["", "nfs", "../file", "/bin/sh", "x" * 500000],
     "format": ["vmdk", "RAW", "raw,file=/etc/shadow", "x" * 500000],
+    "plugin": ["", ".", "..", "../password", "/bin/sh", "a/b", "absent", "x" * 500000],
+    "power": ["", "halt", "poweroff;id", "x" * 500000],
+    "hostname": [" ", "-rf", "a b", "a;b", "a\nb", "\u00e9", "x" * 500000],
+    "timezone": ["", "..", "/etc/passwd", "../../etc/passwd", "x" * 500000],
+    "servers": [[""], ["a b"], ["a\nb"], ["x"] * 100, ["x" * 500000]],
     "drive": [-1, 255, 2**31, 2**40, -2**40, 2**63 - 1, -2**63],
     "port": [-1, 16, 2**31, 2**32, 2**40, -2**40, 2**63 - 1, -2**63],
     "memory": [0, -1, 1, 2**50, 2**63 - 1, -2**63],
@@ -80,6 +86,10 @@ KINDS = {
     "vdi_create.virtual_size": "size", "vdi_create.format": "format", "vdi_create.props": "props",
     "vdi_resize.virtual_size": "size", "vdi_set_props.props": "props",
     "vdi_snapshot.props": "props", "vdi_clone.props": "props",
+    "plugin_run.kind": "plugin", "plugin_run.name": "plugin", "plugin_run.argument": "free", "plugin_run.input": "free",
+    "plugin_exists.kind": "free", "plugin_exists.name": "free",
+    "machine_power.action": "power", "machine_set_hostname.name": "hostname", "machine_set_timezone.name": "timezone",
+    "machine_set_clock.time": "free", "machine_set_ntp.servers": "servers", "machine_set_syslog.destination": "hostname",
     "vdi_nbd_more.handle": "handle", "vdi_nbd_close.handle": "handle",
 }
 UUID_NAMES = {"uuid", "sr", "vdi", "to_sr", "copy", "clone", "snapshot", "suspend_sr", "suspend_vdi"}
@@ -90,11 +100,11 @@ GOOD = {
     "firmware": "bios", "boot_order": "cd", "memory_max": 2**28, "memory_target": 2**28, "vcpus_max": 1, "vcpus": 1,
     "kind": "serial", "signal": "poweroff", "type": "file", "format": "qcow2", "virtual_size": 2**20, "mtu": 1500,
     "mac": "52:54:00:00:00:01", "bridge": "xenbr0", "device": 0, "target": 2**28, "handle": "/".join([A_UUID] * 3) + "/r",
-    "schema": None, "timeout": 0, "command": "{}", "user": "nobody-at-all", "password": "x",
+    "schema": None, "timeout": 0, "command": "{}", "action": "reboot", "time": "20300101T00:00:00Z", "servers": [], "user": "nobody-at-all", "password": "x",
 }
 # Asking for what is not there succeeds where the schema says so.
 ABSENT_IS_SUCCESS = {"vm_destroy", "vm_forget", "vm_query", "sr_detach", "vdi_copy_progress",
-                     "net_attach", "net_detach"}
+                     "net_attach", "net_detach", "plugin_exists"}
 NO_ID = {name for name, call in CALLS.items() if not call.get("args")} | {
     "hello", "host_auth", "host_set_password", "vm_control", "vm_start", "sr_create", "sr_destroy"}
 

@@ -157,7 +157,7 @@ REFUSED = {
         ("reset_networking", "h"), ("sm_dp_destroy", "h", "", True), ("allocate_resources_for_vm", "h", NULL, True),
         ("mxgpu_vf_setup", "h"), ("nvidia_vf_setup", "h", NULL, True), ("write_uefi_certificates_to_disk", "h"),
         ("cert_distrib_atom", "h", ""), ("copy_primary_host_certs", "h"), ("update_firewalld_service_status",),
-        ("set_max_cstate", "h", ""), ("migrate_receive", "h", NULL, {})],
+        ("set_max_cstate", "h", ""), ("get_tracked_user_agents", "h"), ("migrate_receive", "h", NULL, {})],
     "HA_NOT_ENABLED": [
         ("emergency_ha_disable",), ("ha_disarm_fencing", "h"), ("preconfigure_ha", "h", [], NULL, ""),
         ("ha_join_liveset", "h"), ("ha_disable_failover_decisions", "h"), ("ha_wait_for_shutdown_via_statefile", "h"),

@@ -100,26 +100,6 @@ struct error *api_host_is_in_emergency_mode(struct call *c,
     return NULL;
 }
 
-struct error *api_host_has_extension(struct call *c, const struct host_has_extension_args *a,
-                                     bool *ret)
-{
-    const struct host_rec *host;
-
-    TRY(txn_host(c->txn, a->host, &host));
-    *ret = false;
-    return NULL;
-}
-
-/* Plugins are programs an administrator puts on the host; none are taken up yet. */
-struct error *api_host_call_plugin(struct call *c, const struct host_call_plugin_args *a,
-                                   const char **ret)
-{
-    const struct host_rec *host;
-
-    TRY(txn_host(c->txn, a->host, &host));
-    return err_xenapi_missing_plugin(a->plugin);
-}
-
 /* Every commit is durable before it is answered. */
 struct error *api_host_sync_data(struct call *c, const struct host_sync_data_args *a)
 {

@@ -44,17 +44,6 @@ struct error *api_pool_apply_edition(struct call *c, const struct pool_apply_edi
     return NULL;
 }
 
-/* Extensions are programs of the host; none are taken up yet. */
-struct error *api_pool_has_extension(struct call *c, const struct pool_has_extension_args *a,
-                                     bool *ret)
-{
-    const struct pool_rec *pool;
-
-    TRY(txn_pool(c->txn, a->self, &pool));
-    *ret = false;
-    return NULL;
-}
-
 struct error *api_pool_is_slave(struct call *c, const struct pool_is_slave_args *a, bool *ret)
 {
     const struct host_rec *host;

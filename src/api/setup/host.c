@@ -127,6 +127,7 @@ static void fill_new(struct setup *s, struct host_rec *h)
     static const int64_t versions[] = {0, 1, 2};
 
     h->name_label = h->hostname;
+    h->ssl_legacy = false;
     h->name_description = "Default install";
     h->API_version_vendor = "XenSource";
     h->sched_policy = "credit";
@@ -154,6 +155,7 @@ static void refresh(struct setup *s, struct host_rec *h)
     h->cpu_info = cpu_info(s);
     h->capabilities = capabilities(s);
     h->bios_strings = f->bios;
+    h->timezone = f->timezone;
     h->enabled = !map_is_true(&h->other_config, HOST_STAYS_DISABLED);
     h->boot_free_mem = s->memory_free;
     map_set(s->a, &h->other_config, "boot_time", int_text(s, f->boot_time));

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Programs of the administrator that clients may call: host.call_plugin, extensions."""
+
+import json
+
+import pytest
+
+ECHO = """\
+import sys, xmlrpc.client as x
+params, fn = x.loads(sys.argv[1])
+session, args = params
+if fn == "main":
+    out = x.dumps((args["text"],), methodresponse=True)
+elif fn == "session":
+    out = x.dumps((session,), methodresponse=True)
+elif fn == "good":
+    out = x.dumps(({"Status": "Success", "Value": "fine"},), methodresponse=True)
+elif fn == "bad":
+    out = x.dumps(({"Status": "Failure", "ErrorDescription": ["MY_ERROR", "one", "two"]},), methodresponse=True)
+elif fn == "fault":
+    out = x.dumps(x.Fault("7", "no such thing"), methodresponse=True)
+elif fn == "number":
+    out = x.dumps((5,), methodresponse=True)
+elif fn == "exit":
+    print("said"); print("complained", file=sys.stderr); sys.exit(3)
+else:
+    out = "nonsense"
+print(out)
+"""
+EXTENSION = """\
+import sys, xmlrpc.client as x
+params, method = x.loads(sys.stdin.read())
+assert sys.argv[1] == "--xmlrpc"
+value = {"method": method, "params": list(params)} if len(params) > 1 else str(params[0])
+print(x.dumps(({"Status": "Success", "Value": value},), methodresponse=True, allow_none=True))
+"""
+
+
+@pytest.fixture
+def host(xen):
+    return xen.host.get_all()[0]
+
+
+def install(daemons, kind, name, text, mode=0o755):
+    path = daemons.state / kind / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/usr/bin/python3\n" + text)
+    path.chmod(mode)
+    return path
+
+
+def test_plugin(daemons, xen, host, fails):
+    path = install(daemons, "plugins", "echo", ECHO)
+    call = xen.host.call_plugin
+    nasty = "a<b>&\"'\n\u00e4" + "x" * 5000
+    assert call(host, "echo", "main", {"text": nasty}) == nasty
+    assert call(host, "echo", "session", {}) == xen.session
+    assert call(host, "echo", "good", {}) == "fine"
+    assert fails("MY_ERROR", call, host, "echo", "bad", {}) == ["one", "two"]
+    assert fails("XENAPI_PLUGIN_FAILURE", call, host, "echo", "fault", {}) == ["fault", "7", "no such thing"]
+    assert fails("XENAPI_PLUGIN_FAILURE", call, host, "echo", "exit", {}) == ["non-zero exit", "said\n", "complained\n"]
+    for fn in ("number", "else"):
+        assert fails("XENAPI_PLUGIN_FAILURE", call, host, "echo", fn, {})[0] == "failed to parse plugin output"
+    fails("HANDLE_INVALID", call, "OpaqueRef:none", "echo", "good", {})
+    assert xen.wait(xen.call("Async.host.call_plugin", host, "echo", "good", {})) == "fine"
+    path.unlink()
+    assert fails("XENAPI_MISSING_PLUGIN", call, host, "echo", "good", {}) == ["echo"]
+
+
+def test_which_files_are_plugins(daemons, xen, host, fails):
+    for mode in (0o644, 0o777, 0o775):
+        install(daemons, "plugins", "open", ECHO, mode)
+        fails("XENAPI_MISSING_PLUGIN", xen.host.call_plugin, host, "open", "good", {})
+    install(daemons, "plugins", ".hidden", ECHO)
+    for name in ("../password", "/bin/true", "", ".", "..", ".hidden", "a b", "x" * 200, "../plugins/open"):
+        assert fails("XENAPI_MISSING_PLUGIN", xen.host.call_plugin, host, name, "main", {}) == [name]
+
+
+def test_extension(daemons, xen, host, fails):
+    pool = xen.pool.get_all()[0]
+    assert xen.host.has_extension(host, "Test.hello") is xen.pool.has_extension(pool, "Test.hello") is False
+    install(daemons, "extensions", "Test.hello", EXTENSION)
+    assert xen.host.has_extension(host, "Test.hello") is xen.pool.has_extension(pool, "Test.hello") is True
+    call = {"method": "Test.hello", "params": ["one", 2, True, 1.5, None, ["x"], {"k": "v"}], "id": 1}
+    answer = xen.host.call_extension(host, json.dumps(call))
+    assert answer == {"method": "Test.hello", "params": ["one", "2", True, 1.5, None, ["x"], {"k": "v"}]}
+    assert xen.host.call_extension(host, json.dumps({"method": "Test.hello", "params": ["only"]})) == "only"
+    fails("INVALID_VALUE", xen.host.call_extension, host, "nonsense")
+    fails("MESSAGE_METHOD_UNKNOWN", xen.host.call_extension, host, json.dumps({"method": "Test.no", "params": []}))
+    fails("HANDLE_INVALID", xen.host.has_extension, "OpaqueRef:none", "Test.hello")
+    fails("HANDLE_INVALID", xen.pool.has_extension, "OpaqueRef:none", "Test.hello")
+
+
+def test_extension_as_a_message(daemons, xen, fails):
+    """A message nobody knows is looked for among the extensions."""
+    install(daemons, "extensions", "Test.direct", EXTENSION)
+    answer = xen.call("Test.direct", "a")
+    assert answer == {"method": "Test.direct", "params": [xen.session, "a"]}
+    assert fails("MESSAGE_METHOD_UNKNOWN", xen.call, "Test.unknown", "a") == ["Test.unknown"]
