@@ -89,7 +89,9 @@ static struct error *load_certificate(struct parts *p)
         return NULL;
     gethostname(host, sizeof(host) - 1);
     TRY(tls_ensure_certificate(p->d.state_dir, host, &pem));
-    return tls_new(pem, &p->tls);
+    TRY(tls_new(pem, &p->tls));
+    p->d.tls = p->tls;
+    return NULL;
 }
 
 /* Waits for the program before this one, if there is one, to let go of the store. */
@@ -278,6 +280,7 @@ static struct error *only_tell(struct parts *p)
 
 static struct error *start_model(struct parts *p)
 {
+    TRY(load_certificate(p)); /* which has a row */
     struct error *e = store_read_only(p->d.store) ? NULL : take_charge(p);
 
     if (!store_read_only(p->d.store))

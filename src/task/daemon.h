@@ -18,6 +18,7 @@ struct sessions;
 struct server;
 struct store;
 struct transfers;
+struct tls;
 struct waiting;
 struct workers;
 
@@ -31,6 +32,7 @@ struct daemon {
     struct waiting *waiting;     /* calls and plans that wait without a thread (task/waiting.h) */
     struct sessions *sessions;   /* auth/sessions.h */
     struct server *server;
+    struct tls *tls;         /* of the server, or NULL */
     struct callers *callers; /* of plans of an earlier program (task/callers.h), or NULL */
     struct left *left;       /* calls for the next program (rpc/left.h), or NULL */
     const char *state_dir;

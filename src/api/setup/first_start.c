@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/certificate/certificate.h"
 #include "api/setup/rows.h"
 #include "api/setup/setup.h"
 #include "gen/class/host_txn.h"
@@ -15,6 +16,7 @@ static struct error *all_rows(struct setup *s)
     }
     TRY(setup_roles(s));
     TRY(setup_host(s));
+    TRY(certificate_of_host(s->daemon, s->t, s->a, s->host));
     TRY(setup_dom0(s));
     TRY(setup_network(s));
     TRY(setup_pool(s));
