@@ -4,11 +4,15 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/world.h"
+#include "gen/host_proto.h"
 #include "hostd/pam.h"
+#include "value/number.h"
 
 #include <crypt.h>
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
+#include <pwd.h>
 
 #define FILE_MAX       65536
 #define NAME_MAX_LEN   255
@@ -160,6 +164,108 @@ struct error *accounts_check(struct accounts *a, const char *user, const char *p
     if (!got || got[0] == '*' || !equal_in_constant_time(got, want) || !found)
         return refused(user);
     *ret_superuser = streq(user, "root");
+    return NULL;
+}
+
+/* ---- who somebody is */
+
+#define GROUPS_MAX 256
+#define ENTRY_MAX  16384
+
+static struct error *not_found(void)
+{
+    return error_api("SUBJECT_CANNOT_BE_RESOLVED", 0);
+}
+
+/* "u1000": the number behind the letter. */
+static bool is_id(const char *who, char letter, unsigned *ret)
+{
+    int64_t n;
+
+    if (who[0] != letter || !number_parse_int(who + 1, &n) || n < 0 || n > UINT32_MAX)
+        return false;
+    *ret = (unsigned)n;
+    return true;
+}
+
+static void fill_user(struct arena *arena, const struct passwd *pw,
+                      struct host_host_account_result *ret)
+{
+    _cleanup_free_ gid_t *ids = xnew_array(gid_t, GROUPS_MAX);
+    int n = GROUPS_MAX;
+
+    if (getgrouplist(pw->pw_name, pw->pw_gid, ids, &n) < 0)
+        n = GROUPS_MAX; /* the first ones */
+    const char **v = arena_array(arena, const char *, (size_t)n);
+
+    for (int i = 0; i < n; i++)
+        v[i] = arena_printf(arena, "g%u", (unsigned)ids[i]);
+    *ret = (struct host_host_account_result){
+        .id = arena_printf(arena, "u%u", (unsigned)pw->pw_uid),
+        .name = arena_strdup(arena, pw->pw_name),
+        .full_name = arena_memdup0(arena, pw->pw_gecos, strcspn(pw->pw_gecos, ",")),
+        .groups = {.n = (size_t)n, .v = v},
+    };
+}
+
+static struct error *find_group(const char *who, struct arena *arena,
+                                struct host_host_account_result *ret)
+{
+    char *buf = arena_zalloc(arena, ENTRY_MAX);
+    struct group gr, *found = NULL;
+    unsigned id;
+
+    if (is_id(who, 'g', &id))
+        getgrgid_r(id, &gr, buf, ENTRY_MAX, &found);
+    else
+        getgrnam_r(who, &gr, buf, ENTRY_MAX, &found);
+    if (!found)
+        return not_found();
+    *ret = (struct host_host_account_result){
+        .id = arena_printf(arena, "g%u", (unsigned)found->gr_gid),
+        .name = arena_strdup(arena, found->gr_name),
+        .full_name = "",
+        .is_group = true,
+    };
+    return NULL;
+}
+
+static struct error *find_in_system(const char *who, struct arena *arena,
+                                    struct host_host_account_result *ret)
+{
+    char *buf = arena_zalloc(arena, ENTRY_MAX);
+    struct passwd pw, *found = NULL;
+    unsigned id;
+
+    if (is_id(who, 'u', &id))
+        getpwuid_r(id, &pw, buf, ENTRY_MAX, &found);
+    else
+        getpwnam_r(who, &pw, buf, ENTRY_MAX, &found);
+    if (!found)
+        return find_group(who, arena, ret);
+    fill_user(arena, found, ret);
+    return NULL;
+}
+
+struct error *accounts_find(struct accounts *a, const char *who, struct arena *arena,
+                            struct host_host_account_result *ret)
+{
+    const char *name = str_starts(who, "u:") ? who + 2 : who;
+    _cleanup_free_ char *unused = NULL;
+    bool found = false;
+
+    if (!*who || strlen(who) > NAME_MAX_LEN)
+        return not_found();
+    if (a->pam)
+        return find_in_system(who, arena, ret);
+    if (strpbrk(name, ":\n"))
+        return not_found();
+    TRY(find_hash(a, name, &unused, &found));
+    if (!found)
+        return not_found();
+    *ret = (struct host_host_account_result){.id = arena_printf(arena, "u:%s", name),
+                                             .name = arena_strdup(arena, name),
+                                             .full_name = ""};
     return NULL;
 }
 

@@ -8,6 +8,7 @@
  * changing that password removes the file. Any thread; a check costs a hash (tens of milliseconds).
  */
 
+#include "base/arena.h"
 #include "base/error.h"
 
 struct accounts;
@@ -19,6 +20,10 @@ void accounts_close(struct accounts *a); /* NULL is accepted */
 /* SESSION_AUTHENTICATION_FAILED [user, text] when refused; unknown users take as long. */
 _must_check_ struct error *accounts_check(struct accounts *a, const char *user,
                                           const char *password, bool *ret_superuser);
+/* SUBJECT_CANNOT_BE_RESOLVED when there is no such user or group. */
+struct host_host_account_result;
+_must_check_ struct error *accounts_find(struct accounts *a, const char *who, struct arena *arena,
+                                         struct host_host_account_result *ret);
 /* Of an account that exists. With PAM: refused, that is the host's affair. */
 _must_check_ struct error *accounts_set_password(struct accounts *a, const char *user,
                                                  const char *password);

@@ -118,6 +118,14 @@ struct error *host_host_auth(struct host_call *c, const struct host_host_auth_ar
     return accounts_check(m->accounts, a->user, a->password, &ret->superuser);
 }
 
+struct error *host_host_account(struct host_call *c, const struct host_host_account_args *a,
+                                struct host_host_account_result *ret)
+{
+    struct machine *m = host_call_ctx(c);
+
+    return accounts_find(m->accounts, a->who, host_call_arena(c), ret);
+}
+
 struct error *host_host_set_password(struct host_call *c,
                                      const struct host_host_set_password_args *a,
                                      struct host_host_set_password_result *ret)

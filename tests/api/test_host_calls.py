@@ -27,7 +27,7 @@ for source in sorted((ROOT / "schema/host").glob("*.toml")):
 
 REFUSED = {"INVALID_VALUE", "UUID_INVALID", "INVALID_DEVICE", "SR_BACKEND_FAILURE_79", "SR_BACKEND_FAILURE_90",
            "SR_UNKNOWN_DRIVER", "FIELD_TYPE_ERROR", "SYSTEM", "XENAPI_MISSING_PLUGIN", "HOST_NAME_INVALID",
-           "INVALID_NTP_CONFIG"}
+           "INVALID_NTP_CONFIG", "SUBJECT_CANNOT_BE_RESOLVED"}
 A_UUID = "11111111-2222-4333-8444-555555555555"
 
 BAD = {
@@ -50,6 +50,7 @@ BAD = {
     "srtype": ["", "nfs", "../file", "/bin/sh", "x" * 500000],
     "format": ["vmdk", "RAW", "raw,file=/etc/shadow", "x" * 500000],
     "plugin": ["", ".", "..", "../password", "/bin/sh", "a/b", "absent", "x" * 500000],
+    "account": ["", "nobody at all", "a:b", "u:a\n", "x" * 500000],
     "power": ["", "halt", "poweroff;id", "x" * 500000],
     "hostname": [" ", "-rf", "a b", "a;b", "a\nb", "\u00e9", "x" * 500000],
     "timezone": ["", "..", "/etc/passwd", "../../etc/passwd", "x" * 500000],
@@ -68,7 +69,7 @@ TEXT = ["", "../" * 50, "a\nb\tc\x1b[2J", "a,b=c", "$(id)`id`", "\u00e9\U0001f60
 KINDS = {
     "hello.version": "free", "hello.schema": "digest",
     "host_auth.user": "free", "host_auth.password": "free",
-    "host_set_password.user": "free", "host_set_password.password": "free",
+    "host_account.who": "account", "host_set_password.user": "free", "host_set_password.password": "free",
     "net_attach.bridge": "interface", "net_attach.device": "device name", "net_attach.mtu": "mtu",
     "net_detach.bridge": "interface",
     "vm_start.name": "free", "vm_start.cmdline": "free", "vm_start.record": "free", "vm_start.platform": "free map",
@@ -100,7 +101,7 @@ GOOD = {
     "firmware": "bios", "boot_order": "cd", "memory_max": 2**28, "memory_target": 2**28, "vcpus_max": 1, "vcpus": 1,
     "kind": "serial", "signal": "poweroff", "type": "file", "format": "qcow2", "virtual_size": 2**20, "mtu": 1500,
     "mac": "52:54:00:00:00:01", "bridge": "xenbr0", "device": 0, "target": 2**28, "handle": "/".join([A_UUID] * 3) + "/r",
-    "schema": None, "timeout": 0, "command": "{}", "action": "reboot", "time": "20300101T00:00:00Z", "servers": [], "user": "nobody-at-all", "password": "x",
+    "schema": None, "timeout": 0, "command": "{}", "action": "reboot", "time": "20300101T00:00:00Z", "servers": [], "user": "nobody-at-all", "who": "nobody-at-all", "password": "x",
 }
 # Asking for what is not there succeeds where the schema says so.
 ABSENT_IS_SUCCESS = {"vm_destroy", "vm_forget", "vm_query", "sr_detach", "vdi_copy_progress",

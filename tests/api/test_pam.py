@@ -80,8 +80,28 @@ def test_wrong_password_or_user(host, fails):
 
 def test_another_account_has_no_role(host, fails):
     """Whoever may log in to the host is not its master for that."""
+    assert fails("SESSION_AUTHORIZATION_FAILED", login, host, "operator", ACCOUNTS["operator"][1])[0] == "operator"
+
+
+def test_accounts_as_a_directory(host, fails):
+    root = host.client()
+    pool = root.pool.get_all()[0]
+    root.pool.enable_external_auth(pool, {}, "accounts", "PAM")
+    assert root.auth.get_subject_identifier("operator") == "u1000"
+    assert root.auth.get_group_membership("u1000") == ["g1000"]
+    info = root.auth.get_subject_information_from_identifier("u1000")
+    assert (info["subject-name"], info["subject-is-group"]) == ("operator", "false")
+    fails("SUBJECT_CANNOT_BE_RESOLVED", root.auth.get_subject_identifier, "nobody-of-here")
+    group = root.subject.create({"subject_identifier": "g1000", "other_config": {}})
+    fails("SESSION_AUTHORIZATION_FAILED", login, host, "operator", ACCOUNTS["operator"][1])
+    root.subject.add_to_roles(group, root.role.get_by_name_label("vm-operator")[0])
     client = login(host, "operator", ACCOUNTS["operator"][1])
-    assert fails("RBAC_PERMISSION_DENIED", client.call, "VM.get_all")[0].lower() == "vm.get_all"
+    assert client.VM.get_all()
+    fails("RBAC_PERMISSION_DENIED", client.call, "host.disable", root.host.get_all()[0])
+    assert client.call("session.get_auth_user_sid", client.session) == "u1000"
+    root.subject.destroy(group)
+    fails("SESSION_INVALID", client.VM.get_all)
+    root.pool.disable_external_auth(pool, {})
 
 
 def test_passwords_are_changed_on_the_host(host, fails):

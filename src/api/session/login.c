@@ -3,11 +3,13 @@
  * Logins and logouts. The local socket needs no password; everyone else is asked by hostd, which
  * alone may read accounts. A refused login is answered late, and waits without holding a thread.
  */
+#include "api/auth/directory.h"
 #include "api/common/lists.h"
 #include "auth/sessions.h"
 #include "base/uuid.h"
 #include "base/world.h"
 #include "gen/class/session_txn.h"
+#include "gen/class/subject_txn.h"
 #include "gen/host_proto.h"
 #include "gen/msg/session.h"
 #include "gen/roles.h"
@@ -81,7 +83,53 @@ static struct error *authenticate(struct call *c, const char *password, struct s
     return NULL;
 }
 
-static struct error *open_session(struct call *c, struct session seed, const char **ret)
+/* What is known of somebody from the directory. */
+struct person {
+    const char *subject; /* reference of a row, "" = not from the directory */
+    const char *id;
+};
+
+static bool is_one_of(const struct host_host_account_result *who, const char *id)
+{
+    return streq(who->id, id) || set_has(&who->groups, id);
+}
+
+/* An account that is not root's has the roles of its subjects: its own and those of its groups. */
+static struct error *authorize(struct call *c, struct session *seed, struct person *ret)
+{
+    struct host_host_account_result who;
+    const struct subject_rec *const *all;
+    size_t n = txn_all_subject(c->txn, &all);
+
+    *ret = (struct person){.subject = REF_NULL, .id = ""};
+    if (seed->superuser || seed->roles)
+        return NULL;
+    TRY(directory_check_on(c));
+    TRY(directory_find(c, seed->user, &who));
+    for (size_t i = 0; i < n; i++) {
+        if (!is_one_of(&who, all[i]->subject_identifier))
+            continue;
+        ret->subject = all[i]->self;
+        for (size_t r = 0; r < all[i]->roles.n; r++)
+            for (int k = 0; k < ROLE_MAX; k++)
+                if (str_ends(all[i]->roles.v[r], role_infos[k].uuid))
+                    seed->roles |= ROLE_BIT(k);
+    }
+    ret->id = who.id;
+    return seed->roles ? NULL : err_subject_cannot_be_resolved();
+}
+
+static struct error *refuse_stranger(struct call *c, struct error *why, const char *user)
+{
+    if (!error_is(why, ERR_AUTH_IS_DISABLED) && !error_is(why, ERR_SUBJECT_CANNOT_BE_RESOLVED))
+        return why;
+    error_free(why);
+    return error_api(ERR_SESSION_AUTHORIZATION_FAILED, 2, user,
+                     "this account has no role in the pool");
+}
+
+static struct error *open_session(struct call *c, struct session seed, const struct person *from,
+                                  const char **ret)
 {
     struct session_rec *row = txn_new_session(c->txn);
     const char *evicted;
@@ -90,6 +138,8 @@ static struct error *open_session(struct call *c, struct session seed, const cha
     row->this_host = c->daemon->host_ref;
     row->last_active = row->validation_time = now_s();
     row->is_local_superuser = seed.superuser;
+    row->subject = from->subject;
+    row->auth_user_sid = from->id;
     row->auth_user_name = arena_strdup(c->arena, seed.user);
     row->originator = arena_strdup(c->arena, seed.originator);
     sessions_add(c->daemon->sessions, &seed, c->arena, &evicted);
@@ -105,13 +155,16 @@ struct error *api_session_login_with_password(struct call *c,
 {
     struct session seed = seed_of(c, a->uname, a->originator);
     const char *why = NULL;
+    struct person from;
 
     if (c->memo)
         return refused(a->uname, c->memo);
     TRY(authenticate(c, a->pwd, &seed, &why));
     if (why)
         return refuse_late(c, a->uname, why);
-    return open_session(c, seed, ret);
+    struct error *e = authorize(c, &seed, &from);
+
+    return e ? refuse_stranger(c, e, a->uname) : open_session(c, seed, &from, ret);
 }
 
 /* A session outside the store: it works while the store cannot be reached. */
