@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/plans.h"
 
+#include "api/network/plans.h"
 #include "api/pbd/plans.h"
 #include "api/pif/plans.h"
 #include "api/sr/plans.h"
@@ -12,6 +13,7 @@
 #include <stddef.h>
 
 const struct plan_type *const plan_types[] = {
+    &plan_network_attach,
     &plan_pbd_plug,
     &plan_pbd_unplug,
     &plan_pif_plug,

@@ -3,6 +3,8 @@
 
 import pytest
 
+import vms
+
 
 def create(xen, **fields):
     return xen.network.create({"name_label": "n", "name_description": "", "MTU": "1500", "other_config": {}} | fields)
@@ -72,3 +74,41 @@ def test_purpose(xen, network, fails):
     xen.network.destroy(other)
     xen.network.remove_purpose(network, "nbd")
     assert xen.network.get_purpose(network) == []
+
+
+@pytest.fixture
+def pif(xen):
+    """An interface that may be played with, unplugged."""
+    ref = [p for p, r in xen.PIF.get_all_records().items() if not r["management"]][0]
+    xen.PIF.unplug(ref)
+    yield ref
+    xen.PIF.plug(ref)
+
+
+def test_attach(xen, network, pif, fails):
+    host = xen.host.get_all()[0]
+    xen.network.attach(xen.PIF.get_network(pif), host)
+    assert xen.PIF.get_currently_attached(pif) is True
+    xen.network.attach(network, host)
+    fails("HANDLE_INVALID", xen.network.attach, network, "OpaqueRef:none")
+    assert xen.network.get_current_operations(network) == {}
+
+
+def test_attach_for_vm(xen, pif):
+    host, vm = xen.host.get_all()[0], vms.new_vm(xen, "on two networks")
+    for device, network in (("0", xen.PIF.get_network(pif)), ("1", xen.network.get_all()[0])):
+        xen.VIF.create({"device": device, "network": network, "VM": vm, "MAC": "", "MTU": "1500", "other_config": {},
+                        "qos_algorithm_type": "", "qos_algorithm_params": {}})
+    xen.network.attach_for_vm(host, vm)
+    assert xen.PIF.get_currently_attached(pif) is True
+    xen.network.detach_for_vm(host, vm)
+    vms.remove(xen, vm)
+
+
+def test_pool_introduce(xen, fails):
+    made = xen.network.pool_introduce("told", "by a host", "9000", {"k": "v"}, "xenbr17", False, [])
+    record = xen.network.get_record(made)
+    assert (record["bridge"], record["MTU"], record["managed"], record["other_config"]) == \
+        ("xenbr17", "9000", False, {"k": "v"})
+    assert fails("BRIDGE_NAME_EXISTS", xen.network.pool_introduce, "", "", "0", {}, "xenbr17", True, []) == ["xenbr17"]
+    xen.network.destroy(made)

@@ -159,6 +159,14 @@ def pif_plug(bed, xen):
     return lambda c: c.PIF.plug(pif)
 
 
+@plan("network.attach")
+def network_attach(bed, xen):
+    pif = second_pif(xen)
+    xen.PIF.unplug(pif)
+    network = xen.PIF.get_network(pif)
+    return lambda c: c.network.attach(network, host_of(c))
+
+
 # ---- devices
 
 @plan("VBD.plug")

@@ -82,6 +82,27 @@ struct error *api_network_create(struct call *c, const struct network_create_arg
     return NULL;
 }
 
+/* A host that joins tells its networks. */
+struct error *api_network_pool_introduce(struct call *c,
+                                         const struct network_pool_introduce_args *a,
+                                         const char **ret)
+{
+    if (find_bridge(c->txn, a->bridge))
+        return err_bridge_name_exists(a->bridge);
+    struct network_rec *n = txn_new_network(c->txn);
+
+    n->name_label = a->name_label;
+    n->name_description = a->name_description;
+    n->MTU = a->MTU > 0 ? a->MTU : DEFAULT_MTU;
+    n->other_config = a->other_config;
+    n->bridge = a->bridge;
+    n->managed = a->managed;
+    n->purpose = a->purpose;
+    n->default_locking_mode = NETWORK_DEFAULT_LOCKING_MODE_UNLOCKED;
+    *ret = n->self;
+    return NULL;
+}
+
 static struct error *check_unused(struct call *c, const struct network_rec *n)
 {
     const struct network_inv *inv = txn_inv_network(c->txn, n);

@@ -4,8 +4,8 @@
 #include "gen/class/host_txn.h"
 #include "gen/msg/PIF.h"
 #include "rpc/call.h"
+#include "rules/devices.h"
 
-#include <ctype.h>
 #include <strings.h>
 
 static struct error *ask_interfaces(struct call *c, const char *host_ref,
@@ -37,16 +37,6 @@ struct error *api_pif_scan(struct call *c, const struct pif_scan_args *a)
         TRY(pif_refresh(c->txn, pif, f));
     }
     return NULL;
-}
-
-/* Six pairs of hexadecimal digits, or nothing. */
-static bool mac_is_valid(const char *mac)
-{
-    for (int i = 0; i < 17; i++) {
-        if (i % 3 == 2 ? mac[i] != ':' : !isxdigit((unsigned char)mac[i]))
-            return false;
-    }
-    return mac[17] == 0;
 }
 
 static const struct host_interface_rec *find_interface(const struct host_host_facts_result *facts,
@@ -106,10 +96,13 @@ struct error *api_pif_forget(struct call *c, const struct pif_forget_args *a)
 
     TRY(txn_pif(c->txn, a->self, &pif));
     TRY(check_forget(c->txn, pif));
-    return txn_delete_pif(c->txn, pif->self);
+    return pif_remove(c->txn, pif);
 }
 
 struct error *api_pif_db_forget(struct call *c, const struct pif_db_forget_args *a)
 {
-    return txn_delete_pif(c->txn, a->self);
+    const struct pif_rec *pif;
+
+    TRY(txn_pif(c->txn, a->self, &pif));
+    return pif_remove(c->txn, pif);
 }

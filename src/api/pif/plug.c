@@ -3,7 +3,6 @@
 #include "api/common/lists.h"
 #include "api/pif/pif.h"
 #include "api/pif/plans.h"
-#include "gen/class/VIF_txn.h"
 #include "gen/class/network_txn.h"
 #include "gen/class/pool_txn.h"
 #include "gen/msg/PIF.h"
@@ -84,24 +83,10 @@ struct error *api_pif_plug(struct call *c, const struct pif_plug_args *a)
         return err_cannot_plug_bond_slave(pif->self);
     if (pif->currently_attached)
         return NULL;
+    if (!pif->physical)
+        return err_pif_configuration_error(
+            pif->self, "VLANs, bonds and tunnels are not made on the machine yet");
     return begin(c, &plan_pif_plug, pif);
-}
-
-/* A guest that talks over the network must not lose it. */
-static struct error *check_vifs(struct txn *t, const struct pif_rec *pif)
-{
-    const struct network_rec *network;
-
-    TRY(txn_network(t, pif->network, &network));
-    const struct set_ref *vifs = &txn_inv_network(t, network)->VIFs;
-
-    for (size_t i = 0; i < vifs->n; i++) {
-        const struct vif_rec *vif = txn_find_vif(t, vifs->v[i]);
-
-        if (vif && vif->currently_attached)
-            return err_vif_in_use(network->self, vif->self);
-    }
-    return NULL;
 }
 
 struct error *api_pif_unplug(struct call *c, const struct pif_unplug_args *a)
@@ -119,6 +104,6 @@ struct error *api_pif_unplug(struct call *c, const struct pif_unplug_args *a)
         return err_ha_is_enabled();
     if (!pif->currently_attached)
         return NULL;
-    TRY(check_vifs(c->txn, pif));
+    TRY(pif_check_vifs(c->txn, pif));
     return begin(c, &plan_pif_unplug, pif);
 }
