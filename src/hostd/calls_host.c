@@ -2,6 +2,7 @@
 /* Bodies of the calls about the host itself: greeting, facts, figures, accounts, networks. */
 #include "gen/errors.h"
 #include "hostd/accounts.h"
+#include "hostd/devices.h"
 #include "hostd/facts.h"
 #include "hostd/machine.h"
 #include "hostd/settings.h"
@@ -70,6 +71,19 @@ struct error *host_host_facts(struct host_call *c, const struct host_host_facts_
     ret->accelerator = caps->accelerator;
     ret->why = caps->why;
     ret->max_vcpus = caps->max_vcpus;
+    return NULL;
+}
+
+struct error *host_host_devices(struct host_call *c, const struct host_host_devices_args *a,
+                                struct host_host_devices_result *ret)
+{
+    const struct machine *m = host_call_ctx(c);
+    struct arena *arena = host_call_arena(c);
+
+    if (streq(hv_probe(m->hv)->driver, "sim"))
+        devices_make_up(arena, ret);
+    else
+        devices_find(arena, "/sys", "/usr/share/misc", ret);
     return NULL;
 }
 

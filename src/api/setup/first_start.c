@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/certificate/certificate.h"
+#include "api/pci/pci.h"
 #include "api/setup/rows.h"
 #include "api/setup/setup.h"
+#include "api/usb/usb.h"
 #include "gen/class/host_txn.h"
 #include "gen/class/pool_txn.h"
 
@@ -19,6 +21,8 @@ static struct error *all_rows(struct setup *s)
     TRY(certificate_of_host(s->daemon, s->t, s->a, s->host));
     TRY(setup_dom0(s));
     TRY(setup_network(s));
+    TRY(pci_refresh(s->t, s->host, s->devices));
+    TRY(pusb_refresh(s->t, s->host, s->devices));
     TRY(setup_pool(s));
     TRY(setup_storage(s));
     return s->first ? setup_templates(s) : NULL;
@@ -53,14 +57,21 @@ struct error *setup_rows(struct daemon *d)
     const struct host_host_facts_args facts_args = {0};
     const struct host_host_figures_args figures_args = {0};
     struct host_host_facts_result facts;
+    const struct host_host_devices_args devices_args = {0};
     struct host_host_figures_result figures;
+    struct host_host_devices_result devices;
 
     arena_init(&a);
     TRY(hostd_host_facts(d->hostd, &facts_args, &a, &facts));
+    TRY(hostd_host_devices(d->hostd, &devices_args, &a, &devices));
     TRY(hostd_host_figures(d->hostd, &figures_args, &a, &figures));
     _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
-    struct setup s = {
-        .daemon = d, .t = t, .a = &a, .facts = &facts, .memory_free = figures.memory_free};
+    struct setup s = {.daemon = d,
+                      .t = t,
+                      .a = &a,
+                      .facts = &facts,
+                      .devices = &devices,
+                      .memory_free = figures.memory_free};
 
     TRY(all_rows(&s));
     TRY(txn_commit(t, &info));

@@ -12,6 +12,7 @@ struct setup {
     struct txn *t;
     struct arena *a;
     const struct host_host_facts_result *facts;
+    const struct host_host_devices_result *devices;
     int64_t memory_free;
     bool first;       /* there is no pool yet */
     const char *host; /* references, once made */

@@ -6,7 +6,9 @@
 #include "gen/class/SR_txn.h"
 #include "gen/class/VBD_txn.h"
 #include "gen/class/VDI_txn.h"
+#include "gen/class/VGPU_txn.h"
 #include "gen/class/VIF_txn.h"
+#include "gen/class/VUSB_txn.h"
 #include "gen/class/host_metrics_txn.h"
 #include "gen/class/host_txn.h"
 #include "gen/errors.h"
@@ -123,10 +125,23 @@ static struct error *check_memory(struct daemon *d, struct txn *t, const struct 
     return err_host_not_enough_free_memory(n, f);
 }
 
+/* Devices of the machine cannot be given to guests yet: a VM that needs one does not start. */
+static struct error *check_hardware(struct txn *t, const struct vm_rec *vm)
+{
+    const struct vm_inv *inv = txn_inv_vm(t, vm);
+    const struct vgpu_rec *vgpu = inv->VGPUs.n ? txn_find_vgpu(t, inv->VGPUs.v[0]) : NULL;
+    const struct vusb_rec *vusb = inv->VUSBs.n ? txn_find_vusb(t, inv->VUSBs.v[0]) : NULL;
+
+    if (vgpu)
+        return err_vm_requires_gpu(vm->self, vgpu->GPU_group);
+    return vusb ? err_vm_requires_vusb(vm->self, vusb->USB_group) : NULL;
+}
+
 struct error *vm_boot_checks(struct daemon *d, struct txn *t, const struct vm_rec *vm)
 {
     TRY(check_params(vm));
     TRY(check_host(d, t));
     TRY(check_disks(d, t, vm));
+    TRY(check_hardware(t, vm));
     return check_memory(d, t, vm);
 }
