@@ -9,6 +9,7 @@
 #include "api/vdi/plans.h"
 #include "api/vif/plans.h"
 #include "api/vm/plans.h"
+#include "api/vm_appliance/plans.h"
 
 #include <stddef.h>
 
@@ -35,6 +36,7 @@ const struct plan_type *const plan_types[] = {
     &plan_vif_move,
     &plan_vif_plug,
     &plan_vif_unplug,
+    &plan_vm_appliance,
     &plan_vm_checkpoint,
     &plan_vm_checkpoint_suspended,
     &plan_vm_clean_reboot,

@@ -32,6 +32,7 @@ struct task_rec;
 struct vbd_rec;
 struct vdi_rec;
 struct vif_rec;
+struct vm_appliance_rec;
 struct vm_rec;
 
 bool vm_op_allowed(const struct view *v, const struct vm_rec *vm, enum vm_operations op,
@@ -52,6 +53,9 @@ bool pool_op_allowed(const struct view *v, const struct pool_rec *pool,
                      enum pool_allowed_operations op, bool strict, struct error **ret_why);
 bool task_op_allowed(const struct view *v, const struct task_rec *task,
                      enum task_allowed_operations op, bool strict, struct error **ret_why);
+
+/* Every operation, as none excludes anything but another one under way. */
+_must_check_ struct error *vm_appliance_op_check(const struct vm_appliance_rec *appliance);
 
 /* The error form of the question, for bodies: TRY(vm_op_check(view, vm, VM_OPERATIONS_START)). */
 static inline struct error *vm_op_check(const struct view *v, const struct vm_rec *vm,

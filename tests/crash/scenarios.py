@@ -167,6 +167,18 @@ def network_attach(bed, xen):
     return lambda c: c.network.attach(network, host_of(c))
 
 
+# ---- several VMs
+
+@plan("VM_appliance.power", one_way=True)
+def vm_appliance_start(bed, xen):
+    appliance = xen.VM_appliance.create({"name_label": "appliance", "name_description": ""})
+    for order in ("0", "1"):
+        vm = new_vm(xen, f"member {order}")
+        xen.VM.set_order(vm, order)
+        xen.VM.set_appliance(vm, appliance)
+    return lambda c: c.VM_appliance.start(appliance, False)
+
+
 # ---- devices
 
 @plan("VBD.plug")
