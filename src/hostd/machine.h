@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/turns.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 struct accounts;
@@ -39,6 +40,7 @@ struct machine {
     pthread_mutex_t event_lock; /* guards `server` as seen by events */
     pthread_mutex_t copies_lock;
     struct list copies; /* of disks, under way (calls_storage.c) */
+    atomic_int plugins; /* under way (plugins.h) */
     char boot_id[64];
     char *own_state_dir;
     char *own_roots[2];

@@ -7,14 +7,11 @@
 #include "base/world.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #define SYSTEM_DIR "/etc/xapi.d"
-
-static atomic_int running;
 
 /* The name of a file, whatever a caller sends. */
 static bool is_name(const char *name)
@@ -108,10 +105,10 @@ struct error *plugin_run(struct machine *m, const struct plugin_run *run, struct
 
     if (!path)
         return error_api("XENAPI_MISSING_PLUGIN", 1, run->name);
-    struct error *e = atomic_fetch_add(&running, 1) < PLUGINS_MAX
+    struct error *e = atomic_fetch_add(&m->plugins, 1) < PLUGINS_MAX
                           ? run_at(m, path, run, ret_out, ret_err, ret_status)
                           : error_api("TOO_MANY_PENDING_TASKS", 0);
 
-    atomic_fetch_sub(&running, 1);
+    atomic_fetch_sub(&m->plugins, 1);
     return e;
 }

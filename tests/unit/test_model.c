@@ -60,6 +60,7 @@ NOTHING(vdi, vdi_rec)
 NOTHING(vif, vif_rec)
 NOTHING(host, host_rec)
 NOTHING(network, network_rec)
+NOTHING(vm_appliance, vm_appliance_rec)
 NOTHING(pool, pool_rec)
 NOTHING(task, task_rec)
 
