@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A connection on its way between two programs as a message (take_over.h has the conversation). */
+/* A connection on its way between two programs as a message (take_over.h has the conversation). Any
+ * thread, but one at a time for a socket. */
 
 #include "base/arena.h"
 #include "proto/frame.h"

@@ -7,7 +7,7 @@
  * serves. Clients keep their connections, sessions, tokens and the calls they wait for.
  *
  * A new program that does not get ready changes nothing. One that fails later is replaced by this
- * very program, started anew. Conversation: take_over.h.
+ * very program, started anew. Conversation: take_over.h. To be called by the main thread.
  */
 
 #include "daemon/parts.h"

@@ -5,6 +5,8 @@
  * The listening sockets, which outlive the program: they come from the program that hands over, or
  * from systemd, or are opened here. So a connect is never refused while programs change.
  *
+ * The descriptors belong to the struct. One thread.
+ *
  * Source: sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, descriptors from 3 on.
  */
 

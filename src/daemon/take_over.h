@@ -12,6 +12,8 @@
  *   old  {"all": 1}                those to come are stragglers
  *
  * An end of the conversation before "go": the new one gives up. After it: the new one goes on.
+ *
+ * To be called by the main thread; connections are received on one of this module's own.
  */
 
 #include "base/error.h"
@@ -27,10 +29,10 @@ struct take_over;
 
 /* *ret = NULL: nobody hands over to this program. */
 _must_check_ struct error *take_over_begin(struct take_over **ret);
-/* Says ready and waits for "go". */
+/* Says ready and waits for "go". The descriptors that come with it are the caller's. */
 _must_check_ struct error *take_over_await(struct take_over *t, struct listen_fds *ret_listen,
                                            struct link_fds *ret_links, int *ret_lock);
-/* Members of "go". NULL for a NULL t. */
+/* Members of "go", until take_over_serve. NULL for a NULL t. */
 const json_t *take_over_get(const struct take_over *t, const char *key);
 /* Says serving; from now on connections come to the server. */
 _must_check_ struct error *take_over_serve(struct take_over *t, struct server *s);

@@ -13,6 +13,8 @@
  * a wrong checksum for what a power cut left. Only the last commit can have been cut off, since
  * each is flushed before the next is written. Frames of a further commit behind a broken one
  * therefore mean damage, and answered commits that would be lost; `lost` says so.
+ *
+ * An image holds both files in memory. It may be read by any number of threads.
  */
 
 #include "base/error.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Reading what store_write_soft wrote, for load.c. Texts belong to the JSON. */
+/* Reading what store_write_soft wrote, for load.c, before other threads know the store. Texts
+ * belong to the JSON. */
 
 #include "model/store.h"
 

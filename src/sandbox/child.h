@@ -18,5 +18,5 @@ struct child_confine {
 };
 
 void child_allow(struct child_confine *c, const char *path, enum landlock_access access);
-/* For spawn.h, `confine`; arg is a struct child_confine. */
+/* For spawn.h, `confine`: confines the calling thread. arg is a struct child_confine. */
 _must_check_ struct error *child_confine(void *arg);

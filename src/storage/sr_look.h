@@ -4,7 +4,7 @@
 /*
  * A look at an SR without attaching it: its records and images as they lie there, nothing locked,
  * written or finished. For checks from outside, also while another process has it attached; what
- * that one changes meanwhile may then be seen half.
+ * that one changes meanwhile may then be seen half. Any thread; waits for the disk.
  */
 
 #include "storage/sr.h"
@@ -29,7 +29,8 @@ struct sr_look {
     struct vdi_list unfinished; /* of operations that were cut off; the next attach drops them */
 };
 
-/* An error: the place cannot be opened or is another SR's. */
+/* An error: the place cannot be opened or is another SR's. The caller ends *ret with sr_look_fini.
+ */
 _must_check_ struct error *sr_look(const struct storage_config *c, const struct sr_spec *spec,
                                    struct sr_look *ret);
 void sr_look_fini(struct sr_look *l);
