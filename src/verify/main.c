@@ -100,6 +100,9 @@ static struct error *parse(int argc, char **argv, struct options *o)
 /* ---- the state directory ---- */
 
 static const char *below(struct verify *v, const char *dir, const char *fmt, va_list ap)
+    _printf_(3, 0);
+
+static const char *below(struct verify *v, const char *dir, const char *fmt, va_list ap)
 {
     _cleanup_free_ char *name = xvasprintf(fmt, ap);
 
