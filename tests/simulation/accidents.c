@@ -74,7 +74,7 @@ static void forget_running(void)
     static const char *const dirs[] = {"run/sim", "run/guests", "run/storage"};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-        DIR *dir = opendir(dirs[i]);
+        _cleanup_closedir_ DIR *dir = opendir(dirs[i]);
         const struct dirent *e;
 
         while (dir && (e = readdir(dir))) {
@@ -83,8 +83,6 @@ static void forget_running(void)
             if (e->d_name[0] != '.')
                 unlink(path);
         }
-        if (dir)
-            closedir(dir);
     }
 }
 

@@ -2,6 +2,7 @@
 /* Lives of xenolithd. */
 #include "base/mem.h"
 #include "daemon/parts.h"
+#include "model/store.h"
 #include "simulation/bodies.h"
 #include "simulation/front.h"
 #include "simulation/life.h"
@@ -80,7 +81,7 @@ static void on_lost_commit(const struct error *why)
         sched_block(on_lost_commit, SCHED_NEVER, "its end");
 }
 
-void __real_store_on_lost_commit(struct store *s, void (*lost)(const struct error *why));
+typeof(store_on_lost_commit) __real_store_on_lost_commit, __wrap_store_on_lost_commit;
 
 void __wrap_store_on_lost_commit(struct store *s, void (*lost)(const struct error *why))
 {

@@ -87,7 +87,7 @@ static void note(const struct db_commit *c)
     }
 }
 
-struct error *__real_db_commit(struct db *db, const struct db_commit *commits, size_t n);
+typeof(db_commit) __real_db_commit, __wrap_db_commit;
 
 struct error *__wrap_db_commit(struct db *db, const struct db_commit *commits, size_t n)
 {
@@ -178,7 +178,7 @@ static void compare(const struct check *c)
         fail("the database has %zu tombstones of %zu deletions", c->tombstones, n_deleted);
 }
 
-struct error *__real_db_load(struct db *db, const struct db_loader *l, uint64_t *ret_generation);
+typeof(db_load) __real_db_load, __wrap_db_load;
 
 struct error *__wrap_db_load(struct db *db, const struct db_loader *l, uint64_t *ret_generation)
 {
@@ -197,11 +197,11 @@ struct error *__wrap_db_load(struct db *db, const struct db_loader *l, uint64_t 
     return NULL;
 }
 
-struct error *__real_store_open(struct db *db, void (*warn)(const char *text), struct store **ret);
+typeof(store_open) __real_store_open, __wrap_store_open;
 
-struct error *__wrap_store_open(struct db *db, void (*warn)(const char *text), struct store **ret)
+struct error *__wrap_store_open(struct db *db, const struct store_notes *notes, struct store **ret)
 {
-    struct error *e = __real_store_open(db, warn, ret);
+    struct error *e = __real_store_open(db, notes, ret);
 
     if (e)
         return e;

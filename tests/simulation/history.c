@@ -209,7 +209,7 @@ static void take_back_failed(const struct staged *own)
     }
 }
 
-struct error *__real_publish_pending(struct store *s, struct pending *p);
+typeof(publish_pending) __real_publish_pending, __wrap_publish_pending;
 
 /* Called by commit.c with the store locked: this is the moment the order is decided. */
 struct error *__wrap_publish_pending(struct store *s, struct pending *p)
@@ -247,7 +247,7 @@ static void forget_scans(const struct txn *t)
     }
 }
 
-struct error *__real_txn_commit(struct txn *t, const struct commit_info *info);
+typeof(txn_commit) __real_txn_commit, __wrap_txn_commit;
 
 struct error *__wrap_txn_commit(struct txn *t, const struct commit_info *info)
 {
@@ -266,7 +266,7 @@ struct error *__wrap_txn_commit(struct txn *t, const struct commit_info *info)
     return e;
 }
 
-void __real_txn_free(struct txn *t);
+typeof(txn_free) __real_txn_free, __wrap_txn_free;
 
 void __wrap_txn_free(struct txn *t)
 {
@@ -275,7 +275,7 @@ void __wrap_txn_free(struct txn *t)
     __real_txn_free(t);
 }
 
-size_t __real_txn_all(struct txn *t, enum class_id class_id, const void *const **ret);
+typeof(txn_all) __real_txn_all, __wrap_txn_all;
 
 size_t __wrap_txn_all(struct txn *t, enum class_id class_id, const void *const **ret)
 {

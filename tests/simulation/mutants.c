@@ -116,7 +116,7 @@ static void hold(const struct db_commit *c)
     held.call = arena_strdup(a, c->call);
 }
 
-struct error *__real_db_commit(struct db *db, const struct db_commit *commits, size_t n);
+typeof(db_commit) __real_db_commit;
 
 struct error *mutant_db_commit(struct db *db, const struct db_commit *commits, size_t n)
 {
@@ -133,15 +133,14 @@ struct error *mutant_db_commit(struct db *db, const struct db_commit *commits, s
 
 /* ---- waiting, events ---- */
 
-bool __real_waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq);
+typeof(waiting_add) __real_waiting_add, __wrap_waiting_add;
 
 bool __wrap_waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq)
 {
     return __real_waiting_add(w, waiter, mutant == WAKE_UP ? UINT64_MAX : seen_seq);
 }
 
-void __real_store_changes(struct store *s, const struct interest *interest,
-                          const struct token *since, struct changes *ret);
+typeof(store_changes) __real_store_changes, __wrap_store_changes;
 
 void __wrap_store_changes(struct store *s, const struct interest *interest,
                           const struct token *since, struct changes *ret)
@@ -178,8 +177,7 @@ static const struct plan_type *without_undo(const struct plan_type *of)
     return type;
 }
 
-struct plan *__real_plan_intend(struct daemon *d, struct txn *t, const struct plan_type *type,
-                                const struct intent *in);
+typeof(plan_intend) __real_plan_intend, __wrap_plan_intend;
 
 struct plan *__wrap_plan_intend(struct daemon *d, struct txn *t, const struct plan_type *type,
                                 const struct intent *in)
@@ -187,21 +185,21 @@ struct plan *__wrap_plan_intend(struct daemon *d, struct txn *t, const struct pl
     return __real_plan_intend(d, t, mutant == UNDO ? without_undo(type) : type, in);
 }
 
-struct error *__real_plan_unmark_all(struct plan *p, struct txn *t);
+typeof(plan_unmark_all) __real_plan_unmark_all, __wrap_plan_unmark_all;
 
 struct error *__wrap_plan_unmark_all(struct plan *p, struct txn *t)
 {
     return mutant == MARKS && p->undoing ? NULL : __real_plan_unmark_all(p, t);
 }
 
-struct error *__real_engine_recover(struct engine *e);
+typeof(engine_recover) __real_engine_recover, __wrap_engine_recover;
 
 struct error *__wrap_engine_recover(struct engine *e)
 {
     return mutant == RECOVERY ? NULL : __real_engine_recover(e);
 }
 
-void __real_stage_derive(struct commit_stage *st);
+typeof(stage_derive) __real_stage_derive, __wrap_stage_derive;
 
 void __wrap_stage_derive(struct commit_stage *st)
 {

@@ -56,7 +56,7 @@ static void add(uint64_t stamp, const struct object *o, struct version *v)
                                    .time_us = sched_now_us()}));
 }
 
-void __real_feed_published(struct store *s, struct object *o, struct version *old);
+typeof(feed_published) __real_feed_published, __wrap_feed_published;
 
 void __wrap_feed_published(struct store *s, struct object *o, struct version *old)
 {
@@ -64,7 +64,7 @@ void __wrap_feed_published(struct store *s, struct object *o, struct version *ol
     __real_feed_published(s, o, old);
 }
 
-void __real_feed_tombstone(struct store *s, const struct tombstone *t);
+typeof(feed_tombstone) __real_feed_tombstone, __wrap_feed_tombstone;
 
 void __wrap_feed_tombstone(struct store *s, const struct tombstone *t)
 {
