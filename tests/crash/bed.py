@@ -21,9 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "api"))
 
-from conftest import BUILD, NULL, Client, Daemons, UnixConnection, XenError  # noqa: E402
+from conftest import BUILD, NULL, PROGRAMS, Client, Daemons, UnixConnection, XenError  # noqa: E402, F401
 
-VERIFY = BUILD / "src/verify/xenolith-verify"
 GONE = (OSError, HTTPException)  # the daemon went away; no word on what it did
 LIMIT = 30  # seconds for anything that should happen soon
 
@@ -113,7 +112,6 @@ class Bed(Daemons):
     def _spawn(self, program, *args):
         env = {**os.environ, "XENOLITH_POINTS": str(self.points[program].folder), **self.fault.get(program, {})}
         with open(self.logs / f"{program}.log", "ab") as log:
-            from conftest import PROGRAMS
             return subprocess.Popen([PROGRAMS[program], "--state", self.state, *args], stdin=subprocess.DEVNULL,
                                     stdout=log, stderr=log, start_new_session=True, env=env)
 
@@ -216,9 +214,7 @@ class Bed(Daemons):
                 raise Wrong(f"a second {words[0]} runs: {pid}")
 
     def check_verify(self):
-        if not VERIFY.exists():
-            return
-        done = subprocess.run([VERIFY, "--json", "--state", self.state], stdin=subprocess.DEVNULL, text=True,
+        done = subprocess.run([PROGRAMS["xenolith-verify"], "--json", "--state", self.state], stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
         if done.returncode:
             raise Wrong(f"xenolith-verify ends with {done.returncode}: {done.stdout[-2000:]}")

@@ -11,8 +11,8 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "crash")]
 
 from bed import Bed, XenError  # noqa: E402
-from scenarios import halted, new_vdi  # noqa: E402
-from vms import default_sr  # noqa: E402
+from scenarios import halted  # noqa: E402
+from vms import default_sr, new_vdi  # noqa: E402
 
 HUNG = "#!/bin/sh\n# Takes its arguments and never ends.\necho $$ >>{said}\nexec sleep 1000\n"
 # Says how far it is, as qemu-img does, and never gets further.
