@@ -21,15 +21,13 @@ static int by_name(const void *x, const void *y)
 
 static size_t list(struct arena *a, const char *folder, const char **names)
 {
-    DIR *dir = opendir(folder);
+    _cleanup_closedir_ DIR *dir = opendir(folder);
     const struct dirent *entry;
     size_t n = 0;
 
     while (dir && (entry = readdir(dir)) && n < MAX_DEVICES)
         if (entry->d_name[0] != '.')
             names[n++] = arena_strdup(a, entry->d_name);
-    if (dir)
-        closedir(dir);
     qsort(names, n, sizeof(*names), by_name);
     return n;
 }
