@@ -15,15 +15,16 @@ struct job {
 struct workers {
     char name[11];
     unsigned max_threads;
-    unsigned max_queue;
 
     pthread_mutex_t lock; /* rank: leaf */
     pthread_cond_t work;
     pthread_cond_t settled; /* nothing is queued, nobody works */
-    struct job *ring;       /* max_queue slots */
-    unsigned head;          /* oldest job */
+    struct job *ring;       /* `slots` of them: who waits for a thread that starts is there too */
+    unsigned slots;
+    unsigned head; /* oldest job */
     unsigned queued;
-    unsigned idle; /* threads that wait */
+    unsigned running; /* jobs */
+    unsigned idle;    /* threads that wait */
     unsigned n_threads;
     pthread_t *threads;
     bool ending;
@@ -37,8 +38,8 @@ struct error *workers_new(const char *name, unsigned max_threads, unsigned max_q
 
     snprintf(w->name, sizeof(w->name), "%s", name);
     w->max_threads = max_threads;
-    w->max_queue = max_queue;
-    w->ring = xnew_array(struct job, max_queue);
+    w->slots = max_threads + max_queue;
+    w->ring = xnew_array(struct job, w->slots);
     w->threads = xnew_array(pthread_t, max_threads);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
@@ -64,11 +65,13 @@ static void *worker_main(void *arg)
             break;
         struct job job = w->ring[w->head];
 
-        w->head = (w->head + 1) % w->max_queue;
+        w->head = (w->head + 1) % w->slots;
         w->queued--;
+        w->running++;
         pthread_mutex_unlock(&w->lock);
         job.fn(job.arg);
         pthread_mutex_lock(&w->lock);
+        w->running--;
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -94,8 +97,8 @@ bool workers_run(struct workers *w, void (*fn)(void *arg), void *arg)
     bool done = false;
 
     pthread_mutex_lock(&w->lock);
-    if (!w->ending && w->queued < w->max_queue && (w->idle > w->queued || add_thread(w))) {
-        w->ring[(w->head + w->queued) % w->max_queue] = (struct job){fn, arg};
+    if (!w->ending && w->running + w->queued < w->slots && (w->idle > w->queued || add_thread(w))) {
+        w->ring[(w->head + w->queued) % w->slots] = (struct job){fn, arg};
         w->queued++;
         pthread_cond_signal(&w->work);
         done = true;

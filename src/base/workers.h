@@ -15,7 +15,8 @@
 
 struct workers;
 
-/* name: prefix of the threads' names, at most 10 characters. */
+/* max_threads jobs at a time, max_queue more wait. name: prefix of the threads' names, at most 10
+ * characters. */
 _must_check_ struct error *workers_new(const char *name, unsigned max_threads, unsigned max_queue,
                                        struct workers **ret);
 /* Runs what is queued, then ends the threads. */

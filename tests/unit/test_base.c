@@ -16,10 +16,12 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "base/uuid.h"
+#include "base/workers.h"
 #include "base/world.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 
 static void count_hook(void *p)
 {
@@ -251,6 +253,37 @@ static void log_lines_hold_what_is_quoted(void **state)
     assert_string_equal(line + n - 9, "xxxx ...\n");
 }
 
+/* ---- workers ---- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void pass_gate(void *arg)
+{
+    pthread_mutex_lock(&gate);
+    ++*(int *)arg;
+    pthread_mutex_unlock(&gate);
+}
+
+/* However fast they come: what threads are still to take does not count as waiting. */
+static void a_pool_takes_as_much_as_it_says(void **state)
+{
+    struct workers *w;
+    int done = 0;
+
+    for (int round = 0; round < 20; round++) {
+        assert_null(workers_new("test", 6, 2, &w));
+        pthread_mutex_lock(&gate);
+        for (int i = 0; i < 8; i++)
+            assert_true(workers_run(w, pass_gate, &done));
+        assert_false(workers_run(w, pass_gate, &done));
+        pthread_mutex_unlock(&gate);
+        assert_true(workers_settle(w, 10000000));
+        assert_true(workers_run(w, pass_gate, &done));
+        workers_free(w);
+    }
+    assert_int_equal(done, 20 * 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +297,7 @@ int main(void)
         cmocka_unit_test(children_answer_fail_and_time_out),
         cmocka_unit_test(uuids_are_checked),
         cmocka_unit_test(log_lines_hold_what_is_quoted),
+        cmocka_unit_test(a_pool_takes_as_much_as_it_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
