@@ -102,6 +102,29 @@ def test_calls_that_wait_for_other_operations(fresh_daemons):
     remove(xen, vm)
 
 
+def test_a_call_waits_for_others_so_long_and_no_longer(fresh_daemons):
+    """Two hours; here two seconds."""
+    d = fresh_daemons
+    d.stop(which=["xapi"])
+    d.env["XENOLITH_CONTENTION_MS"] = "2000"
+    d.start_xapi()
+    xen = d.ready()
+    vm = new_vm(xen, "busy")
+    xen.VM.start(vm, False, False)
+    with Standing(d):
+        first = xen.call("Async.VM.hard_reboot", vm)
+        end = time.monotonic() + 20
+        while not xen.VM.get_current_operations(vm):
+            assert time.monotonic() < end
+        begin = time.monotonic()
+        with pytest.raises(XenError) as told:
+            xen.VM.clean_reboot(vm)
+        assert told.value.code == "OTHER_OPERATION_IN_PROGRESS"
+        assert 1.9 <= time.monotonic() - begin < 20
+    xen.wait(first)
+    remove(xen, vm)
+
+
 def test_transfers_that_wait_for_a_thread(fresh_daemons):
     """128 are under way, 64 wait, the next one is told to come again. Those that waited get their disk."""
     xen = fresh_daemons.ready()
@@ -123,7 +146,8 @@ def test_transfers_that_wait_for_a_thread(fresh_daemons):
                 except TimeoutError:
                     taken.append(s.dup())  # it was queued before the last of ours
         assert status == 503
-        assert len(pending(xen)) == TRANSFERS
+        while len(pending(xen)) != TRANSFERS:  # each has begun its task
+            assert time.monotonic() < end
     full = 0
     for s in taken:
         reply = Reply(s)

@@ -176,6 +176,55 @@ static void the_oldest_messages_go(void **state)
     assert_int_equal(store_count(b->store, CLASS_MESSAGE), newest - oldest + 1);
 }
 
+/* ---- deletions that listeners can still be told of ---- */
+
+static void delete_many(struct bed *b, int n)
+{
+    while (n > 0) {
+        const int now = n < 1000 ? n : 1000;
+        const char *refs[1000];
+
+        for (int i = 0; i < now; i++)
+            refs[i] = ((struct task_rec *)txn_insert_soft(b->t, CLASS_TASK))->self;
+        assert_null(txn_commit(b->t, &(struct commit_info){.who = "", .task = "", .call = "test"}));
+        txn_free(b->t);
+        b->t = txn_new(b->store, &b->a);
+        for (int i = 0; i < now; i++)
+            assert_null(txn_delete(b->t, CLASS_TASK, refs[i]));
+        commit_ok(b);
+        n -= now;
+    }
+}
+
+static bool is_lost(struct bed *b, const struct token *since)
+{
+    struct interest tasks = {0};
+    struct changes c;
+
+    tasks.class_all[CLASS_TASK] = true;
+    store_changes(b->store, &tasks, since, &c);
+    bool lost = c.lost;
+
+    changes_fini(&c);
+    return lost;
+}
+
+static void deletions_are_forgotten(void **state)
+{
+    struct bed *b = *state;
+
+    delete_many(b, 1);
+    struct token first = store_now(b->store);
+
+    delete_many(b, DB_TOMBSTONES_MAX);
+    assert_false(is_lost(b, &first));
+    struct token second = store_now(b->store);
+
+    delete_many(b, 1);
+    assert_true(is_lost(b, &first));
+    assert_false(is_lost(b, &second));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
 int main(void)
@@ -185,6 +234,7 @@ int main(void)
         T(clients_are_bounded_in_bytes),
         T(async_calls_are_bounded),
         T(the_oldest_messages_go),
+        T(deletions_are_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
