@@ -30,13 +30,14 @@ PACKAGES = """
 # Dependencies that a release has within other packages.
 OTHERWISE = {"bookworm": {"systemd-repart"}}
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
+LICENCES = "/usr/share/doc/*/copyright"  # stay: the image is given to others
 GRUB_MODULES = ["multiboot2", "gzio", "serial", "terminal", "minicmd", "sleep", "reboot", "halt", "cat", "ls", "regexp"]
 GRUB_EMBEDDED = "set prefix=($root)/boot/grub\nnormal ($root)/boot/grub/grub.cfg\n"
 
 
 def _mmdebstrap(words):
     argv = ["mmdebstrap", "--quiet", "--format=tar", "--aptopt=Apt::Install-Recommends false",
-            *[f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED], *words]
+            *[f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED], f"--dpkgopt=path-include={LICENCES}", *words]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise debs.PackageError("mmdebstrap:\n" + "\n".join(done.stderr.splitlines()[-25:]))
@@ -62,7 +63,7 @@ def base(release, packages):
                      *debs.Packages(work, release).sources])
         progress.step("done")
 
-    return os.path.join(cache.obtain(f"xen-base-{release}", cache.recipe([], words=[release, *wanted, *EXCLUDED]), make), "base.tar")
+    return os.path.join(cache.obtain(f"xen-base-{release}", cache.recipe([], words=[release, *wanted, *EXCLUDED, LICENCES]), make), "base.tar")
 
 
 def make(work, out, release, archive, packages):

@@ -26,7 +26,7 @@ from hostrun.api import ApiError, Session
 MACHINE = ["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64,+svm,+npt", "-display", "none", "-vga", "none"]
 DISK = "16G"  # of the machine; the image is smaller and grows
 UEFI = ("/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd")
-API_LIMIT = 900.0  # seconds from power on to answers of the API; some 100 on two idle processors
+API_LIMIT = 1500.0  # seconds from power on to answers of the API; some 100 on two idle processors
 COMMAND_LIMIT = 120.0
 STAGES = [  # what the serial line shows on the way
     (rb"Loading Xen|Xen version|\(XEN\) Xen version", "Xen starts"),
