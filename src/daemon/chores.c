@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/chores.h"
 
+#include "api/blob/files.h"
 #include "api/chores.h"
 #include "api/sr/refresh.h"
 #include "api/vm/host_events.h"
@@ -38,6 +39,7 @@ static const struct chore {
     {"compare VMs with the host", 30 * SECOND_US, compare_vms},
     {"collect tasks", 5 * SECOND_US, collect_tasks},
     {"review sessions", 60 * SECOND_US, api_review_sessions},
+    {"remove bytes of blobs that are gone", 10 * SECOND_US, blob_sweep},
     {"turn SSH off when its time is up", SECOND_US, api_ssh_expires},
     {"read host figures", 30 * SECOND_US, api_host_figures},
     {"look at storage", 30 * SECOND_US, sr_refresh_all},

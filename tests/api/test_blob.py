@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Binary objects."""
 
+import http.client
+import time
+
 import pytest
 
 
@@ -29,3 +32,63 @@ def test_of_an_owner(xen, fails, cls):
     assert blobs(owner) == {"two": two}
     xen.blob.destroy(two)
     fails("HANDLE_INVALID", create, "OpaqueRef:none", "one", "")
+
+
+def request(daemons, method, query, body=None, session=None, **headers):
+    c = http.client.HTTPConnection("127.0.0.1", daemons.http, timeout=60)
+    if session:
+        headers["Cookie"] = f"session_id={session}"
+    c.request(method, f"/blob?{query}", body=body, headers=headers)
+    answer = c.getresponse()
+    return answer.status, answer.getheader("content-type"), answer.read()
+
+
+def upload(daemons, xen, query, body):
+    task = xen.task.create("upload", "")
+    status = request(daemons, "PUT", f"{query}&task_id={task}", body, xen.session)[0]
+    while (record := xen.task.get_record(task))["status"] == "pending":
+        xen.call("event.from", [f"task/{task}"], "", 5.0)
+    xen.task.destroy(task)
+    return status, record["status"]
+
+
+def test_bytes(daemons, xen):
+    ref = xen.blob.create("text/plain", False)
+    uuid = xen.blob.get_uuid(ref)
+    assert request(daemons, "GET", f"ref={ref}", session=xen.session) == (200, "text/plain", b"")
+    for query, body in ((f"ref={ref}", b"hello" * 50000), (f"uuid={uuid}", b"again")):
+        assert upload(daemons, xen, query, body) == (200, "success")
+        assert xen.blob.get_size(ref) == str(len(body))
+        assert request(daemons, "GET", f"uuid={uuid}", session=xen.session) == (200, "text/plain", body)
+    assert (daemons.state / "blobs" / uuid).read_bytes() == b"again"
+    assert request(daemons, "GET", f"ref={ref}")[0] == 401
+    assert request(daemons, "PUT", f"ref={ref}", b"x")[0] == 401
+    xen.blob.set_public(ref, True)
+    assert request(daemons, "GET", f"ref={ref}")[2] == b"again"
+    assert request(daemons, "PUT", f"ref={ref}", b"x")[0] == 401
+    assert request(daemons, "GET", "ref=OpaqueRef:none", session=xen.session)[0] == 404
+    assert request(daemons, "GET", "uuid=../../password", session=xen.session)[0] == 404
+    xen.blob.destroy(ref)
+    end = time.monotonic() + 60
+    while (daemons.state / "blobs" / uuid).exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_bytes_that_do_not_come(daemons, xen):
+    ref = xen.blob.create("", False)
+    assert upload(daemons, xen, f"ref={ref}", b"kept") == (200, "success")
+    c = http.client.HTTPConnection("127.0.0.1", daemons.http, timeout=60)
+    c.putrequest("PUT", f"/blob?ref={ref}")
+    for header, value in (("Cookie", f"session_id={xen.session}"), ("Content-Length", "1000")):
+        c.putheader(header, value)
+    c.endheaders(b"cut")
+    assert c.getresponse().status == 200
+    c.close()
+    end = time.monotonic() + 60
+    while len(list((daemons.state / "blobs").glob(f"{xen.blob.get_uuid(ref)}*"))) > 1:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert request(daemons, "GET", f"ref={ref}", session=xen.session)[2] == b"kept"
+    assert request(daemons, "PUT", f"ref={ref}", session=xen.session, **{"Content-Length": str(65 << 20)})[0] == 500
+    xen.blob.destroy(ref)

@@ -101,7 +101,7 @@ static bool leads_to(const struct map_string_ref *m, const char *ref)
     return false;
 }
 
-/* The bytes go once nobody can ask for them any more (api/chores.h). */
+/* The bytes go once nobody can ask for them any more (files.h). */
 struct error *api_blob_destroy(struct call *c, const struct blob_destroy_args *a)
 {
     FORGET_IN(pool, a->self);

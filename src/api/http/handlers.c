@@ -9,6 +9,8 @@ static const struct {
 } table[] = {
     {VERB_GET, "/export_raw_vdi", &transfer_export_raw_vdi},
     {VERB_PUT, "/import_raw_vdi", &transfer_import_raw_vdi},
+    {VERB_GET, "/blob", &transfer_get_blob},
+    {VERB_PUT, "/blob", &transfer_put_blob},
     {VERB_CONNECT, "/console", &transfer_console},
     {VERB_GET, "/console", &transfer_console},
 };

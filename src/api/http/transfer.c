@@ -185,6 +185,8 @@ static struct error *run(struct transfer *t, const struct transfer_kind *kind)
 {
     bool known;
 
+    if (kind->is_open && kind->is_open(t))
+        return kind->run(t);
     TRY(who_asks(t, &known));
     if (!known)
         return err_session_authentication_failed("", "no session and no password");

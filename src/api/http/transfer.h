@@ -45,7 +45,8 @@ struct transfer {
 /* One handler: what it is called, who may use it, what it does. */
 struct transfer_kind {
     const char *realm;
-    uint32_t roles; /* ROLE_BIT() mask */
+    uint32_t roles;                            /* ROLE_BIT() mask */
+    bool (*is_open)(const struct transfer *t); /* to anybody; NULL = to nobody without a role */
     struct error *(*run)(struct transfer *t);
     bool has_task;
 };
@@ -84,3 +85,5 @@ void transfer_result(struct transfer *t, const char *value);
 extern const struct transfer_kind transfer_export_raw_vdi;
 extern const struct transfer_kind transfer_import_raw_vdi;
 extern const struct transfer_kind transfer_console;
+extern const struct transfer_kind transfer_get_blob;
+extern const struct transfer_kind transfer_put_blob;
