@@ -25,3 +25,50 @@ def test_a_clean_shutdown_ends_with_the_guest(fresh_daemons):
     xen.VM.clean_shutdown(vm)
     assert 0.3 <= time.monotonic() - begin < 1.5  # seconds; without being told, the daemon looks every two
     assert xen.VM.get_power_state(vm) == "Halted"
+
+
+def test_what_became_of_a_vm_is_told(fresh_daemons):
+    """Each operation leaves one message, and so does a guest that acts by itself."""
+    d = fresh_daemons
+    xen = d.client()
+    vm = running_vm(xen)
+    uuid = xen.VM.get_uuid(vm)
+    seen = set()
+
+    def told(wanted):
+        end = time.monotonic() + 60
+        while True:
+            new = {ref: r for ref, r in xen.message.get("VM", uuid, "19700101T00:00:00Z").items() if ref not in seen}
+            if new or not wanted:
+                break
+            assert time.monotonic() < end, wanted
+            time.sleep(0.02)
+        seen.update(new)
+        return sorted((r["name"], r["priority"]) for r in new.values())
+
+    def wait_for(state):
+        end = time.monotonic() + 60
+        while xen.VM.get_power_state(vm) != state or xen.VM.get_current_operations(vm):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    told(True)
+    for call, name in ((lambda: xen.VM.pause(vm), "PAUSED"), (lambda: xen.VM.unpause(vm), "UNPAUSED"),
+                       (lambda: xen.VM.suspend(vm), "SUSPENDED"),
+                       (lambda: xen.VM.resume(vm, False, False), "RESUMED"),
+                       (lambda: xen.VM.hard_reboot(vm), "REBOOTED"),
+                       (lambda: xen.VM.hard_shutdown(vm), "SHUTDOWN"),
+                       (lambda: xen.VM.start(vm, False, False), "STARTED")):
+        call()
+        assert told(True) == [(f"VM_{name}", "5")]
+    xen.VM.set_actions_after_crash(vm, "destroy")
+    d.control(uuid, "crash")
+    wait_for("Halted")
+    assert told(True) == [("VM_CRASHED", "2")]
+    xen.VM.start(vm, False, False)
+    body, = [r["body"] for r in xen.message.get("VM", uuid, "19700101T00:00:00Z").values() if r["name"] == "VM_CRASHED"]
+    assert xen.VM.get_name_label(vm) in body and xen.host.get_uuid(xen.host.get_all()[0]) in body
+    assert told(True) == [("VM_STARTED", "5")]
+    d.control(uuid, "poweroff")
+    wait_for("Halted")
+    assert told(True) == [("VM_SHUTDOWN", "5")]

@@ -3,6 +3,7 @@
 
 #include "api/common/host_error.h"
 #include "api/vm/domain.h"
+#include "api/vm/news.h"
 #include "api/vm/plans.h"
 #include "base/log.h"
 #include "base/world.h"
@@ -13,6 +14,8 @@
 /* A crash this soon after the start is not answered by another start. Source: XenAPI semantics. */
 #define CRASH_LOOP_S 120
 #define COMMIT_TRIES 50
+/* A guest takes longer to start again by itself. */
+#define REBOOT_TOLD_S 3
 
 static const struct plan_step stopped_steps[] = {
     {.name = "end domain", .weight = 1, .act = domain_destroy, .record = vm_now_halted},
@@ -72,6 +75,11 @@ static struct error *begin_stopped(struct daemon *d, struct txn *t, const struct
     struct error *e = plan_mark(p, t, CLASS_VM, vm->self,
                                 again ? VM_OPERATIONS_HARD_REBOOT : VM_OPERATIONS_HARD_SHUTDOWN);
 
+    if (!e)
+        e = vm_news(t, vm,
+                    streq(stop, "crash") ? ALERT_VM_CRASHED
+                    : again              ? ALERT_VM_REBOOTED
+                                         : ALERT_VM_SHUTDOWN);
     if (e) {
         plan_discard(p);
         return e;
@@ -91,8 +99,14 @@ static struct error *touch(struct txn *t, const struct vm_rec *vm, bool rebooted
     TRY(txn_edit_vm_metrics(t, vm->metrics, &m));
     TRY(txn_touch(t, CLASS_VM_METRICS, vm->metrics)); /* the second may be the same as before */
     m->last_updated = now_s();
-    if (rebooted)
+    if (rebooted) {
+        /* Of one that was asked for the plan tells, perhaps before this event came. */
+        bool told = vm->current_operations.n || now_s() - m->start_time < REBOOT_TOLD_S;
+
         m->start_time = MAX(now_s(), m->start_time + 1);
+        if (!told)
+            TRY(vm_news(t, vm, ALERT_VM_REBOOTED));
+    }
     return txn_commit(t, &info);
 }
 

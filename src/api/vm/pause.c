@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/common/host_error.h"
 #include "api/vm/domain.h"
+#include "api/vm/news.h"
 #include "api/vm/plans.h"
 #include "gen/msg/VM.h"
 #include "rpc/call.h"
@@ -14,23 +15,24 @@ static struct error *pause_domain(struct plan *p)
     return from_host(d->store, hostd_vm_pause(d->hostd, &args, plan_arena(p), NULL));
 }
 
-static struct error *set_state(struct plan *p, struct txn *t, enum vm_power_state state)
+static struct error *set_state(struct plan *p, struct txn *t, enum vm_power_state state,
+                               const char *news)
 {
     struct vm_rec *vm;
 
     TRY(vm_edit_live(p, t, &vm));
     vm->power_state = (int)state;
-    return NULL;
+    return vm_news(t, vm, news);
 }
 
 static struct error *now_paused(struct plan *p, struct txn *t)
 {
-    return set_state(p, t, VM_POWER_STATE_PAUSED);
+    return set_state(p, t, VM_POWER_STATE_PAUSED, ALERT_VM_PAUSED);
 }
 
 static struct error *now_unpaused(struct plan *p, struct txn *t)
 {
-    return set_state(p, t, VM_POWER_STATE_RUNNING);
+    return set_state(p, t, VM_POWER_STATE_RUNNING, ALERT_VM_UNPAUSED);
 }
 
 static const struct plan_step pause_steps[] = {

@@ -3,6 +3,7 @@
 #include "api/common/host_error.h"
 #include "api/vm/domain.h"
 #include "api/vm/guest_wait.h"
+#include "api/vm/news.h"
 #include "api/vm/plans.h"
 #include "base/world.h"
 #include "gen/class/VM_metrics_txn.h"
@@ -79,7 +80,7 @@ static struct error *rebooted(struct plan *p, struct txn *t)
     vm->power_state = VM_POWER_STATE_RUNNING;
     TRY(vm_metrics_edit(t, vm, &m));
     m->start_time = MAX(now_s(), m->start_time);
-    return NULL;
+    return vm_news(t, vm, ALERT_VM_REBOOTED);
 }
 
 static const struct plan_step clean_steps[] = {

@@ -2,6 +2,7 @@
 /* VM.start, start_on, resume, resume_on: the checks in their order, and the plans. */
 #include "api/vm/boot_checks.h"
 #include "api/vm/domain.h"
+#include "api/vm/news.h"
 #include "api/vm/plans.h"
 #include "api/vm/saved.h"
 #include "api/vm/suspend_disk.h"
@@ -9,13 +10,19 @@
 #include "rpc/call.h"
 #include "rules/ops.h"
 
+static struct error *started(struct plan *p, struct txn *t)
+{
+    TRY(vm_now_running(p, t));
+    return vm_plan_news(p, t, plan_bool(p, "resume") ? ALERT_VM_RESUMED : ALERT_VM_STARTED);
+}
+
 static const struct plan_step start_steps[] = {
     {.name = "start domain",
      .weight = 8,
      .act = domain_start,
      .record = domain_started,
      .undo = domain_destroy},
-    {.name = "run", .weight = 1, .act = domain_run, .record = vm_now_running},
+    {.name = "run", .weight = 1, .act = domain_run, .record = started},
 };
 
 const struct plan_type plan_vm_start = {
@@ -27,7 +34,7 @@ static const struct plan_step resume_steps[] = {
      .act = domain_start,
      .record = domain_started,
      .undo = domain_destroy},
-    {.name = "run", .weight = 1, .act = saved_run, .record = vm_now_running, .keeps = true},
+    {.name = "run", .weight = 1, .act = saved_run, .record = started, .keeps = true},
     {.name = "remove suspend disk",
      .weight = 1,
      .act = suspend_disk_remove,

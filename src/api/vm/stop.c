@@ -6,6 +6,7 @@
 #include "api/common/host_error.h"
 #include "api/vm/domain.h"
 #include "api/vm/guest_wait.h"
+#include "api/vm/news.h"
 #include "api/vm/plans.h"
 #include "api/vm/suspend_disk.h"
 #include "base/world.h"
@@ -40,10 +41,16 @@ static struct error *wait_for_end(struct plan *p)
     return guest_too_slow(p);
 }
 
+static struct error *halted(struct plan *p, struct txn *t)
+{
+    TRY(vm_plan_news(p, t, ALERT_VM_SHUTDOWN)); /* while it says where it ran */
+    return vm_now_halted(p, t);
+}
+
 static const struct plan_step clean_steps[] = {
     {.name = "ask the guest", .weight = 1, .act = ask_poweroff},
     {.name = "wait for the guest", .weight = 8, .act = wait_for_end},
-    {.name = "end domain", .weight = 1, .act = domain_destroy, .record = vm_now_halted},
+    {.name = "end domain", .weight = 1, .act = domain_destroy, .record = halted},
 };
 
 const struct plan_type plan_vm_clean_shutdown = {
@@ -55,7 +62,7 @@ static const struct plan_step hard_steps[] = {
      .weight = 1,
      .act = suspend_disk_remove,
      .record = suspend_disk_removed},
-    {.name = "halted", .weight = 1, .record = vm_now_halted},
+    {.name = "halted", .weight = 1, .record = halted},
 };
 
 const struct plan_type plan_vm_hard_shutdown = {.name = "VM.hard_shutdown",

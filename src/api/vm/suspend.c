@@ -2,6 +2,7 @@
 /* VM.suspend: the memory goes to a disk of its own, then the domain ends. */
 #include "api/common/host_error.h"
 #include "api/vm/domain.h"
+#include "api/vm/news.h"
 #include "api/vm/plans.h"
 #include "api/vm/saved.h"
 #include "api/vm/suspend_disk.h"
@@ -23,6 +24,7 @@ static struct error *save(struct plan *p)
 
 static struct error *now_suspended(struct plan *p, struct txn *t)
 {
+    TRY(vm_plan_news(p, t, ALERT_VM_SUSPENDED));
     return vm_reset_rows(plan_daemon(p), t, plan_str(p, "vm"), VM_POWER_STATE_SUSPENDED);
 }
 
