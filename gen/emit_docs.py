@@ -174,8 +174,14 @@ def coverage(schema):
             + _table(("Class", *kinds), rows) + details)
 
 
+def _why(m):
+    """Why an answer is an error on purpose, or an empty success."""
+    reason = f"inert: {m.inert}" if m.inert else m.doc if m.refuse else ""
+    return f" ({reason})" if reason else ""
+
+
 def _coverage_class(cls):
-    rows = [(m.name, status(m) + (f" (inert: {m.inert})" if m.inert else ""),
+    rows = [(m.name, status(m) + _why(m),
              m.body or " ".join(m.refuse), m.test) for m in cls.messages
             if not m.implicit or m.kind in ("CREATE", "DESTROY") or m.body or m.refuse]
     if not rows:

@@ -165,6 +165,6 @@ static struct error *put(struct transfer *t)
 }
 
 const struct transfer_kind transfer_get_blob = {
-    .realm = "get_blob", .roles = READERS, .is_open = is_public, .run = get};
+    .realm = "get_blob", .roles = READERS, .is_open = is_public, .run = get, .has_task = true};
 const struct transfer_kind transfer_put_blob = {
     .realm = "put_blob", .roles = WRITERS, .run = put, .has_task = true};

@@ -183,16 +183,14 @@ static struct error *denied(const struct transfer *t, const struct transfer_kind
 
 static struct error *run(struct transfer *t, const struct transfer_kind *kind)
 {
-    bool known;
+    bool open = kind->is_open && kind->is_open(t), known;
 
-    if (kind->is_open && kind->is_open(t))
-        return kind->run(t);
     TRY(who_asks(t, &known));
-    if (!known)
+    if (!known && !open)
         return err_session_authentication_failed("", "no session and no password");
-    if (!t->superuser && !(t->roles & kind->roles))
+    if (!open && !t->superuser && !(t->roles & kind->roles))
         return denied(t, kind);
-    if (kind->has_task)
+    if (kind->has_task && known)
         TRY(begin_task(t));
     return kind->run(t);
 }
