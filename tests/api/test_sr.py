@@ -171,3 +171,12 @@ def test_indestructible(xen, sr, fails):
 def test_lvhd_refused(xen, fails):
     host, sr = xen.host.get_all()[0], xen.SR.get_all()[0]
     fails("SR_OPERATION_NOT_SUPPORTED", xen.LVHD.enable_thin_provisioning, host, sr, "0", "0")
+
+
+def test_what_no_driver_can(xen, sr, fails):
+    for call in (xen.SR.assert_can_host_ha_statefile, xen.SR.assert_supports_database_replication,
+                 xen.SR.enable_database_replication):
+        assert fails("SR_OPERATION_NOT_SUPPORTED", call, sr) == [sr]
+        fails("HANDLE_INVALID", call, "OpaqueRef:none")
+    xen.SR.disable_database_replication(sr)
+    fails("HANDLE_INVALID", xen.SR.disable_database_replication, "OpaqueRef:none")

@@ -217,3 +217,32 @@ def test_many_clones_of_one_disk(xen):
     assert len(set(clones)) == 45
     for vdi in [*clones, source]:
         xen.VDI.destroy(vdi)
+
+
+def test_database_on_a_disk(xen, sr, vdi, fails):
+    for call in (xen.VDI.open_database, xen.VDI.read_database_pool_uuid):
+        assert fails("VDI_INCOMPATIBLE_TYPE", call, vdi) == [vdi, "user"]
+    metadata = create(xen, sr, type="metadata")
+    fails("COULD_NOT_IMPORT_DATABASE", xen.VDI.open_database, metadata)
+    assert xen.VDI.read_database_pool_uuid(metadata) == ""
+    xen.VDI.destroy(metadata)
+
+
+def test_generate_config(xen, sr, vdi, fails):
+    host = xen.host.get_all()[0]
+    assert fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.generate_config, host, vdi) == [sr]
+    fails("HANDLE_INVALID", xen.VDI.generate_config, "OpaqueRef:none", vdi)
+
+
+def test_pool_migrate(xen, sr, vdi, fails):
+    assert fails("VDI_NEEDS_VM_FOR_MIGRATE", xen.VDI.pool_migrate, vdi, sr, {}) == [vdi]
+    fails("HANDLE_INVALID", xen.VDI.pool_migrate, vdi, "OpaqueRef:none", {})
+
+
+def test_pool_introduce(xen, sr, fails):
+    uuid = "11111111-2222-4333-8444-555555555555"
+    made = xen.VDI.pool_introduce(uuid, "told", "by a host", sr, "user", False, True, {"k": "v"}, "place")
+    record = xen.VDI.get_record(made)
+    assert (record["uuid"], record["location"], record["read_only"], record["SR"]) == (uuid, "place", True, sr)
+    assert fails("INVALID_VALUE", xen.VDI.pool_introduce, uuid, "", "", sr, "user", False, True, {}, "") == ["uuid", uuid]
+    xen.VDI.db_forget(made)
