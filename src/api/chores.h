@@ -12,3 +12,5 @@ _must_check_ struct error *api_review_sessions(struct daemon *d);
 _must_check_ struct error *api_host_figures(struct daemon *d);
 /* SSH that was turned on for a while goes off when the time is up. */
 _must_check_ struct error *api_ssh_expires(struct daemon *d);
+/* Begins the plans of snapshot schedules whose time has come. */
+_must_check_ struct error *api_run_schedules(struct daemon *d);

@@ -10,6 +10,7 @@
 #include "api/vif/plans.h"
 #include "api/vm/plans.h"
 #include "api/vm_appliance/plans.h"
+#include "api/vmss/plans.h"
 
 #include <stddef.h>
 
@@ -58,5 +59,6 @@ const struct plan_type *const plan_types[] = {
     &plan_vm_stopped,
     &plan_vm_suspend,
     &plan_vm_unpause,
+    &plan_vmss,
     NULL,
 };

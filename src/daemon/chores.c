@@ -42,6 +42,7 @@ static const struct chore {
     {"remove bytes of blobs that are gone", 10 * SECOND_US, blob_sweep},
     {"turn SSH off when its time is up", SECOND_US, api_ssh_expires},
     {"read host figures", 30 * SECOND_US, api_host_figures},
+    {"run schedules", 30 * SECOND_US, api_run_schedules},
     {"look at storage", 30 * SECOND_US, sr_refresh_all},
 };
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Snapshot schedules."""
 
+import xmlrpc.client
+
 import pytest
 
 import vms
@@ -76,3 +78,45 @@ def test_schedule(xen, vmss, fails):
     xen.VMSS.add_to_schedule(vmss, "hour", "5")
     assert xen.VMSS.get_schedule(vmss)["hour"] == "5"
     fails("INVALID_VALUE", xen.VMSS.set_schedule, vmss, {"min": "15"})
+
+
+def taken(xen, vm):
+    records = [xen.VM.get_record(s) for s in xen.VM.get_snapshots(vm)]
+    return sorted((r for r in records if r["is_vmss_snapshot"]), key=lambda r: str(r["snapshot_time"]))
+
+
+def test_snapshot_now(xen, vmss):
+    sr = vms.simulated_sr(xen)
+    machines = [vms.new_vm(xen, name) for name in ("one", "two")]
+    for vm in machines:
+        vms.new_disk(xen, vm, sr=sr)
+        xen.VM.set_snapshot_schedule(vm, vmss)
+    xen.VM.start(machines[1], False, False)
+    own = xen.VM.snapshot(machines[0], "by hand", [])
+    xen.VMSS.set_retained_snapshots(vmss, "2")
+    disks = len(xen.VDI.get_all())
+    for _ in range(3):
+        assert xen.VMSS.snapshot_now(vmss) == "Success"
+    for vm in machines:
+        assert len(taken(xen, vm)) == 2
+        assert all(r["name_label"].startswith("nightly-") for r in taken(xen, vm))
+    assert own in xen.VM.get_snapshots(machines[0])
+    assert len(xen.VDI.get_all()) == disks + 4
+    assert xen.VMSS.get_last_run_time(vmss) > xmlrpc.client.DateTime("20260101T00:00:00Z")
+    names = [r["name"] for r in xen.message.get_all_records().values() if r["obj_uuid"] == xen.VMSS.get_uuid(vmss)]
+    assert names.count("VMSS_SNAPSHOT_SUCCEEDED") == 6
+    assert not [r for r in xen.task.get_all_records().values() if r["name_label"] in ("VM.snapshot", "VM.destroy")]
+
+
+def test_one_that_fails_does_not_stop_the_others(xen, vmss):
+    xen.VMSS.set_type(vmss, "checkpoint")
+    sr = vms.simulated_sr(xen)
+    halted, running = vms.new_vm(xen, "halted"), vms.new_vm(xen, "running")
+    for vm in (halted, running):
+        vms.new_disk(xen, vm, sr=sr)
+        xen.VM.set_snapshot_schedule(vm, vmss)
+        xen.VM.set_suspend_SR(vm, sr)
+    xen.VM.start(running, False, False)
+    assert xen.VMSS.snapshot_now(vmss) == "Success"
+    assert (len(taken(xen, halted)), len(taken(xen, running))) == (0, 1)
+    assert xen.VM.get_power_state(running) == "Running"

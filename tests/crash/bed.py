@@ -253,6 +253,7 @@ FLEETING = {
     "guest_metrics_last_updated", "NVRAM", "IP", "HVM_boot_params",
 }
 REF = re.compile(r"OpaqueRef:[0-9a-f-]+")
+TIME = re.compile(r"\d{8}T\d{6}Z")  # in names that say when
 
 
 def model(xen):
@@ -265,7 +266,7 @@ def model(xen):
 
     def plain(value):
         if isinstance(value, str):
-            return REF.sub(lambda found: names.get(found[0], "other"), value)
+            return TIME.sub("TIME", REF.sub(lambda found: names.get(found[0], "other"), value))
         if isinstance(value, list):
             return sorted(map(plain, value), key=str)
         if isinstance(value, dict):

@@ -179,6 +179,15 @@ def vm_appliance_start(bed, xen):
     return lambda c: c.VM_appliance.start(appliance, False)
 
 
+@plan("VMSS.run", one_way=True)
+def vmss_snapshot_now(bed, xen):
+    vmss = xen.VMSS.create({"name_label": "schedule", "name_description": "", "type": "snapshot", "frequency": "hourly",
+                            "schedule": {"min": "0"}, "enabled": False})
+    vm = halted(xen, disks=1)
+    xen.VM.set_snapshot_schedule(vm, vmss)
+    return lambda c: c.VMSS.snapshot_now(vmss)
+
+
 # ---- devices
 
 @plan("VBD.plug")
