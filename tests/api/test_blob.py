@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+import vms
+
 
 def test_blob(xen, fails):
     ref = xen.blob.create("text/plain", True)
@@ -92,3 +94,15 @@ def test_bytes_that_do_not_come(daemons, xen):
     assert request(daemons, "GET", f"ref={ref}", session=xen.session)[2] == b"kept"
     assert request(daemons, "PUT", f"ref={ref}", session=xen.session, **{"Content-Length": str(65 << 20)})[0] == 500
     xen.blob.destroy(ref)
+
+
+@pytest.mark.parametrize("cls", ["VM", "SR", "network"])
+def test_of_other_objects(xen, fails, cls):
+    vm = vms.new_vm(xen, "owns a blob")
+    owner = vm if cls == "VM" else getattr(xen, cls).get_all()[0]
+    blob = getattr(xen, cls).create_new_blob(owner, "one", "image/png", True)
+    assert getattr(xen, cls).get_blobs(owner) == {"one": blob}
+    assert fails("MAP_DUPLICATE_KEY", getattr(xen, cls).create_new_blob, owner, "one", "")[0] == cls
+    xen.blob.destroy(blob)
+    assert getattr(xen, cls).get_blobs(owner) == {}
+    vms.remove(xen, vm)

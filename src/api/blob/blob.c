@@ -7,8 +7,11 @@
 #include "gen/class/host_txn.h"
 #include "gen/class/network_txn.h"
 #include "gen/class/pool_txn.h"
+#include "gen/msg/SR.h"
+#include "gen/msg/VM.h"
 #include "gen/msg/blob.h"
 #include "gen/msg/host.h"
+#include "gen/msg/network.h"
 #include "gen/msg/pool.h"
 #include "rpc/call.h"
 
@@ -75,6 +78,40 @@ struct error *api_pool_create_new_blob(struct call *c, const struct pool_create_
 
     TRY(txn_edit_pool(c->txn, a->pool, &p));
     return blob_new_named(c, &p->blobs, &like, "pool", a->pool, ret);
+}
+
+struct error *api_vm_create_new_blob(struct call *c, const struct vm_create_new_blob_args *a,
+                                     const char **ret)
+{
+    const struct blob_rec like = {
+        .name_label = a->name, .mime_type = a->mime_type, .public = a->public};
+    struct vm_rec *row;
+
+    TRY(txn_edit_vm(c->txn, a->vm, &row));
+    return blob_new_named(c, &row->blobs, &like, "VM", a->vm, ret);
+}
+
+struct error *api_sr_create_new_blob(struct call *c, const struct sr_create_new_blob_args *a,
+                                     const char **ret)
+{
+    const struct blob_rec like = {
+        .name_label = a->name, .mime_type = a->mime_type, .public = a->public};
+    struct sr_rec *row;
+
+    TRY(txn_edit_sr(c->txn, a->sr, &row));
+    return blob_new_named(c, &row->blobs, &like, "SR", a->sr, ret);
+}
+
+struct error *api_network_create_new_blob(struct call *c,
+                                          const struct network_create_new_blob_args *a,
+                                          const char **ret)
+{
+    const struct blob_rec like = {
+        .name_label = a->name, .mime_type = a->mime_type, .public = a->public};
+    struct network_rec *row;
+
+    TRY(txn_edit_network(c->txn, a->network, &row));
+    return blob_new_named(c, &row->blobs, &like, "network", a->network, ret);
 }
 
 /* Names of it in the maps of their owners. */

@@ -2,6 +2,7 @@
 /* VM.destroy: the rows of a VM and what the host keeps of it. Its disks stay. */
 #include "api/vm/domain.h"
 #include "api/vm/plans.h"
+#include "api/vtpm/vtpm.h"
 #include "base/log.h"
 #include "gen/class/VM_guest_metrics_txn.h"
 #include "gen/class/VM_metrics_txn.h"
@@ -37,6 +38,7 @@ static struct error *remove_rows(struct plan *p, struct txn *t)
         TRY(txn_delete_vm_metrics(t, vm->metrics));
     if (txn_find_vm_guest_metrics(t, vm->guest_metrics))
         TRY(txn_delete_vm_guest_metrics(t, vm->guest_metrics));
+    TRY(vtpm_remove_all(t, vm));
     return txn_delete_vm(t, vm->self);
 }
 

@@ -5,6 +5,7 @@
 #include "api/message/post.h"
 #include "api/vm/disk_copies.h"
 #include "api/vm/params.h"
+#include "api/vtpm/vtpm.h"
 #include "base/uuid.h"
 #include "base/world.h"
 #include "gen/class/VBD_txn.h"
@@ -91,7 +92,7 @@ struct error *vm_duplicate_devices(struct txn *t, const struct vm_rec *from,
         if (vif)
             copy_vif(t, vif, to, keep_macs);
     }
-    return NULL;
+    return vtpm_copy_all(t, from, to, keep_macs);
 }
 
 /* What no copy has: the run of the original, and its place in groups and schedules. */

@@ -12,6 +12,7 @@
 #include "api/vm/params.h"
 #include "api/vm/plans.h"
 #include "api/vm/suspend_disk.h"
+#include "api/vtpm/vtpm.h"
 #include "base/uuid.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VIF_txn.h"
@@ -135,7 +136,7 @@ static struct error *remove_devices(struct txn *t, const struct vm_rec *vm)
         TRY(txn_delete_vbd(t, inv->VBDs.v[i]));
     for (size_t i = 0; i < inv->VIFs.n; i++)
         TRY(txn_delete_vif(t, inv->VIFs.v[i]));
-    return NULL;
+    return vtpm_remove_all(t, vm);
 }
 
 /* All snapshots of the VM that was are the new one's. */
