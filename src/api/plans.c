@@ -27,6 +27,7 @@ const struct plan_type *const plan_types[] = {
     &plan_vbd_insert,
     &plan_vbd_plug,
     &plan_vbd_unplug,
+    &plan_vdi_checksum,
     &plan_vdi_clone,
     &plan_vdi_copy,
     &plan_vdi_create,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Disks in and out over HTTP: exact bytes, honest tasks, and clients that send nonsense or vanish."""
 
+import hashlib
 import random
 
 import pytest
@@ -229,3 +230,11 @@ def test_reader_that_disappears(daemons, xen, vdi, fails):
     s.close()
     fails("INTERNAL_ERROR", xen.wait, task, 20)
     xen.VDI.destroy(vdi)  # nothing holds it
+
+
+def test_checksum(daemons, xen, vdi, fails):
+    assert xen.VDI.checksum(vdi) == hashlib.md5(bytes(SIZE)).hexdigest()
+    put(daemons, xen, vdi, pattern())
+    assert xen.VDI.checksum(vdi) == hashlib.md5(pattern()).hexdigest()
+    assert xen.VDI.get_current_operations(vdi) == {}
+    fails("HANDLE_INVALID", xen.VDI.checksum, "OpaqueRef:none")

@@ -167,6 +167,12 @@ def network_attach(bed, xen):
     return lambda c: c.network.attach(network, host_of(c))
 
 
+@plan("VDI.checksum")
+def vdi_checksum(bed, xen):
+    vdi = new_vdi(xen)
+    return lambda c: c.VDI.checksum(vdi)
+
+
 # ---- several VMs
 
 @plan("VM_appliance.power", one_way=True)

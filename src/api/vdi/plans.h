@@ -5,6 +5,7 @@
 
 #include "task/plan.h"
 
+extern const struct plan_type plan_vdi_checksum;
 extern const struct plan_type plan_vdi_clone;
 extern const struct plan_type plan_vdi_copy;
 extern const struct plan_type plan_vdi_create;
