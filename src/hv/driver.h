@@ -6,8 +6,8 @@
  * it has checked the arguments (hv.h limits, uuid form), holds the domain's turn (see hv.h,
  * Threads) and measures the time. A driver embeds struct hv as its first member.
  *
- * All slots must be filled except `control`; an ability a driver lacks is a missing feature flag,
- * and hv.c answers for it. Slots are idempotent as hv.h says.
+ * All slots must be filled except `host` and `control`; an ability a driver lacks is a missing
+ * feature flag, and hv.c answers for it. Slots are idempotent as hv.h says.
  */
 
 #include "base/turns.h"
@@ -25,6 +25,7 @@ struct hv_driver {
     struct error *(*open)(const struct hv_config *config, struct hv **ret);
     void (*close)(struct hv *hv);
     const struct hv_caps *(*probe)(struct hv *hv);
+    struct error *(*host)(struct hv *hv, struct arena *a, struct hv_host *ret); /* may be NULL */
     struct error *(*list)(struct hv *hv, struct arena *a, struct hv_domain **ret, size_t *ret_n);
     struct error *(*query)(struct hv *hv, const char *uuid, struct arena *a, struct hv_domain *ret);
     struct error *(*start)(struct hv *hv, const struct hv_start *p, struct arena *a,
@@ -54,6 +55,7 @@ struct hv_driver {
 
 extern const struct hv_driver hv_sim_driver;
 extern const struct hv_driver hv_qemu_driver;
+extern const struct hv_driver hv_libxl_driver; /* in a program of its own, remote/remote.h */
 
 /* No such domain. */
 _malloc_ struct error *hv_no_domain(const char *uuid);

@@ -13,12 +13,14 @@
 
 const char *const hv_state_names[HV_STATE_MAX] = {"paused", "running", "stopped"};
 const char *const hv_stop_names[HV_STOP_MAX] = {"", "poweroff", "reboot", "crash", "lost"};
+const char *const hv_kind_names[HV_KIND_MAX] = {"hvm", "pv", "pvh"};
 const char *const hv_event_names[HV_EVENT_MAX] = {
     "state", "rebooted", "disk_gone", "nic_gone", "media", "memory", "guest", "disk_failed",
 };
 
 static const struct hv_driver *const drivers[] = {
     &hv_qemu_driver,
+    &hv_libxl_driver,
     &hv_sim_driver,
 };
 
@@ -111,6 +113,8 @@ static struct error *check_nic(const struct hv_nic *n)
         return bad_number("nic.mtu", n->mtu);
     if (n->net == HV_NET_TAP && n->tap_fd < 0)
         return bad_value("nic.net", "tap without a descriptor");
+    if (n->net == HV_NET_BRIDGE && str_empty(n->bridge))
+        return bad_value("nic.net", "no bridge");
     return NULL;
 }
 
@@ -136,6 +140,26 @@ static struct error *check_devices(const struct hv_start *p)
     return NULL;
 }
 
+static struct error *check_boot(struct hv *hv, const struct hv_start *p)
+{
+    if (strspn(p->boot_order, "cdn") != strlen(p->boot_order) || strlen(p->boot_order) > 8)
+        return bad_value("boot_order", p->boot_order);
+    if (p->kind == HV_KIND_PV)
+        TRY(check_feature(hv, HV_CAN_PV, "PV"));
+    if (p->kind == HV_KIND_PVH)
+        TRY(check_feature(hv, HV_CAN_PVH, "PVH"));
+    if (p->firmware == HV_FIRMWARE_UEFI)
+        TRY(check_feature(hv, HV_CAN_UEFI, "UEFI"));
+    if (p->kind != HV_KIND_HVM && p->firmware != HV_FIRMWARE_DIRECT)
+        return bad_value("firmware", "a paravirtualised guest has none");
+    if (p->firmware == HV_FIRMWARE_DIRECT && strlen(p->cmdline) > HV_MAX_CMDLINE)
+        return bad_value("cmdline", "too long");
+    if (p->firmware == HV_FIRMWARE_DIRECT && p->kernel[0] != '/' &&
+        (p->kind == HV_KIND_HVM || *p->kernel))
+        return bad_value("kernel", p->kernel);
+    return NULL;
+}
+
 static struct error *check_start(struct hv *hv, const struct hv_start *p)
 {
     const struct hv_caps *caps = hv->driver->probe(hv);
@@ -149,13 +173,7 @@ static struct error *check_start(struct hv *hv, const struct hv_start *p)
         return bad_number("vcpus_max", p->vcpus_max);
     if (p->vcpus < 1 || p->vcpus > p->vcpus_max)
         return bad_number("vcpus", p->vcpus);
-    if (strspn(p->boot_order, "cdn") != strlen(p->boot_order) || strlen(p->boot_order) > 8)
-        return bad_value("boot_order", p->boot_order);
-    if (p->firmware == HV_FIRMWARE_UEFI)
-        TRY(check_feature(hv, HV_CAN_UEFI, "UEFI"));
-    if (p->firmware == HV_FIRMWARE_DIRECT &&
-        (p->kernel[0] != '/' || strlen(p->cmdline) > HV_MAX_CMDLINE))
-        return bad_value("kernel", p->kernel);
+    TRY(check_boot(hv, p));
     if (p->resume_fd >= 0)
         TRY(check_feature(hv, HV_CAN_SUSPEND, "VM.resume"));
     return check_devices(p);
@@ -198,6 +216,12 @@ void hv_close(struct hv *hv)
 const struct hv_caps *hv_probe(struct hv *hv)
 {
     return hv->driver->probe(hv);
+}
+
+struct error *hv_host(struct hv *hv, struct arena *a, struct hv_host *ret)
+{
+    *ret = (struct hv_host){.capabilities = "", .dmesg = ""};
+    return hv->driver->host ? hv->driver->host(hv, a, ret) : NULL;
 }
 
 struct error *hv_list(struct hv *hv, struct arena *a, struct hv_domain **ret, size_t *ret_n)

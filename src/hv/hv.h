@@ -47,15 +47,21 @@ enum hv_stop {
 };
 /* What a domain does when its guest asks for a reboot. RESTART resets it in place. */
 enum hv_action { HV_ACTION_RESTART, HV_ACTION_STOP, HV_ACTION_MAX };
-/* DIRECT starts a kernel file without firmware. */
+/* What the guest finds: a whole machine with firmware, or (Xen) a paravirtualised one, without or
+ * with the processor's help. PV and PVH guests start a kernel file, or what a boot loader of the
+ * host finds on their first disk. */
+enum hv_kind { HV_KIND_HVM, HV_KIND_PV, HV_KIND_PVH, HV_KIND_MAX };
+/* DIRECT starts a kernel file without firmware; without a name, one from the first disk. */
 enum hv_firmware { HV_FIRMWARE_BIOS, HV_FIRMWARE_UEFI, HV_FIRMWARE_DIRECT, HV_FIRMWARE_MAX };
 enum hv_disk_type { HV_DISK, HV_CD, HV_DISK_TYPE_MAX };
-enum hv_net { HV_NET_NONE, HV_NET_USER, HV_NET_TAP, HV_NET_MAX };
+/* BRIDGE: the driver makes the interface and joins it to a bridge of the host. */
+enum hv_net { HV_NET_NONE, HV_NET_USER, HV_NET_TAP, HV_NET_BRIDGE, HV_NET_MAX };
 enum hv_console { HV_CONSOLE_SERIAL, HV_CONSOLE_VNC, HV_CONSOLE_MAX };
 enum hv_signal { HV_SIGNAL_POWEROFF, HV_SIGNAL_REBOOT, HV_SIGNAL_NMI, HV_SIGNAL_MAX };
 
 extern const char *const hv_state_names[HV_STATE_MAX];
 extern const char *const hv_stop_names[HV_STOP_MAX];
+extern const char *const hv_kind_names[HV_KIND_MAX];
 
 /* Limits checked by the wrappers. */
 #define HV_MAX_DEVICE    254 /* highest disk or NIC number */
@@ -83,14 +89,17 @@ struct hv_disk {
     const char *const *blockdevs;
     size_t n_blockdevs;
     const char *node;
+    /* Drivers with caps.block_devices: a block device of the host. */
+    const char *path;
 };
 
 struct hv_nic {
     int device; /* position, 0 to HV_MAX_NICS - 1 */
     const char *mac;
     enum hv_net net;
-    int tap_fd; /* HV_NET_TAP: borrowed, else -1 */
-    int mtu;    /* 0 = default */
+    int tap_fd;         /* HV_NET_TAP: borrowed, else -1 */
+    const char *bridge; /* HV_NET_BRIDGE: its name */
+    int mtu;            /* 0 = default */
 };
 
 struct hv_start {
@@ -100,6 +109,7 @@ struct hv_start {
     int64_t memory_target; /* bytes, at most memory_max */
     int vcpus_max;
     int vcpus;
+    enum hv_kind kind;
     enum hv_firmware firmware;
     const char *boot_order; /* letters c d n: disk, CD, network */
     const char *kernel;     /* DIRECT: paths, checked by the caller */
@@ -170,20 +180,31 @@ enum hv_feature {
     HV_CAN_UEFI = 1 << 5,
     HV_CAN_VNC = 1 << 6,
     HV_CAN_AGENT = 1 << 7,
+    HV_CAN_PV = 1 << 8,
+    HV_CAN_PVH = 1 << 9,
 };
 
 struct hv_caps {
-    const char *driver;      /* "sim", "qemu" */
+    const char *driver;      /* "sim", "qemu", "libxl" */
     const char *version;     /* of the hypervisor, "7.2.22" */
-    const char *accelerator; /* "kvm", "tcg", "none" */
+    const char *accelerator; /* "kvm", "tcg", "xen", "none" */
     const char *why;         /* in words, why that accelerator */
     uint32_t features;       /* enum hv_feature */
     int max_vcpus;
+    bool block_devices; /* disks are handed over as hv_disk.path, not as nodes */
+};
+
+/* What the hypervisor knows of the host and its own kernel does not. */
+struct hv_host {
+    int64_t memory_total; /* bytes, 0 = the hypervisor is no better witness than the kernel */
+    int64_t memory_free;
+    const char *capabilities; /* "xen-3.0-x86_64 hvm-3.0-x86_64" */
+    const char *dmesg;        /* the end of its log, "" = it has none */
 };
 
 enum hv_event_kind {
     HV_EVENT_STATE,       /* state (and stop) changed */
-    HV_EVENT_REBOOTED,    /* reset in place */
+    HV_EVENT_REBOOTED,    /* reset in place; on Xen with a new domid */
     HV_EVENT_DISK_GONE,   /* the guest let go of a disk being detached, device says which */
     HV_EVENT_NIC_GONE,    /* likewise */
     HV_EVENT_MEDIA,       /* the guest opened (stop of use of) the tray of a CD drive */
@@ -214,15 +235,17 @@ struct hv_config {
     size_t n_disk_roots;
     hv_event_fn *on_event;
     void *ctx;
+    const char *worker; /* program of a driver that runs in one; NULL = the installed one */
 };
 
-/* Name "qemu" or "sim". Domains of an earlier run are adopted before this returns. */
+/* Name "qemu", "libxl" or "sim". Domains of an earlier run are adopted before this returns. */
 _must_check_ struct error *hv_open(const char *name, const struct hv_config *config,
                                    struct hv **ret);
 /* Lets go; domains go on. No other call may be in flight. */
 void hv_close(struct hv *hv);
 
 const struct hv_caps *hv_probe(struct hv *hv);
+_must_check_ struct error *hv_host(struct hv *hv, struct arena *a, struct hv_host *ret);
 _must_check_ struct error *hv_list(struct hv *hv, struct arena *a, struct hv_domain **ret,
                                    size_t *ret_n);
 _must_check_ struct error *hv_query(struct hv *hv, const char *uuid, struct arena *a,
@@ -236,7 +259,7 @@ _must_check_ struct error *hv_unpause(struct hv *hv, const char *uuid);
 _must_check_ struct error *hv_pause(struct hv *hv, const char *uuid);
 /* Asks the guest; returns when it was asked. Events tell what came of it. */
 _must_check_ struct error *hv_signal(struct hv *hv, const char *uuid, enum hv_signal signal);
-/* The reset button. Also starts a STOPPED domain again. Leaves it RUNNING. */
+/* The reset button. Also starts a STOPPED domain again. Leaves it RUNNING. The domid may change. */
 _must_check_ struct error *hv_reset(struct hv *hv, const char *uuid);
 _must_check_ struct error *hv_destroy(struct hv *hv, const char *uuid);
 /* Removes what outlives the domain (firmware variables). The VM itself is going away. */

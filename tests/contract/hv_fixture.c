@@ -47,6 +47,8 @@ void fails_(struct error *e, const char *code, const char *what, const char *fil
     error_free(e);
 }
 
+const char *fixture_worker;
+
 static const char *guest_dir(void)
 {
     return getenv("XENOLITH_TINY");
@@ -97,11 +99,12 @@ static void keep_probe(const struct fixture *f, bool restore)
 
 static void open_driver(struct fixture *f)
 {
-    struct hv_config config = {.state_dir = f->dir, .on_event = on_event, .ctx = f};
+    struct hv_config config = {
+        .state_dir = f->dir, .on_event = on_event, .ctx = f, .worker = fixture_worker};
 
     f->n_events = f->next = 0;
     keep_probe(f, true);
-    ok(hv_open(f->driver, &config, &f->hv));
+    ok(hv_open(fixture_worker ? "libxl" : f->driver, &config, &f->hv));
     keep_probe(f, false);
 }
 

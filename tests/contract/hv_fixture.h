@@ -22,6 +22,9 @@ struct seen {
     int device;
 };
 
+/* Program in which the driver runs (hv/remote/remote.h), NULL = none. */
+extern const char *fixture_worker;
+
 struct fixture {
     const char *driver;
     char dir[64];

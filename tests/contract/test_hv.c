@@ -636,6 +636,10 @@ static int run_driver(const char *name)
 
 int main(int argc, char **argv)
 {
+    if (argc > 2 && streq(argv[1], "worker")) {
+        fixture_worker = argv[2];
+        return run_driver("sim");
+    }
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
     if (argc > 1 && streq(argv[1], "qemu"))
