@@ -129,6 +129,21 @@ static void hold_viewers(struct console *c, bool hold)
         slot_wants(c->hub, *v, hold ? 0 : EPOLLIN);
 }
 
+/* A line is a socket, or a terminal that was opened non-blocking. */
+static ssize_t line_write(int fd, const void *p, size_t n)
+{
+    ssize_t done = send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    return done < 0 && errno == ENOTSOCK ? write(fd, p, n) : done;
+}
+
+static ssize_t line_read(int fd, void *p, size_t n)
+{
+    ssize_t got = recv(fd, p, n, MSG_DONTWAIT);
+
+    return got < 0 && errno == ENOTSOCK ? read(fd, p, n) : got;
+}
+
 static void console_in(struct console *c)
 {
     if (c->line == NO_SLOT) {
@@ -138,7 +153,7 @@ static void console_in(struct console *c)
         return;
     }
     ssize_t n = TEMP_FAILURE_RETRY(
-        send(c->hub->slots.v[c->line].fd, c->input.s, c->input.len, MSG_DONTWAIT | MSG_NOSIGNAL));
+        line_write(c->hub->slots.v[c->line].fd, c->input.s, c->input.len));
 
     if (n > 0) {
         memmove(c->input.s, c->input.s + n, c->input.len - (size_t)n);
@@ -175,7 +190,7 @@ static void line_ready(struct console *c, uint32_t events)
     ssize_t n = -1;
 
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-        n = recv(c->hub->slots.v[c->line].fd, buf, sizeof(buf), MSG_DONTWAIT);
+        n = line_read(c->hub->slots.v[c->line].fd, buf, sizeof(buf));
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
             slot_free(c->hub, c->line);
             c->line = NO_SLOT;

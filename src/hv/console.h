@@ -34,9 +34,10 @@ void console_hub_stop(struct console_hub *hub);
 
 /* Makes the log, before the hypervisor opens it for appending; one that is there is kept. */
 _must_check_ struct error *console_log_make(const char *path);
-/* Takes fd, the guest's end (a stream socket on which the hypervisor already writes, taken in any
- * case); -1 makes a console that echoes, for guests that do not exist. ring_path is created when
- * absent. log_path: of console_log_make; NULL = there is none. */
+/* Takes fd, the guest's end (a stream socket on which the hypervisor already writes, or a raw
+ * terminal opened non-blocking; taken in any case); -1 makes a console that echoes, for guests that
+ * do not exist. ring_path is created when absent. log_path: of console_log_make; NULL = there is
+ * none. */
 _must_check_ struct error *console_open(struct console_hub *hub, int fd, const char *ring_path,
                                         const char *log_path, struct console **ret);
 /* Ends all its viewers. NULL is accepted. */

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hv/libxl/config.h"
+
+#include "base/mem.h"
+
+#ifndef XENOLITH_LIBEXEC
+#define XENOLITH_LIBEXEC "/usr/libexec/xenolith"
+#endif
+
+/* Of the block interface (Xen, docs/man/xen-vbd-interface.7). */
+#define XVD_MAJOR    202
+#define XVD_OLD      16 /* disks that have the old numbers */
+#define XVD_EXTENDED (1u << 28)
+
+static const char *find(const struct hv_start *p, const char *key, const char *fallback)
+{
+    for (size_t i = 0; i < p->n_platform; i++) {
+        if (streq(p->platform[i].key, key))
+            return p->platform[i].value;
+    }
+    return fallback;
+}
+
+static bool is_true(const char *s)
+{
+    return streq(s, "true") || streq(s, "1");
+}
+
+/* libxl frees what it is given. */
+static char *give(const char *s)
+{
+    return str_empty(s) ? NULL : xstrdup(s);
+}
+
+static void set_bits(libxl_bitmap *map, int n)
+{
+    map->size = (uint32_t)(n + 7) / 8;
+    map->map = xcalloc(map->size, 1);
+    for (int i = 0; i < n; i++)
+        map->map[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
+/* ---- devices ---- */
+
+/* Base 26 with letters: a ... z, aa ... (Linux numbers its disks so, and Xen reads it). */
+void xl_vdev(int device, char ret[8])
+{
+    if (device < 26)
+        snprintf(ret, 8, "xvd%c", 'a' + device);
+    else
+        snprintf(ret, 8, "xvd%c%c", 'a' + device / 26 - 1, 'a' + device % 26);
+}
+
+unsigned xl_devid(int device)
+{
+    unsigned n = (unsigned)device;
+
+    return n < XVD_OLD ? XVD_MAJOR << 8 | n << 4 : XVD_EXTENDED | n << 8;
+}
+
+void xl_config_disk(enum hv_kind kind, const struct hv_disk *d, libxl_device_disk *ret)
+{
+    bool empty = str_empty(d->path);
+    char vdev[8];
+
+    libxl_device_disk_init(ret);
+    xl_vdev(d->device, vdev);
+    ret->vdev = xstrdup(vdev);
+    ret->pdev_path = give(d->path);
+    ret->format = empty ? LIBXL_DISK_FORMAT_EMPTY : LIBXL_DISK_FORMAT_RAW;
+    /* The device model holds an HVM guest's optical drive, for it has a tray. */
+    ret->backend =
+        d->type == HV_CD && kind == HV_KIND_HVM ? LIBXL_DISK_BACKEND_QDISK : LIBXL_DISK_BACKEND_PHY;
+    ret->readwrite = !d->read_only;
+    ret->is_cdrom = d->type == HV_CD;
+    ret->removable = 1;
+    /* Xen's own script looks through all domains for who else has the disk; one owner is our rule
+     * anyway. */
+    if (ret->backend == LIBXL_DISK_BACKEND_PHY && !empty)
+        ret->script = xstrdup(XENOLITH_LIBEXEC "/xen-block");
+}
+
+void xl_config_nic(enum hv_kind kind, const struct hv_nic *n, libxl_device_nic *ret)
+{
+    unsigned b[6] = {0};
+
+    libxl_device_nic_init(ret);
+    if (sscanf(n->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) == 6) {
+        for (int i = 0; i < 6; i++)
+            ret->mac[i] = (uint8_t)b[i];
+    }
+    ret->devid = n->device;
+    ret->mtu = n->mtu > 0 ? n->mtu : 1500;
+    ret->bridge = give(n->net == HV_NET_BRIDGE ? n->bridge : "");
+    ret->script = xstrdup(XENOLITH_LIBEXEC "/xen-vif");
+    ret->nictype = kind == HV_KIND_HVM ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
+}
+
+static void add_devices(const struct hv_start *p, libxl_domain_config *c)
+{
+    c->disks = xcalloc(p->n_disks + 1, sizeof(*c->disks));
+    for (size_t i = 0; i < p->n_disks; i++) {
+        /* A paravirtual guest cannot have an empty drive. */
+        if (p->kind != HV_KIND_HVM && str_empty(p->disks[i].path))
+            continue;
+        xl_config_disk(p->kind, &p->disks[i], &c->disks[c->num_disks++]);
+    }
+    c->nics = xcalloc(p->n_nics + 1, sizeof(*c->nics));
+    for (size_t i = 0; i < p->n_nics; i++)
+        xl_config_nic(p->kind, &p->nics[i], &c->nics[c->num_nics++]);
+}
+
+/* ---- the machine ---- */
+
+static libxl_domain_type type_of(enum hv_kind kind)
+{
+    return kind == HV_KIND_PV    ? LIBXL_DOMAIN_TYPE_PV
+           : kind == HV_KIND_PVH ? LIBXL_DOMAIN_TYPE_PVH
+                                 : LIBXL_DOMAIN_TYPE_HVM;
+}
+
+static void set_kernel(const struct hv_start *p, libxl_domain_build_info *b)
+{
+    if (p->firmware != HV_FIRMWARE_DIRECT)
+        return;
+    b->kernel = give(p->kernel);
+    b->ramdisk = give(p->ramdisk);
+    b->cmdline = give(p->cmdline);
+    if (!b->kernel && p->kind != HV_KIND_HVM)
+        b->bootloader = xstrdup("pygrub");
+}
+
+static void set_hvm(const struct xl_config_in *in, libxl_domain_build_info *b)
+{
+    const struct hv_start *p = in->start;
+
+    b->device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
+    b->u.hvm.bios =
+        p->firmware == HV_FIRMWARE_UEFI ? LIBXL_BIOS_TYPE_OVMF : LIBXL_BIOS_TYPE_SEABIOS;
+    b->u.hvm.boot = give(p->boot_order);
+    b->u.hvm.serial = xstrdup("pty");
+    b->u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_STD;
+    b->video_memkb = 16 << 10;
+    libxl_defbool_set(&b->u.hvm.vnc.enable, true);
+    /* With a colon libxl hands it to the device model as it is. */
+    b->u.hvm.vnc.listen = xasprintf("unix:%s/vnc", in->dir);
+    libxl_defbool_set(&b->u.hvm.vnc.findunused, false);
+    libxl_defbool_set(&b->u.hvm.usb, true);
+    b->u.hvm.usbdevice = xstrdup("tablet");
+    libxl_defbool_set(&b->u.hvm.viridian, is_true(find(p, "viridian", "false")));
+    libxl_defbool_set(&b->u.hvm.hpet, is_true(find(p, "hpet", "true")));
+    libxl_defbool_set(&b->apic, is_true(find(p, "apic", "true")));
+    libxl_defbool_set(&b->acpi, is_true(find(p, "acpi", "true")));
+    libxl_defbool_set(&b->nested_hvm, is_true(find(p, "nested-virt", "false")));
+}
+
+static void set_memory(const struct hv_start *p, libxl_domain_build_info *b)
+{
+    b->max_memkb = (uint64_t)p->memory_max >> 10;
+    b->target_memkb = (uint64_t)p->memory_target >> 10;
+    b->shadow_memkb = LIBXL_MEMKB_DEFAULT;
+}
+
+void xl_config(const struct xl_config_in *in, libxl_domain_config *ret)
+{
+    const struct hv_start *p = in->start;
+    libxl_domain_build_info *b = &ret->b_info;
+
+    libxl_domain_config_init(ret);
+    ret->c_info.type = type_of(p->kind);
+    ret->c_info.name = xstrdup(in->name);
+    libxl_uuid_from_string(&ret->c_info.uuid, p->uuid);
+    libxl_domain_build_info_init_type(b, ret->c_info.type);
+    b->max_vcpus = p->vcpus_max;
+    set_bits(&b->avail_vcpus, p->vcpus);
+    set_memory(p, b);
+    set_kernel(p, b);
+    if (p->kind == HV_KIND_HVM)
+        set_hvm(in, b);
+    add_devices(p, ret);
+    /* What comes next is for us to decide: nothing ends by itself. */
+    ret->on_poweroff = ret->on_reboot = ret->on_crash = ret->on_watchdog = ret->on_soft_reset =
+        LIBXL_ACTION_ON_SHUTDOWN_PRESERVE;
+}
