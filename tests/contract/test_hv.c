@@ -640,6 +640,11 @@ int main(int argc, char **argv)
         fixture_worker = argv[2];
         return run_driver("sim");
     }
+    if (argc > 2 && streq(argv[1], "libxl")) {
+        fixture_worker = argv[2];
+        cmocka_set_test_filter(argc > 3 ? argv[3] : NULL);
+        return run_driver("libxl");
+    }
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
     if (argc > 1 && streq(argv[1], "qemu"))

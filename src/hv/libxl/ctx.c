@@ -15,7 +15,7 @@ static void take_message(xentoollog_logger *logger, xentoollog_level level, int 
     struct xl_ctx *c = container_of(logger, struct xl_ctx, logger);
     _cleanup_free_ char *text = NULL;
 
-    if (level < XTL_WARN && !log_wants(LOG_DEBUG))
+    if (level < (log_wants(LOG_DEBUG) ? XTL_DETAIL : XTL_WARN))
         return;
     text = xvasprintf(format, args);
     log_debug("%s: %s", context ? context : "libxl", text);

@@ -55,7 +55,7 @@ static struct error *make(struct xdom *d, struct xl_ctx *c, int resume_fd, uint3
     xl_config(&in, &config);
     struct error *e = check_memory(c, &config);
 
-    *ret = INVALID_DOMID;
+    *ret = (uint32_t)INVALID_DOMID;
     if (!e && resume_fd >= 0) {
         libxl_domain_restore_params_init(&params);
         rc = libxl_domain_create_restore(c->ctx, &config, ret, resume_fd, -1, &params, NULL, NULL);
@@ -79,7 +79,7 @@ static struct error *create(struct xdom *d, int resume_fd)
     struct error *e = make(d, c, resume_fd, &domid);
 
     if (e) {
-        if (domid != INVALID_DOMID)
+        if (domid != (uint32_t)INVALID_DOMID)
             libxl_domain_destroy(c->ctx, domid, NULL);
         return e;
     }
