@@ -43,6 +43,8 @@ static void add_features(struct arena *a, uint32_t features, struct set_string *
         {HV_CAN_UEFI, "uefi"},
         {HV_CAN_VNC, "vnc"},
         {HV_CAN_AGENT, "agent"},
+        {HV_CAN_PV, "pv"},
+        {HV_CAN_PVH, "pvh"},
     };
     const char **v = arena_array(a, const char *, ARRAY_SIZE(all));
     size_t n = 0;
@@ -60,9 +62,13 @@ struct error *host_host_facts(struct host_call *c, const struct host_host_facts_
     const struct machine *m = host_call_ctx(c);
     const struct hv_caps *caps = hv_probe(m->hv);
     struct arena *arena = host_call_arena(c);
+    struct hv_host host;
 
+    TRY(hv_host(m->hv, arena, &host));
     facts_add_system(arena, ret);
     ret->timezone = settings_current_timezone(arena);
+    if (host.memory_total)
+        ret->memory_total = host.memory_total;
     facts_add_cpus(arena, ret);
     facts_add_interfaces(arena, !streq(caps->driver, "sim"), ret);
     add_features(arena, caps->features, &ret->features);
@@ -92,10 +98,15 @@ struct error *host_host_figures(struct host_call *c, const struct host_host_figu
 {
     double load[1] = {0};
 
+    const struct machine *m = host_call_ctx(c);
+    struct hv_host host;
+
+    TRY(hv_host(m->hv, host_call_arena(c), &host));
     if (getloadavg(load, 1) < 1)
         load[0] = 0;
-    *ret = (struct host_host_figures_result){.memory_free = facts_meminfo("MemAvailable"),
-                                             .load = load[0]};
+    *ret = (struct host_host_figures_result){
+        .memory_free = host.memory_total ? host.memory_free : facts_meminfo("MemAvailable"),
+        .load = load[0]};
     return NULL;
 }
 
@@ -111,14 +122,19 @@ static void make_text(char *s)
 struct error *host_host_dmesg(struct host_call *c, const struct host_host_dmesg_args *a,
                               struct host_host_dmesg_result *ret)
 {
+    const struct machine *m = host_call_ctx(c);
     char *text = arena_zalloc(host_call_arena(c), DMESG_MAX + 1);
-    int n = klogctl(KLOG_READ_ALL, text, DMESG_MAX);
+    const char *own;
+
+    TRY(hv_dmesg(m->hv, host_call_arena(c), &own));
+    /* The hypervisor's, where it keeps one: what callers of host.dmesg expect. */
+    int n = *own ? snprintf(text, DMESG_MAX, "%s", own) : klogctl(KLOG_READ_ALL, text, DMESG_MAX);
 
     if (n < 0) {
         ret->text = "(the kernel's messages are not for this user)\n";
         return NULL;
     }
-    text[n] = 0;
+    text[MIN((unsigned)n, DMESG_MAX)] = 0;
     make_text(text);
     ret->text = text;
     return NULL;

@@ -65,13 +65,19 @@ static struct error *find_boot_file(struct host_call *c, const char *name, const
 static struct error *set_boot(struct host_call *c, const struct host_vm_start_args *a,
                               struct hv_start *p)
 {
+    const struct machine *m = host_call_ctx(c);
     int firmware = name_index(firmware_names, HV_FIRMWARE_MAX, a->firmware);
+    int kind = name_index(hv_kind_names, HV_KIND_MAX, a->kind);
 
     if (firmware < 0)
         return err_invalid_value("firmware", a->firmware);
-    p->firmware = (enum hv_firmware)firmware;
+    if (kind < 0)
+        return err_invalid_value("kind", a->kind);
+    /* Without Xen a paravirtualised guest's kernel starts in a whole machine. */
+    p->kind = hv_probe(m->hv)->features & HV_CAN_PV ? (enum hv_kind)kind : HV_KIND_HVM;
+    p->firmware = p->kind == HV_KIND_HVM ? (enum hv_firmware)firmware : HV_FIRMWARE_DIRECT;
     p->kernel = p->ramdisk = "";
-    if (firmware != HV_FIRMWARE_DIRECT)
+    if (p->firmware != HV_FIRMWARE_DIRECT || (p->kind != HV_KIND_HVM && !*a->kernel))
         return NULL;
     TRY(find_boot_file(c, a->kernel, &p->kernel));
     return *a->ramdisk ? find_boot_file(c, a->ramdisk, &p->ramdisk) : NULL;
@@ -104,6 +110,7 @@ struct hv_disk hv_disk_of(const struct host_disk_rec *d, const struct guest_disk
         .blockdevs = (const char *const *)opened->blockdev,
         .n_blockdevs = opened->n,
         .node = opened->node,
+        .path = opened->path,
     };
 }
 
@@ -125,10 +132,12 @@ struct error *hv_nic_of(struct machine *m, const char *vm, const struct host_nic
     *ret = (struct hv_nic){
         .device = (int)n->device,
         .mac = n->mac,
-        .net = port.kind == NET_PORT_USER  ? HV_NET_USER
-               : port.kind == NET_PORT_TAP ? HV_NET_TAP
-                                           : HV_NET_NONE,
+        .net = port.kind == NET_PORT_USER     ? HV_NET_USER
+               : port.kind == NET_PORT_TAP    ? HV_NET_TAP
+               : port.kind == NET_PORT_BRIDGE ? HV_NET_BRIDGE
+                                              : HV_NET_NONE,
         .tap_fd = port.tap_fd,
+        .bridge = n->bridge,
         .mtu = n->mtu >= 0 && n->mtu <= 65535 ? (int)n->mtu : -1,
     };
     return NULL;

@@ -24,9 +24,14 @@ static const char denied[] =
     "iopl ioperm modify_ldt userfaultfd add_key request_key keyctl open_by_handle_at "
     "lookup_dcookie nfsservctl vhangup sethostname setdomainname personality";
 
-struct error *confine_self(void)
+/* On Xen also: block devices of nbd, and what the toolstack's helpers lock and limit. */
+#define KEPT_XEN                                                                                   \
+    (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_IPC_LOCK) | CAPABILITY(CAP_SYS_RESOURCE) |         \
+     CAPABILITY(CAP_SYS_RAWIO) | CAPABILITY(CAP_FSETID))
+
+struct error *confine_self(bool xen)
 {
-    TRY(privileges_keep(KEPT));
+    TRY(privileges_keep(xen ? KEPT | KEPT_XEN : KEPT));
     TRY(privileges_no_new());
     TRY(privileges_no_dump());
     if (syscalls_can_limit())

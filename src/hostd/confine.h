@@ -9,4 +9,4 @@
 
 #include "base/error.h"
 
-_must_check_ struct error *confine_self(void);
+_must_check_ struct error *confine_self(bool xen);

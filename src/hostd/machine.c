@@ -124,14 +124,16 @@ static struct error *open_hypervisor(struct machine *m, const struct options *o)
                                .n_disk_roots = m->n_roots,
                                .on_event = on_event,
                                .ctx = m};
-    const char *driver = streq(o->hv, "auto") ? "qemu" : o->hv;
 
-    TRY(hv_open(driver, &config, &m->hv));
+    TRY(hv_open(o->hv, &config, &m->hv));
     const struct hv_caps *caps = hv_probe(m->hv);
 
     log_info("hypervisor: %s %s, %s (%s)", caps->driver, caps->version, caps->accelerator,
              caps->why);
-    return net_open(streq(caps->driver, "sim") ? "sim" : "user", &m->net);
+    return net_open(streq(caps->driver, "sim")     ? "sim"
+                    : streq(caps->driver, "libxl") ? "bridge"
+                                                   : "user",
+                    &m->net);
 }
 
 /* ---- storage ---- */
@@ -150,7 +152,8 @@ static struct error *open_storage(struct machine *m)
                                     .run_dir = run,
                                     .roots = m->roots,
                                     .n_roots = m->n_roots,
-                                    .loop = m->loop};
+                                    .loop = m->loop,
+                                    .block_devices = hv_probe(m->hv)->block_devices};
 
     TRY(storage_new(&config, &m->storage));
     storage_restore(m->storage, on_lost_sr, m);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xenolith-hostd: brings the machine up, waits for a signal, lets go of it. */
 #include "base/log.h"
+#include "base/mem.h"
 #include "hostd/confine.h"
 #include "hostd/machine.h"
 #include "hostd/options.h"
@@ -38,7 +39,7 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGINT);
         sigaddset(&signals, SIGHUP);
         pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
-        e = confine_self();
+        e = confine_self(streq(o.hv, "libxl"));
         if (!e)
             e = machine_start(&m, &o);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hostd/options.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/world.h"
 
@@ -10,7 +11,8 @@ static const char help[] =
     "usage: xenolith-hostd --state DIR [options]\n"
     "\n"
     "  --state DIR    where the state lies; the same directory as that of xenolithd\n"
-    "  --hv DRIVER    auto (default), qemu, sim: what runs guests; auto takes QEMU\n"
+    "  --hv DRIVER    auto (default), libxl, qemu, sim: what runs guests; auto takes\n"
+    "                 libxl in a control domain of Xen, else QEMU\n"
     "  --auth HOW     file (default): accounts of the state directory\n"
     "                 pam: accounts of this host, as root\n"
     "  --user NAME    may connect to DIR/run/hostd beside root and the caller\n"
@@ -43,13 +45,23 @@ static struct error *parse_seconds(const char *text, int64_t *ret_us)
 
 static struct error *check(const struct options *o, int argc)
 {
-    static const char *const hvs[] = {"auto", "qemu", "sim", NULL};
+    static const char *const hvs[] = {"auto", "libxl", "qemu", "sim", NULL};
     static const char *const auths[] = {"file", "pam", NULL};
 
     if (optind < argc || (!o->state_dir && !o->pam_helper))
         return error_text("say where the state lies with --state DIR; see --help");
     TRY(one_of("hv", o->hv, hvs));
     return one_of("auth", o->auth, auths);
+}
+
+/* Xen says so in its file system, which a control domain mounts (Linux, xenfs). */
+static bool is_control_domain(void)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+    struct error *e = io_read_file("/proc/xen/capabilities", 64, &text);
+
+    error_free(e);
+    return strstr(str_cstr(&text), "control_d") != NULL;
 }
 
 struct error *options_parse(int argc, char **argv, struct options *ret)
@@ -107,6 +119,8 @@ struct error *options_parse(int argc, char **argv, struct options *ret)
         }
     }
     TRY(check(&o, argc));
+    if (streq(o.hv, "auto"))
+        o.hv = is_control_domain() ? "libxl" : "qemu";
     *ret = o;
     return NULL;
 }

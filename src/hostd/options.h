@@ -9,7 +9,7 @@
 
 struct options {
     const char *state_dir;
-    const char *hv;         /* "auto", "qemu", "sim" */
+    const char *hv;         /* "libxl", "qemu", "sim" */
     const char *auth;       /* "file", "pam" */
     const char *user;       /* who may connect beside root and ourselves, NULL = nobody */
     int64_t merge_pause_us; /* between looks for images to merge */

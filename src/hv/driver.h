@@ -6,8 +6,8 @@
  * it has checked the arguments (hv.h limits, uuid form), holds the domain's turn (see hv.h,
  * Threads) and measures the time. A driver embeds struct hv as its first member.
  *
- * All slots must be filled except `host` and `control`; an ability a driver lacks is a missing
- * feature flag, and hv.c answers for it. Slots are idempotent as hv.h says.
+ * All slots must be filled except `host`, `dmesg` and `control`; an ability a driver lacks is a
+ * missing feature flag, and hv.c answers for it. Slots are idempotent as hv.h says.
  */
 
 #include "base/turns.h"
@@ -26,6 +26,7 @@ struct hv_driver {
     void (*close)(struct hv *hv);
     const struct hv_caps *(*probe)(struct hv *hv);
     struct error *(*host)(struct hv *hv, struct arena *a, struct hv_host *ret); /* may be NULL */
+    struct error *(*dmesg)(struct hv *hv, struct arena *a, const char **ret);   /* may be NULL */
     struct error *(*list)(struct hv *hv, struct arena *a, struct hv_domain **ret, size_t *ret_n);
     struct error *(*query)(struct hv *hv, const char *uuid, struct arena *a, struct hv_domain *ret);
     struct error *(*start)(struct hv *hv, const struct hv_start *p, struct arena *a,

@@ -220,8 +220,14 @@ const struct hv_caps *hv_probe(struct hv *hv)
 
 struct error *hv_host(struct hv *hv, struct arena *a, struct hv_host *ret)
 {
-    *ret = (struct hv_host){.capabilities = "", .dmesg = ""};
+    *ret = (struct hv_host){.capabilities = ""};
     return hv->driver->host ? hv->driver->host(hv, a, ret) : NULL;
+}
+
+struct error *hv_dmesg(struct hv *hv, struct arena *a, const char **ret)
+{
+    *ret = "";
+    return hv->driver->dmesg ? hv->driver->dmesg(hv, a, ret) : NULL;
 }
 
 struct error *hv_list(struct hv *hv, struct arena *a, struct hv_domain **ret, size_t *ret_n)

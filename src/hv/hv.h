@@ -199,7 +199,6 @@ struct hv_host {
     int64_t memory_total; /* bytes, 0 = the hypervisor is no better witness than the kernel */
     int64_t memory_free;
     const char *capabilities; /* "xen-3.0-x86_64 hvm-3.0-x86_64" */
-    const char *dmesg;        /* the end of its log, "" = it has none */
 };
 
 enum hv_event_kind {
@@ -246,6 +245,8 @@ void hv_close(struct hv *hv);
 
 const struct hv_caps *hv_probe(struct hv *hv);
 _must_check_ struct error *hv_host(struct hv *hv, struct arena *a, struct hv_host *ret);
+/* The end of the hypervisor's log, "" = it has none of its own. */
+_must_check_ struct error *hv_dmesg(struct hv *hv, struct arena *a, const char **ret);
 _must_check_ struct error *hv_list(struct hv *hv, struct arena *a, struct hv_domain **ret,
                                    size_t *ret_n);
 _must_check_ struct error *hv_query(struct hv *hv, const char *uuid, struct arena *a,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Checks and the two drivers in which a bridge is but a name. Drivers that make real bridges get
+ * Checks and the drivers in which a bridge is but a name. Drivers that make real bridges get
  * files of their own.
  */
 #include "net/net.h"
@@ -19,6 +19,7 @@ struct net_driver {
 
 static const struct net_driver drivers[] = {
     {.name = "user", .port = NET_PORT_USER},
+    {.name = "bridge", .port = NET_PORT_BRIDGE},
     {.name = "sim", .port = NET_PORT_NONE},
 };
 

@@ -7,11 +7,13 @@
  * Drivers:
  *   user   no privilege: QEMU's own user-mode network behind each guest interface. Guests reach
  *          out, nobody reaches them, they do not see each other. Bridges are names only.
+ *   bridge the hypervisor joins guests' interfaces to bridges of the host, and makes one that is
+ *          not there (a network without a way out)
  *   sim    nothing passes: for simulated guests
  *
  * Any thread; calls block for milliseconds. Attaching what is attached and detaching what is not
  * succeed. A port asked for on a bridge that was never attached is given all the same where names
- * are all there is (both drivers here).
+ * are all there is (all drivers here).
  */
 
 #include "base/error.h"
@@ -19,7 +21,7 @@
 struct net;
 
 /* What a guest's interface is joined to. */
-enum net_port_kind { NET_PORT_NONE, NET_PORT_USER, NET_PORT_TAP };
+enum net_port_kind { NET_PORT_NONE, NET_PORT_USER, NET_PORT_TAP, NET_PORT_BRIDGE };
 struct net_port {
     enum net_port_kind kind;
     int tap_fd; /* NET_PORT_TAP: owned by whoever asked; else -1 */
@@ -33,7 +35,7 @@ struct net_port_spec {
     bool disabled; /* no traffic passes */
 };
 
-/* "user" or "sim". */
+/* "user", "bridge" or "sim". */
 _must_check_ struct error *net_open(const char *driver, struct net **ret);
 void net_close(struct net *n); /* NULL is accepted; networks stay as they are */
 const char *net_driver(const struct net *n);

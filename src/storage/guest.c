@@ -4,6 +4,8 @@
 #include "storage/guest.h"
 
 #include "base/io.h"
+#include "base/log.h"
+#include "storage/kernel_nbd.h"
 #include "storage/owner_qemu.h"
 #include "storage/tune.h"
 #include "storage/vdi_internal.h"
@@ -156,11 +158,25 @@ static struct error *describe(struct sr *sr, const struct node *n, bool read_onl
     return NULL;
 }
 
+/* Under this name the kernel knows the device, and a successor of ours the daemon behind it. */
+static char *device_name(const char *guest, const char *vdi)
+{
+    return xasprintf("xenolith:%s:%s", guest, vdi);
+}
+
 static struct error *describe_disk(struct sr *sr, const struct vdi *v, struct guest_disk *ret)
 {
     const struct node *n = v->node;
     struct guest_disk d = {.size = n->size, .read_only = !v->owner->writable};
 
+    if (sr->storage->config.block_devices && sr->driver->image_path) {
+        _cleanup_free_ char *name = device_name(v->owner->guest, v->uuid.s);
+
+        if (!kernel_nbd_find(name, d.path))
+            return sr_failure(SR_FAILURE_VDI_UNAVAILABLE, "its block device has gone");
+        *ret = d;
+        return NULL;
+    }
     if (!sr->driver->image_path) {
         *ret = d; /* simulated: nothing to open */
         return NULL;
@@ -176,7 +192,82 @@ static struct error *describe_disk(struct sr *sr, const struct vdi *v, struct gu
     return NULL;
 }
 
-static struct error *take_disk(struct sr *sr, struct vdi *v, struct guest *g, bool writable)
+/* ---- block devices ---- */
+
+#define DEVICE_EXPORT "device"
+
+static struct error *make_device(struct vdi *v, const char *name)
+{
+    struct owner *o = v->owner;
+    char path[KERNEL_NBD_PATH];
+    int fd;
+
+    TRY(o->driver->export_add(o, DEVICE_EXPORT, o->writable));
+    TRY(o->driver->connect(o, &fd));
+    return kernel_nbd_open(fd, DEVICE_EXPORT, name, path);
+}
+
+static struct error *start_for_device(struct sr *sr, struct vdi *v, struct guest *g, bool writable)
+{
+    _cleanup_free_ char *name = device_name(g->id, v->uuid.s);
+    struct owner *o;
+
+    TRY(sr_start_owner(sr, v->node, v, writable, &o));
+    o->guest = xstrdup(g->id);
+    struct error *e = o->driver->keep(o, name);
+
+    if (!e)
+        e = make_device(v, name);
+    if (e) {
+        sr_stop_owner(sr, o);
+        return sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, e);
+    }
+    return NULL;
+}
+
+static struct error *finish_snapshot(struct sr *sr, struct vdi *v, struct qmp *q);
+static bool merge_is_recorded(void *arg, const char *job);
+
+/* What a predecessor's change of the chain left half done is finished, as guest_connected does. */
+static struct error *settle(struct sr *sr, struct vdi *v)
+{
+    struct qemu_process *p = container_of(v->owner, struct qemu_owner, o)->process;
+    struct qmp *q;
+
+    TRY(qemu_process_enter(p, &q));
+    struct error *e = graph_end_jobs(q, merge_is_recorded, sr);
+
+    if (!e)
+        e = finish_snapshot(sr, v, q);
+    qemu_process_leave(p);
+    return e;
+}
+
+static struct error *adopt_for_device(struct sr *sr, struct vdi *v, struct guest *g, bool writable)
+{
+    _cleanup_free_ char *name = device_name(g->id, v->uuid.s);
+    struct owner *o;
+
+    TRY(sr_pin(sr, v->node, writable, v->uuid.s, "attach"));
+    struct error *e = sr->driver->owner->adopt(&sr->place_config, name, &o);
+
+    if (e) {
+        sr_unpin(sr, v->node, writable);
+        return sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, e);
+    }
+    o->driver = sr->driver->owner;
+    o->sr = sr->driver;
+    o->place = sr->place;
+    o->vdi = v;
+    o->top = v->node;
+    o->writable = writable;
+    o->guest = xstrdup(g->id);
+    v->owner = o;
+    return sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, settle(sr, v));
+}
+
+static struct error *take_disk(struct sr *sr, struct vdi *v, struct guest *g, bool writable,
+                               bool adopt)
 {
     struct owner *o = v->owner;
 
@@ -190,7 +281,9 @@ static struct error *take_disk(struct sr *sr, struct vdi *v, struct guest *g, bo
         TRY(sr_check_writable(sr));
         TRY(sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE, sr_make_writable(sr, v)));
     }
-    if (sr->driver->image_path) {
+    if (sr->driver->image_path && sr->storage->config.block_devices) {
+        TRY(adopt ? adopt_for_device(sr, v, g, writable) : start_for_device(sr, v, g, writable));
+    } else if (sr->driver->image_path) {
         TRY(sr_pin(sr, v->node, writable, v->uuid.s, "attach"));
         make_owner(sr, v, g, writable);
     } else {
@@ -212,7 +305,7 @@ struct error *guest_disk_open(struct storage *s, const char *guest, const char *
         return error_api("UUID_INVALID", 2, "VM", guest);
     TRY(sr_lock_vdi_idle(s, sr_uuid, vdi, &sr, &v));
     TRY(sr_failure_from(SR_FAILURE_UNAVAILABLE, sr->driver->check(sr->place)));
-    TRY(take_disk(sr, v, guest_find(s, guest, true), writable));
+    TRY(take_disk(sr, v, guest_find(s, guest, true), writable, adopt));
     return describe_disk(sr, v, ret);
 }
 
@@ -220,10 +313,26 @@ struct error *guest_disk_open(struct storage *s, const char *guest, const char *
 
 static void close_nodes(struct sr *sr, struct owner *o)
 {
-    if (!sr->driver->image_path || !qemu_owner_alive(o))
+    if (!sr->driver->image_path || sr->storage->config.block_devices || !qemu_owner_alive(o))
         return;
     for (const struct node *n = o->top; n; n = n->parent)
         qemu_node_close(o, n);
+}
+
+/* Before the daemon behind it ends: whatever the kernel still holds is written. */
+static void close_device(const char *name)
+{
+    struct error *e = kernel_nbd_close(name);
+
+    if (e)
+        log_and_free(LOG_ERROR, e, "block device of %s", name);
+}
+
+static void drop_device(const struct owner *o)
+{
+    _cleanup_free_ char *name = device_name(o->guest, o->vdi->uuid.s);
+
+    close_device(name);
 }
 
 static struct error *give_back(struct storage *s, struct guest *g, const char *sr_uuid,
@@ -240,7 +349,9 @@ static struct error *give_back(struct storage *s, struct guest *g, const char *s
     }
     if (!v || !v->owner || !v->owner->guest || !streq(v->owner->guest, g->id))
         return NULL;
-    if (close)
+    if (s->config.block_devices)
+        drop_device(v->owner);
+    else if (close)
         close_nodes(sr, v->owner);
     sr_forget_owner(sr, v->owner);
     return NULL;
@@ -262,15 +373,8 @@ void guest_disconnected(struct storage *s, const char *guest)
         qemu_process_set_qmp(&g->process, NULL);
 }
 
-void guest_gone(struct storage *s, const char *guest)
+static void close_guest(struct storage *s, struct guest *g)
 {
-    _cleanup_free_ char *path = nbd_path(s, guest);
-    struct guest *g = guest_find(s, guest, false);
-
-    /* Also if it ended while nobody looked: then a predecessor of this process has left it. */
-    IGNORE_ERROR(io_unlink(path));
-    if (!g)
-        return;
     qemu_process_set_qmp(&g->process, NULL);
     while (g->disks.n > 0) {
         struct guest_disk_id d = g->disks.v[g->disks.n - 1];
@@ -280,6 +384,22 @@ void guest_gone(struct storage *s, const char *guest)
     strmap_remove(&s->guests, g->id);
     pthread_mutex_unlock(&s->lock);
     guest_free(g);
+}
+
+void guest_gone(struct storage *s, const char *guest)
+{
+    _cleanup_free_ char *path = nbd_path(s, guest);
+    struct guest *g = guest_find(s, guest, false);
+
+    /* Also if it ended while nobody looked: then a predecessor of this process has left it. */
+    IGNORE_ERROR(io_unlink(path));
+    if (g)
+        close_guest(s, g);
+    if (s->config.block_devices) {
+        _cleanup_free_ char *prefix = device_name(guest, "");
+
+        owner_daemon_end_kept(s->config.run_dir, s->config.loop, prefix, close_device);
+    }
 }
 
 /* ---- connecting, and finishing what was cut off ---- */

@@ -2,7 +2,9 @@
 #pragma once
 
 /*
- * Disks of guests whose own QEMU is the owner of the chain.
+ * Disks of guests: whose own QEMU is the owner of the chain; or, with storage_config.block_devices,
+ * who take block devices of the host. Then a storage daemon of ours is the owner, it serves an
+ * export to the kernel's nbd driver, and both outlive this program as the guest does.
  *
  * Life cycle, `guest` being the domain's UUID:
  *   guest_disk_open     for each disk, before QEMU starts or before a disk is plugged in: says what
@@ -13,8 +15,8 @@
  *   guest_disk_close    a disk was unplugged (the device is gone): its block nodes are removed
  *   guest_gone          the QEMU process has ended: all its disks are closed
  * After a restart of hostd the caller opens the disks of a living guest again with adopt = true and
- * then calls guest_connected, which brings QEMU and the records together where a change was cut
- * off half-way.
+ * then, where QEMU is the owner, calls guest_connected, which brings QEMU and the records together
+ * where a change was cut off half-way.
  *
  * Threads, errors: as vdi.h.
  */
@@ -27,6 +29,7 @@ struct guest_disk {
     char **blockdev; /* n JSON texts */
     size_t n;
     char node[32]; /* node-name for the device */
+    char path[20]; /* the block device, "" = the nodes are to be used */
     int64_t size;
     bool read_only;
 };

@@ -47,6 +47,12 @@ struct owner_driver {
     struct error *(*export_add)(struct owner *o, const char *name, bool writable);
     void (*export_remove)(struct owner *o, const char *name);
     struct error *(*connect)(struct owner *o, int *ret_fd);
+    /* Owners that serve a guest which is not their own process; NULL where there are none. keep:
+     * it outlives this program from now on, under that name / let go of it, it goes on / the one a
+     * predecessor kept, ENOENT if it is not there any more. */
+    struct error *(*keep)(struct owner *o, const char *name);
+    void (*leave)(struct owner *o);
+    struct error *(*adopt)(const struct place_config *c, const char *name, struct owner **ret);
 };
 
 struct owner {
@@ -63,5 +69,9 @@ struct owner {
 extern const struct owner_driver owner_daemon_driver;
 extern const struct owner_driver owner_guest_driver;
 
-/* Ends storage daemons that a predecessor of this process left in run_dir. */
+/* Ends storage daemons that a predecessor of this process left in run_dir, but for those it kept.
+ */
 void owner_daemon_sweep(const char *run_dir, struct qmp_loop *loop);
+/* Ends those that were kept under names that begin so; fn (may be NULL) hears each name. */
+void owner_daemon_end_kept(const char *run_dir, struct qmp_loop *loop, const char *prefix,
+                           void (*fn)(const char *name));

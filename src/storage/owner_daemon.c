@@ -42,7 +42,7 @@ static char *in_dir(const char *dir, const char *name)
 
 static void remove_dir(const char *dir)
 {
-    static const char *const names[] = {"qmp", "nbd", "pid", "pid.tmp", "log"};
+    static const char *const names[] = {"qmp", "nbd", "pid", "pid.tmp", "log", "kept"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         _cleanup_free_ char *path = in_dir(dir, names[i]);
@@ -215,6 +215,122 @@ static struct error *daemon_start(const struct place_config *c, const struct sr_
     return NULL;
 }
 
+/* ---- kept ones ---- */
+
+#define KEPT_MAX 256
+
+static struct error *daemon_keep(struct owner *o, const char *name)
+{
+    _cleanup_free_ char *path = in_dir(daemon_of(o)->dir, "kept");
+
+    return io_replace_file(path, name, strlen(name), 0600);
+}
+
+static void daemon_leave(struct owner *o)
+{
+    struct daemon_owner *d = daemon_of(o);
+    struct qmp *q = d->process.qmp;
+
+    qemu_process_set_qmp(&d->process, NULL);
+    qmp_close(q);
+    qemu_process_fini(&d->process);
+    free(d->dir);
+    free(d);
+}
+
+/* The name it was kept under, "" = it was not. */
+static void read_kept(const char *dir, struct str *ret)
+{
+    _cleanup_free_ char *path = in_dir(dir, "kept");
+
+    IGNORE_ERROR(io_read_file(path, KEPT_MAX, ret));
+}
+
+static bool find_pid(const char *dir, pid_t *ret)
+{
+    _cleanup_free_ char *path = in_dir(dir, "pid");
+    _cleanup_str_ struct str text = STR_INIT;
+    int pid = 0;
+    unsigned long long start = 0;
+
+    IGNORE_ERROR(io_read_file(path, 128, &text));
+    *ret = sscanf(str_cstr(&text), "%d %llu", &pid, &start) == 2 && pid > 1 &&
+                   process_start_time(pid) == start
+               ? pid
+               : 0;
+    return *ret != 0;
+}
+
+static struct error *adopt_dir(const struct place_config *c, const char *dir, struct owner **ret)
+{
+    _cleanup_free_ char *path = in_dir(dir, "qmp");
+    struct qmp *q;
+    pid_t pid;
+    int fd;
+
+    if (!find_pid(dir, &pid))
+        return error_errno(ENOENT, "the storage daemon in %s has ended", dir);
+    TRY(io_connect_unix(path, SOCK_STREAM, &fd));
+    TRY(qmp_open(c->storage->loop, fd, QMP_TIMEOUT_US, NULL, NULL, &q));
+    struct daemon_owner *d = xnew(struct daemon_owner);
+
+    d->dir = xstrdup(dir);
+    d->pid = pid;
+    d->q.process = &d->process;
+    qemu_process_init(&d->process, in_dir(dir, "nbd"));
+    d->process.nbd_started = true;
+    qemu_process_set_qmp(&d->process, q);
+    *ret = &d->q.o;
+    return NULL;
+}
+
+/* Calls fn for each directory of a daemon; a true answer ends the search. */
+static bool each_dir(const char *run_dir, bool (*fn)(void *arg, const char *dir), void *arg)
+{
+    _cleanup_closedir_ DIR *d = opendir(run_dir);
+    const struct dirent *entry;
+    bool done = false;
+
+    while (d && !done && (entry = readdir(d))) {
+        if (!str_starts(entry->d_name, DIR_PREFIX))
+            continue;
+        _cleanup_free_ char *dir = in_dir(run_dir, entry->d_name);
+
+        done = fn(arg, dir);
+    }
+    return done;
+}
+
+struct kept_search {
+    const char *name;
+    char *dir;
+};
+
+static bool is_kept_as(void *arg, const char *dir)
+{
+    struct kept_search *k = arg;
+    _cleanup_str_ struct str name = STR_INIT;
+
+    read_kept(dir, &name);
+    if (!streq(str_cstr(&name), k->name))
+        return false;
+    k->dir = xstrdup(dir);
+    return true;
+}
+
+static struct error *daemon_adopt(const struct place_config *c, const char *name,
+                                  struct owner **ret)
+{
+    struct kept_search k = {.name = name};
+
+    if (!each_dir(c->storage->run_dir, is_kept_as, &k))
+        return error_errno(ENOENT, "no storage daemon was kept as %s", name);
+    struct error *e = adopt_dir(c, k.dir, ret);
+
+    free(k.dir);
+    return e;
+}
+
 /* ---- a predecessor's daemons ---- */
 
 /* One that was started but not noted any more: its QMP socket leads to it. */
@@ -234,14 +350,9 @@ static void end_unnoted(const char *dir, struct qmp_loop *loop)
 
 static void end_predecessor(const char *dir, struct qmp_loop *loop)
 {
-    _cleanup_free_ char *path = in_dir(dir, "pid");
-    _cleanup_str_ struct str text = STR_INIT;
-    int pid = 0;
-    unsigned long long start = 0;
+    pid_t pid;
 
-    IGNORE_ERROR(io_read_file(path, 128, &text));
-    if (sscanf(str_cstr(&text), "%d %llu", &pid, &start) == 2 && pid > 1 &&
-        process_start_time(pid) == start) {
+    if (find_pid(dir, &pid)) {
         kill(pid, SIGTERM);
         if (!await_end(pid, QUIT_TIMEOUT_US)) {
             kill(pid, SIGKILL);
@@ -253,17 +364,47 @@ static void end_predecessor(const char *dir, struct qmp_loop *loop)
     remove_dir(dir);
 }
 
+static bool sweep(void *arg, const char *dir)
+{
+    _cleanup_str_ struct str name = STR_INIT;
+
+    read_kept(dir, &name);
+    if (!name.len)
+        end_predecessor(dir, arg);
+    return false;
+}
+
 void owner_daemon_sweep(const char *run_dir, struct qmp_loop *loop)
 {
-    _cleanup_closedir_ DIR *d = opendir(run_dir);
-    const struct dirent *entry;
+    each_dir(run_dir, sweep, loop);
+}
 
-    while (d && (entry = readdir(d))) {
-        if (!str_starts(entry->d_name, DIR_PREFIX))
-            continue;
-        _cleanup_free_ char *dir = in_dir(run_dir, entry->d_name);
-        end_predecessor(dir, loop);
+struct kept_end {
+    struct qmp_loop *loop;
+    const char *prefix;
+    void (*fn)(const char *name);
+};
+
+static bool end_kept(void *arg, const char *dir)
+{
+    const struct kept_end *k = arg;
+    _cleanup_str_ struct str name = STR_INIT;
+
+    read_kept(dir, &name);
+    if (name.len && str_starts(str_cstr(&name), k->prefix)) {
+        if (k->fn)
+            k->fn(str_cstr(&name));
+        end_predecessor(dir, k->loop);
     }
+    return false;
+}
+
+void owner_daemon_end_kept(const char *run_dir, struct qmp_loop *loop, const char *prefix,
+                           void (*fn)(const char *name))
+{
+    struct kept_end k = {.loop = loop, .prefix = prefix, .fn = fn};
+
+    each_dir(run_dir, end_kept, &k);
 }
 
 const struct owner_driver owner_daemon_driver = {
@@ -278,4 +419,7 @@ const struct owner_driver owner_daemon_driver = {
     .export_add = qemu_export_add,
     .export_remove = qemu_export_remove,
     .connect = qemu_connect,
+    .keep = daemon_keep,
+    .leave = daemon_leave,
+    .adopt = daemon_adopt,
 };

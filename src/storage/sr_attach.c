@@ -309,8 +309,13 @@ void sr_free(struct sr *sr)
     while ((v = strmap_next(&sr->tree.vdis, &pos, &key))) {
         if (!v->owner)
             continue;
-        free(v->owner->guest);
-        v->owner->driver->stop(v->owner);
+        if (v->owner->guest && v->owner->driver->leave) {
+            free(v->owner->guest);
+            v->owner->driver->leave(v->owner); /* a guest goes on with it */
+        } else {
+            free(v->owner->guest);
+            v->owner->driver->stop(v->owner);
+        }
         v->owner = NULL;
     }
     if (sr->place)

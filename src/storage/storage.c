@@ -75,6 +75,7 @@ static void copy_config(struct storage_config *to, const struct storage_config *
         .qemu_img = dup_or(from->qemu_img, "qemu-img"),
         .storage_daemon = dup_or(from->storage_daemon, "qemu-storage-daemon"),
         .loop = from->loop,
+        .block_devices = from->block_devices,
     };
 }
 

@@ -31,6 +31,7 @@ struct storage_config {
     const char *qemu_img;       /* program, NULL = "qemu-img" */
     const char *storage_daemon; /* program, NULL = "qemu-storage-daemon" */
     struct qmp_loop *loop;      /* borrowed; must outlive the storage; NULL = only "sim" SRs */
+    bool block_devices;         /* guests take disks as block devices of the host (guest.h) */
 };
 
 /* Everything in the configuration but the loop is copied. */

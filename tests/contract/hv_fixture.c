@@ -20,7 +20,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define PATIENCE_US (180 * SECOND_US) /* real Xen under emulation takes a minute to boot a guest */
+#define PATIENCE_US                                                                                \
+    (180 * SECOND_US) /* real Xen under emulation takes a minute to boot a guest                   \
+                       */
 
 void ok_(struct error *e, const char *what, const char *file, int line)
 {
@@ -254,13 +256,24 @@ struct hv_domain query(struct fixture *f, const char *uuid)
     return d;
 }
 
-char *read_until(int fd, const char *text)
+static bool is_there(const char *s, const char *text, int times)
+{
+    while (times-- > 0) {
+        s = strstr(s, text);
+        if (!s)
+            return false;
+        s += strlen(text);
+    }
+    return true;
+}
+
+static char *read_until_times(int fd, const char *text, int times)
 {
     struct str seen = STR_INIT;
     int64_t deadline = mono_us() + PATIENCE_US;
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    while (!strstr(str_cstr(&seen), text)) {
+    while (!is_there(str_cstr(&seen), text, times)) {
         char buf[4096];
         ssize_t n = 0;
 
@@ -274,6 +287,16 @@ char *read_until(int fd, const char *text)
         }
     }
     return str_take(&seen);
+}
+
+char *read_until(int fd, const char *text)
+{
+    return read_until_times(fd, text, 1);
+}
+
+void await_times(int fd, const char *text, int times)
+{
+    free(read_until_times(fd, text, times));
 }
 
 void await_text(int fd, const char *text)

@@ -60,3 +60,4 @@ struct hv_domain query(struct fixture *f, const char *uuid);
 /* Reads from a console until the text appears, at most 60 s. The caller frees what was read. */
 char *read_until(int fd, const char *text);
 void await_text(int fd, const char *text);
+void await_times(int fd, const char *text, int times); /* counting what was kept */

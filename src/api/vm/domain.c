@@ -60,6 +60,19 @@ static const char *firmware_of(const struct vm_rec *vm)
     return or_default(config_find(&vm->HVM_boot_params, "firmware"), "bios");
 }
 
+static const char *kind_of(const struct vm_rec *vm)
+{
+    switch (vm->domain_type) {
+    case DOMAIN_TYPE_PV:
+        return "pv";
+    case DOMAIN_TYPE_PVH:
+    case DOMAIN_TYPE_PV_IN_PVH:
+        return "pvh";
+    default:
+        return "hvm";
+    }
+}
+
 struct error *domain_describe(struct daemon *d, struct arena *a, const char *ref,
                               struct host_vm_start_args *ret)
 {
@@ -76,6 +89,7 @@ struct error *domain_describe(struct daemon *d, struct arena *a, const char *ref
         .memory_target = vm->memory_dynamic_max,
         .vcpus_max = vm->VCPUs_max,
         .vcpus = vm->VCPUs_at_startup,
+        .kind = kind_of(vm),
         .firmware = firmware_of(vm),
         .boot_order = or_default(config_find(&vm->HVM_boot_params, "order"), "cd"),
         .kernel = vm->PV_kernel,

@@ -142,6 +142,7 @@ const struct hv_driver xl_driver = {
     .close = xl_close,
     .probe = xl_probe,
     .host = xl_host,
+    .dmesg = xl_dmesg,
     .list = xl_list,
     .query = xl_query,
     .start = xl_start,

@@ -180,8 +180,11 @@ struct error *xl_stats(struct hv *hv, const char *uuid, struct arena *a, struct 
 #define DMESG_MAX (256u << 10)
 #define PAGE      4096
 
-static struct error *read_log(struct xl_ctx *c, struct arena *a, const char **ret)
+struct error *xl_dmesg(struct hv *hv, struct arena *a, const char **ret)
 {
+    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
+
+    TRY(xl_ctx_open(&c));
     libxl_xen_console_reader *r = libxl_xen_console_read_start(c->ctx, 0);
     _cleanup_str_ struct str text = STR_INIT;
     char *line;
@@ -207,7 +210,7 @@ struct error *xl_host(struct hv *hv, struct arena *a, struct hv_host *ret)
     ret->memory_free = (int64_t)(info.free_pages + info.scrub_pages) * PAGE;
     libxl_physinfo_dispose(&info);
     ret->capabilities = arena_strdup(a, x->capabilities);
-    return read_log(c, a, &ret->dmesg);
+    return NULL;
 }
 
 /* ---- agents ---- */

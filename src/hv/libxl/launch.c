@@ -17,14 +17,22 @@
 /* ---- create ---- */
 
 /* Xen wants names that differ; people want to read theirs. */
-static char *unique_name(struct xl_ctx *c, const struct hv_start *p)
+static char *unique_name(struct xdom *d, struct xl_ctx *c)
 {
+    const char *name = d->start.name;
+    bool taken = strspn(name, "0123456789") == strlen(name); /* reads as a domid, or is empty */
+    const struct xdom *other;
+    size_t pos = 0;
     uint32_t domid;
 
-    if (str_empty(p->name) || strspn(p->name, "0123456789") == strlen(p->name) ||
-        libxl_name_to_domid(c->ctx, p->name, &domid) == 0)
-        return xstrdup(p->uuid);
-    return xstrdup(p->name);
+    /* Two that are being made at once both see each other here. */
+    pthread_mutex_lock(&d->xl->lock);
+    while ((other = strmap_next(&d->xl->domains, &pos, NULL)))
+        taken |= other != d && streq(other->start.name, name);
+    pthread_mutex_unlock(&d->xl->lock);
+    if (taken || libxl_name_to_domid(c->ctx, name, &domid) == 0)
+        return xstrdup(d->uuid);
+    return xstrdup(name);
 }
 
 /* Said before it is tried: libxl's own answer is a number, after seconds. */
@@ -46,7 +54,7 @@ static struct error *check_memory(struct xl_ctx *c, libxl_domain_config *config)
 
 static struct error *make(struct xdom *d, struct xl_ctx *c, int resume_fd, uint32_t *ret)
 {
-    _cleanup_free_ char *name = unique_name(c, &d->start);
+    _cleanup_free_ char *name = unique_name(d, c);
     struct xl_config_in in = {.start = &d->start, .name = name, .dir = d->dir};
     libxl_domain_restore_params params;
     libxl_domain_config config;

@@ -163,6 +163,7 @@ struct error *xl_set_memory(struct hv *hv, const char *uuid, int64_t target);
 struct error *xl_set_vcpus(struct hv *hv, const char *uuid, int vcpus);
 struct error *xl_stats(struct hv *hv, const char *uuid, struct arena *a, struct hv_stats *ret);
 struct error *xl_host(struct hv *hv, struct arena *a, struct hv_host *ret);
+struct error *xl_dmesg(struct hv *hv, struct arena *a, const char **ret);
 struct error *xl_guest_info(struct hv *hv, const char *uuid, struct arena *a, struct hv_pair **ret,
                             size_t *ret_n);
 

@@ -140,7 +140,6 @@ static const struct member host_members[] = {
     M(hv_host, memory_total, IS_INT64),
     M(hv_host, memory_free, IS_INT64),
     M(hv_host, capabilities, IS_TEXT),
-    M(hv_host, dmesg, IS_TEXT),
 };
 SHAPE(hv_host, host_members);
 
@@ -154,7 +153,7 @@ SHAPE(hv_event, event_members);
 /* ---- encoding ---- */
 
 /* Guests and files may say anything; JSON carries UTF-8. */
-static json_t *text_to_json(const char *s)
+json_t *hv_text_to_json(const char *s)
 {
     json_t *j = json_string(s ? s : "");
 
@@ -204,7 +203,7 @@ static json_t *member_to_json(const struct member *m, const char *rec)
     case IS_BOOL:
         return json_boolean(*(const bool *)p);
     case IS_TEXT:
-        return text_to_json(*(const char *const *)p);
+        return hv_text_to_json(*(const char *const *)p);
     case IS_DESCRIPTOR:
         return NULL;
     default:

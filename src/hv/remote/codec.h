@@ -18,6 +18,8 @@ struct shape;
 extern const struct shape hv_disk_shape, hv_nic_shape, hv_start_shape, hv_started_shape,
     hv_domain_shape, hv_stats_shape, hv_caps_shape, hv_host_shape, hv_event_shape, hv_pair_shape;
 
+/* A text of whatever bytes; NULL is "". */
+_malloc_ json_t *hv_text_to_json(const char *s);
 _malloc_ json_t *hv_to_json(const struct shape *s, const void *p);
 /* Memory from the arena. An error for a member that is absent, of another type or out of range. */
 _must_check_ struct error *hv_from_json(struct arena *a, const struct shape *s, const json_t *j,

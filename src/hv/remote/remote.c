@@ -384,6 +384,15 @@ static struct error *remote_host(struct hv *hv, struct arena *a, struct hv_host 
     return hv_from_json(a, &hv_host_shape, j, ret);
 }
 
+static struct error *remote_dmesg(struct hv *hv, struct arena *a, const char **ret)
+{
+    _cleanup_json_ json_t *j = NULL;
+
+    TRY(call(hv, "dmesg", json_object(), &j));
+    *ret = arena_strdup(a, json_is_string(j) ? json_string_value(j) : "");
+    return NULL;
+}
+
 static struct error *remote_list(struct hv *hv, struct arena *a, struct hv_domain **ret,
                                  size_t *ret_n)
 {
@@ -553,6 +562,7 @@ const struct hv_driver hv_libxl_driver = {
     .close = remote_close,
     .probe = remote_probe,
     .host = remote_host,
+    .dmesg = remote_dmesg,
     .list = remote_list,
     .query = remote_query,
     .start = remote_start,

@@ -55,11 +55,21 @@ static int64_t number(const struct request *r, const char *key)
 
 static struct error *op_host(struct request *r)
 {
-    struct hv_host host = {.capabilities = "", .dmesg = ""};
+    struct hv_host host = {.capabilities = ""};
 
     if (r->s->driver->host)
         TRY(r->s->driver->host(r->hv, &r->arena, &host));
     r->result = hv_to_json(&hv_host_shape, &host);
+    return NULL;
+}
+
+static struct error *op_dmesg(struct request *r)
+{
+    const char *text = "";
+
+    if (r->s->driver->dmesg)
+        TRY(r->s->driver->dmesg(r->hv, &r->arena, &text));
+    r->result = hv_text_to_json(text);
     return NULL;
 }
 
@@ -219,6 +229,7 @@ static struct error *op_control(struct request *r)
 
 static const struct op ops[] = {
     {"host", op_host},
+    {"dmesg", op_dmesg},
     {"list", op_list},
     {"query", op_query},
     {"start", op_start},
