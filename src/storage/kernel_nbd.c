@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libnbd.h>
 #include <linux/nbd-netlink.h>
 #include <linux/nbd.h>
@@ -105,7 +106,7 @@ static struct error *negotiate(int fd, const char *export_name, struct negotiate
     if (nbd_connect_socket(nbd, fd) < 0) {
         e = error_errno(nbd_get_errno(), "NBD: %s", nbd_get_error());
     } else {
-        *ret = (struct negotiated){.fd = dup(nbd_aio_get_fd(nbd)),
+        *ret = (struct negotiated){.fd = fcntl(nbd_aio_get_fd(nbd), F_DUPFD_CLOEXEC, 0),
                                    .size = (uint64_t)nbd_get_size(nbd),
                                    .flags = flags_of(nbd)};
         if (ret->fd < 0)

@@ -303,3 +303,23 @@ void await_text(int fd, const char *text)
 {
     free(read_until(fd, text));
 }
+
+void host(const char *program, const char *a, const char *b, const char *c, struct str *out)
+{
+    _cleanup_spawn_ struct spawn s;
+    const char *const args[] = {a, b, c};
+
+    spawn_init(&s, program);
+    for (size_t i = 0; i < ARRAY_SIZE(args) && args[i]; i++)
+        spawn_add(&s, args[i]);
+    ok(spawn_run(&s, 60 * SECOND_US, 4096, out));
+}
+
+void speak_as_agent(int64_t domid)
+{
+    _cleanup_free_ char *name = xasprintf("/local/domain/%lld/data/os_name", (long long)domid);
+    _cleanup_free_ char *done = xasprintf("/local/domain/%lld/data/updated", (long long)domid);
+
+    host("xenstore-write", name, "Tiny", NULL, NULL);
+    host("xenstore-write", done, "1", NULL, NULL);
+}

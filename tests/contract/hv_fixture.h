@@ -7,6 +7,7 @@
  */
 
 #include "base/error.h"
+#include "base/str.h"
 #include "hv/hv.h"
 
 #include <pthread.h>
@@ -60,4 +61,8 @@ struct hv_domain query(struct fixture *f, const char *uuid);
 /* Reads from a console until the text appears, at most 60 s. The caller frees what was read. */
 char *read_until(int fd, const char *text);
 void await_text(int fd, const char *text);
+/* Runs a program of the host, with up to three arguments, and expects it to succeed. */
+void host(const char *program, const char *a, const char *b, const char *c, struct str *out);
+/* On Xen: writes to xenstore what an agent in the guest would; the tiny guest has none. */
+void speak_as_agent(int64_t domid);
 void await_times(int fd, const char *text, int times); /* counting what was kept */

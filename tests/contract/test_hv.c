@@ -52,18 +52,6 @@ static struct hv_started start(struct fixture *f, const struct hv_start *p)
     return r;
 }
 
-/* Runs a program of the host and expects it to succeed. */
-static void host(const char *program, const char *a, const char *b, const char *c, struct str *out)
-{
-    _cleanup_spawn_ struct spawn s;
-    const char *const args[] = {a, b, c};
-
-    spawn_init(&s, program);
-    for (size_t i = 0; i < ARRAY_SIZE(args) && args[i]; i++)
-        spawn_add(&s, args[i]);
-    ok(spawn_run(&s, 60 * SECOND_US, 4096, out));
-}
-
 static void a_domain_lives_from_start_to_destroy(void **state)
 {
     struct fixture *f = *state;
@@ -589,16 +577,6 @@ static void devices_come_and_go_in_a_running_guest(void **state)
     assert_int_equal(query(f, A).n_nics, 0);
     if (disk.path)
         host("losetup", "-d", disk.path, NULL, NULL);
-}
-
-/* The tiny guest has no agent. */
-static void speak_as_agent(int64_t domid)
-{
-    _cleanup_free_ char *name = xasprintf("/local/domain/%lld/data/os_name", (long long)domid);
-    _cleanup_free_ char *done = xasprintf("/local/domain/%lld/data/updated", (long long)domid);
-
-    host("xenstore-write", name, "Tiny", NULL, NULL);
-    host("xenstore-write", done, "1", NULL, NULL);
 }
 
 static void memory_and_cpus_change_live(void **state)

@@ -5,6 +5,7 @@
 #include "hv/libxl/xl.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 #include <xenstore.h>
 
 #define RESTARTERS 8
@@ -40,8 +41,9 @@ static struct error *open_parts(struct xl *x)
     TRY(xl_ctx_open(&x->look));
     TRY(xl_ctx_open(&x->events));
     TRY(fill_caps(x));
+    x->wake = eventfd(0, EFD_CLOEXEC);
     x->xs = xs_open(0);
-    if (!x->xs)
+    if (!x->xs || x->wake < 0)
         return error_errno(errno, "cannot reach xenstore");
     TRY(workers_new("restart", RESTARTERS, HV_MAX_VCPUS, &x->workers));
     TRY(console_hub_start(&x->hub));

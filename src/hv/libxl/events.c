@@ -7,6 +7,10 @@
 #include "hv/libxl/xl.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
 #include <xenstore.h>
 
 /* ---- reboots ---- */
@@ -79,14 +83,42 @@ static void on_event(struct xl *x, const libxl_event *ev)
     pthread_mutex_unlock(&x->lock);
 }
 
+#define FDS_MAX 64
+
+/* libxl_event_wait does not notice what is enabled while it waits, so we wait ourselves: until
+ * something comes or somebody has enabled something (x->wake). */
+static int wait_for_xen(struct xl *x)
+{
+    struct pollfd fds[FDS_MAX + 1];
+    struct timeval now;
+    eventfd_t woken;
+    int n = FDS_MAX, timeout_ms = -1;
+
+    gettimeofday(&now, NULL);
+    int rc = libxl_osevent_beforepoll(x->events->ctx, &n, fds, &timeout_ms, now);
+
+    if (rc)
+        return rc;
+    fds[n] = (struct pollfd){.fd = x->wake, .events = POLLIN};
+    if (poll(fds, (nfds_t)n + 1, timeout_ms) < 0 && errno != EINTR)
+        return ERROR_FAIL;
+    if (fds[n].revents)
+        eventfd_read(x->wake, &woken);
+    gettimeofday(&now, NULL);
+    libxl_osevent_afterpoll(x->events->ctx, n, fds, now);
+    return 0;
+}
+
 static void *listen_to_xen(void *arg)
 {
     struct xl *x = arg;
     libxl_event *ev;
 
-    while (libxl_event_wait(x->events->ctx, &ev, LIBXL_EVENTMASK_ALL, NULL, NULL) == 0) {
-        on_event(x, ev);
-        libxl_event_free(x->events->ctx, ev);
+    while (wait_for_xen(x) == 0) {
+        while (libxl_event_check(x->events->ctx, &ev, LIBXL_EVENTMASK_ALL, NULL, NULL) == 0) {
+            on_event(x, ev);
+            libxl_event_free(x->events->ctx, ev);
+        }
     }
     log_line(LOG_ERROR, "libxl gives no events any more");
     _exit(1); /* a new worker begins anew */
@@ -132,6 +164,7 @@ struct error *xdom_listen(struct xdom *d)
     TRY(xl_check(x->events,
                  libxl_evenable_domain_death(x->events->ctx, (uint32_t)d->domid, 0, &d->death),
                  "cannot watch the domain"));
+    eventfd_write(x->wake, 1);
     xs_watch(x->xs, path, d->uuid);
     return NULL;
 }

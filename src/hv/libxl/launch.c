@@ -66,6 +66,8 @@ static struct error *make(struct xdom *d, struct xl_ctx *c, int resume_fd, uint3
     *ret = (uint32_t)INVALID_DOMID;
     if (!e && resume_fd >= 0) {
         libxl_domain_restore_params_init(&params);
+        params.stream_version =
+            2; /* what libxl_domain_suspend writes; unsaid, an old one is taken */
         rc = libxl_domain_create_restore(c->ctx, &config, ret, resume_fd, -1, &params, NULL, NULL);
         libxl_domain_restore_params_dispose(&params);
     } else if (!e) {

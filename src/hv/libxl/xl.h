@@ -72,6 +72,7 @@ struct xl {
     pthread_cond_t changed; /* monotonic clock */
     struct strmap domains;
     struct xl_ctx *look, *events;
+    int wake;                /* the thread of `events` */
     struct workers *workers; /* reboots */
     struct console_hub *hub;
     struct xs_handle *xs;
