@@ -3,10 +3,6 @@
 
 #include "base/mem.h"
 
-#ifndef XENOLITH_LIBEXEC
-#define XENOLITH_LIBEXEC "/usr/libexec/xenolith"
-#endif
-
 /* Of the block interface (Xen, docs/man/xen-vbd-interface.7). */
 #define XVD_MAJOR    202
 #define XVD_OLD      16 /* disks that have the old numbers */
@@ -58,7 +54,8 @@ unsigned xl_devid(int device)
     return n < XVD_OLD ? XVD_MAJOR << 8 | n << 4 : XVD_EXTENDED | n << 8;
 }
 
-void xl_config_disk(enum hv_kind kind, const struct hv_disk *d, libxl_device_disk *ret)
+void xl_config_disk(const char *scripts, enum hv_kind kind, const struct hv_disk *d,
+                    libxl_device_disk *ret)
 {
     bool empty = str_empty(d->path);
     char vdev[8];
@@ -77,10 +74,11 @@ void xl_config_disk(enum hv_kind kind, const struct hv_disk *d, libxl_device_dis
     /* Xen's own script looks through all domains for who else has the disk; one owner is our rule
      * anyway. */
     if (ret->backend == LIBXL_DISK_BACKEND_PHY && !empty)
-        ret->script = xstrdup(XENOLITH_LIBEXEC "/xen-block");
+        ret->script = xasprintf("%s/xen-block", scripts);
 }
 
-void xl_config_nic(enum hv_kind kind, const struct hv_nic *n, libxl_device_nic *ret)
+void xl_config_nic(const char *scripts, enum hv_kind kind, const struct hv_nic *n,
+                   libxl_device_nic *ret)
 {
     unsigned b[6] = {0};
 
@@ -92,22 +90,24 @@ void xl_config_nic(enum hv_kind kind, const struct hv_nic *n, libxl_device_nic *
     ret->devid = n->device;
     ret->mtu = n->mtu > 0 ? n->mtu : 1500;
     ret->bridge = give(n->net == HV_NET_BRIDGE ? n->bridge : "");
-    ret->script = xstrdup(XENOLITH_LIBEXEC "/xen-vif");
+    ret->script = xasprintf("%s/xen-vif", scripts);
     ret->nictype = kind == HV_KIND_HVM ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
 }
 
-static void add_devices(const struct hv_start *p, libxl_domain_config *c)
+static void add_devices(const struct xl_config_in *in, libxl_domain_config *c)
 {
+    const struct hv_start *p = in->start;
+
     c->disks = xcalloc(p->n_disks + 1, sizeof(*c->disks));
     for (size_t i = 0; i < p->n_disks; i++) {
         /* A paravirtual guest cannot have an empty drive. */
         if (p->kind != HV_KIND_HVM && str_empty(p->disks[i].path))
             continue;
-        xl_config_disk(p->kind, &p->disks[i], &c->disks[c->num_disks++]);
+        xl_config_disk(in->scripts, p->kind, &p->disks[i], &c->disks[c->num_disks++]);
     }
     c->nics = xcalloc(p->n_nics + 1, sizeof(*c->nics));
     for (size_t i = 0; i < p->n_nics; i++)
-        xl_config_nic(p->kind, &p->nics[i], &c->nics[c->num_nics++]);
+        xl_config_nic(in->scripts, p->kind, &p->nics[i], &c->nics[c->num_nics++]);
 }
 
 /* ---- the machine ---- */
@@ -177,7 +177,7 @@ void xl_config(const struct xl_config_in *in, libxl_domain_config *ret)
     set_kernel(p, b);
     if (p->kind == HV_KIND_HVM)
         set_hvm(in, b);
-    add_devices(p, ret);
+    add_devices(in, ret);
     /* What comes next is for us to decide: nothing ends by itself. */
     ret->on_poweroff = ret->on_reboot = ret->on_crash = ret->on_watchdog = ret->on_soft_reset =
         LIBXL_ACTION_ON_SHUTDOWN_PRESERVE;

@@ -16,15 +16,18 @@
 
 struct xl_config_in {
     const struct hv_start *start;
-    const char *name; /* unique on the host */
-    const char *dir;  /* of the domain; for the display's socket */
+    const char *name;    /* unique on the host */
+    const char *dir;     /* of the domain; for the display's socket */
+    const char *scripts; /* directory of xen-block and xen-vif */
 };
 
 /* ret is to be disposed of with libxl_domain_config_dispose in any case. */
 void xl_config(const struct xl_config_in *in, libxl_domain_config *ret);
 /* Likewise, libxl_device_disk_dispose and libxl_device_nic_dispose. */
-void xl_config_disk(enum hv_kind kind, const struct hv_disk *d, libxl_device_disk *ret);
-void xl_config_nic(enum hv_kind kind, const struct hv_nic *n, libxl_device_nic *ret);
+void xl_config_disk(const char *scripts, enum hv_kind kind, const struct hv_disk *d,
+                    libxl_device_disk *ret);
+void xl_config_nic(const char *scripts, enum hv_kind kind, const struct hv_nic *n,
+                   libxl_device_nic *ret);
 /* "xvda", "xvdb" ... of device 0, 1 ...; at least 8 bytes. */
 void xl_vdev(int device, char ret[8]);
 /* The same as a number: part of the disk's place in xenstore and sysfs. */

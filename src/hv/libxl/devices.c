@@ -86,7 +86,7 @@ struct error *xl_attach_disk(struct hv *hv, const char *uuid, const struct hv_di
     if (there)
         return error_text("domain %s has a disk %d already", uuid, disk->device);
     TRY(xl_ctx_open(&c));
-    xl_config_disk(d->start.kind, disk, &xd);
+    xl_config_disk(XENOLITH_LIBEXEC, d->start.kind, disk, &xd);
     struct error *e = xl_check(c, libxl_device_disk_add(c->ctx, (uint32_t)d->domid, &xd, NULL),
                                "cannot add the disk");
 
@@ -106,7 +106,7 @@ static struct error *remove_disk(struct xdom *d, const struct hv_disk *disk, int
         libxl_device_disk xd;
 
         TRY(xl_ctx_open(&c));
-        xl_config_disk(d->start.kind, disk, &xd);
+        xl_config_disk(XENOLITH_LIBEXEC, d->start.kind, disk, &xd);
         rc = libxl_device_disk_safe_remove(c->ctx, (uint32_t)d->domid, &xd, NULL);
         libxl_device_disk_dispose(&xd);
         if (rc && rc != ERROR_TIMEDOUT)
@@ -148,7 +148,7 @@ struct error *xl_change_media(struct hv *hv, const char *uuid, const struct hv_d
     if (d->start.kind != HV_KIND_HVM)
         return error_text("a paravirtual guest's medium cannot be changed");
     TRY(xl_ctx_open(&c));
-    xl_config_disk(d->start.kind, disk, &xd);
+    xl_config_disk(XENOLITH_LIBEXEC, d->start.kind, disk, &xd);
     struct error *e = xl_check(c, libxl_cdrom_insert(c->ctx, (uint32_t)d->domid, &xd, NULL),
                                "cannot change the medium");
 
@@ -168,7 +168,7 @@ struct error *xl_attach_nic(struct hv *hv, const char *uuid, const struct hv_nic
     if (find_nic(d, nic->device))
         return NULL;
     TRY(xl_ctx_open(&c));
-    xl_config_nic(d->start.kind, nic, &xn);
+    xl_config_nic(XENOLITH_LIBEXEC, d->start.kind, nic, &xn);
     struct error *e = xl_check(c, libxl_device_nic_add(c->ctx, (uint32_t)d->domid, &xn, NULL),
                                "cannot add the interface");
 
@@ -184,7 +184,7 @@ static struct error *remove_nic(struct xdom *d, const struct hv_nic *nic)
 
     snprintf(device, sizeof(device), "%d", nic->device);
     TRY(xl_ctx_open(&c));
-    xl_config_nic(d->start.kind, nic, &xn);
+    xl_config_nic(XENOLITH_LIBEXEC, d->start.kind, nic, &xn);
     int rc = libxl_device_nic_remove(c->ctx, (uint32_t)d->domid, &xn, NULL);
 
     libxl_device_nic_dispose(&xn);

@@ -55,7 +55,8 @@ static struct error *check_memory(struct xl_ctx *c, libxl_domain_config *config)
 static struct error *make(struct xdom *d, struct xl_ctx *c, int resume_fd, uint32_t *ret)
 {
     _cleanup_free_ char *name = unique_name(d, c);
-    struct xl_config_in in = {.start = &d->start, .name = name, .dir = d->dir};
+    struct xl_config_in in = {
+        .start = &d->start, .name = name, .dir = d->dir, .scripts = XENOLITH_LIBEXEC};
     libxl_domain_restore_params params;
     libxl_domain_config config;
     int rc = 0;
