@@ -9,51 +9,75 @@
 
 #define SAID_MAX 2000
 
+/* What libxl said during the calls of this thread. */
+static _Thread_local struct str said;
+
+/* See xl.h. A child of a fork has but one thread: locks others held stay locked for ever. */
+static pthread_mutex_t quick = PTHREAD_MUTEX_INITIALIZER;
+static bool is_child;
+
+struct xl_ctx *xl_quick_begin(struct xl *x)
+{
+    pthread_mutex_lock(&quick);
+    return x->look;
+}
+
+void xl_quick_end(void)
+{
+    pthread_mutex_unlock(&quick);
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&quick);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&quick);
+}
+
+static void in_child(void)
+{
+    is_child = true;
+    pthread_mutex_unlock(&quick);
+}
+
+void xl_guard_forks(void)
+{
+    if (pthread_atfork(before_fork, after_fork, in_child))
+        abort();
+}
+
 static void take_message(xentoollog_logger *logger, xentoollog_level level, int errnoval,
                          const char *context, const char *format, va_list args)
 {
-    struct xl_ctx *c = container_of(logger, struct xl_ctx, logger);
     _cleanup_free_ char *text = NULL;
 
-    if (level < (log_wants(LOG_DEBUG) ? XTL_DETAIL : XTL_WARN))
+    if (is_child || level < (log_wants(LOG_DEBUG) ? XTL_DETAIL : XTL_WARN))
         return;
     text = xvasprintf(format, args);
     log_debug("%s: %s", context ? context : "libxl", text);
-    if (level < XTL_ERROR)
-        return;
-    pthread_mutex_lock(&c->lock);
-    if (c->said.len < SAID_MAX)
-        str_printf(&c->said, "%s%s%s%s", c->said.len ? "; " : "", text, errnoval >= 0 ? ": " : "",
+    if (level >= XTL_ERROR && said.len < SAID_MAX)
+        str_printf(&said, "%s%s%s%s", said.len ? "; " : "", text, errnoval >= 0 ? ": " : "",
                    errnoval >= 0 ? strerrordesc_np(errnoval) : "");
-    pthread_mutex_unlock(&c->lock);
 }
 
 static void forget_logger(xentoollog_logger *logger)
 {
 }
 
-void xl_ctx_close(struct xl_ctx *c)
-{
-    if (!c)
-        return;
-    if (c->ctx)
-        libxl_ctx_free(c->ctx);
-    str_fini(&c->said);
-    pthread_mutex_destroy(&c->lock);
-    free(c);
-}
-
 struct error *xl_ctx_open(struct xl_ctx **ret)
 {
     static const libxl_childproc_hooks hooks = {
-        .chldowner = libxl_sigchld_owner_libxl_always_selective_reap};
-    _cleanup_xl_ctx_ struct xl_ctx *c = xnew(struct xl_ctx);
+        .chldowner = libxl_sigchld_owner_libxl_always_selective_reap,
+    };
+    struct xl_ctx *c = xnew(struct xl_ctx);
 
-    pthread_mutex_init(&c->lock, NULL);
     c->logger = (xentoollog_logger){.vmessage = take_message, .destroy = forget_logger};
-    TRY(xl_check(c, libxl_ctx_alloc(&c->ctx, LIBXL_VERSION, 0, &c->logger), "cannot reach Xen"));
+    TRY(xl_check(libxl_ctx_alloc(&c->ctx, LIBXL_VERSION, 0, &c->logger), "cannot reach Xen"));
     libxl_childproc_setmode(c->ctx, &hooks, NULL);
-    *ret = TAKE_PTR(c);
+    *ret = c;
     return NULL;
 }
 
@@ -78,14 +102,12 @@ static int errno_of(int rc)
     }
 }
 
-struct error *xl_check(struct xl_ctx *c, int rc, const char *what)
+struct error *xl_check(int rc, const char *what)
 {
-    pthread_mutex_lock(&c->lock);
     struct error *e = rc ? error_errno(errno_of(rc), "%s: libxl error %d%s%s", what, rc,
-                                       c->said.len ? ": " : "", str_cstr(&c->said))
+                                       said.len ? ": " : "", str_cstr(&said))
                          : NULL;
 
-    str_clear(&c->said);
-    pthread_mutex_unlock(&c->lock);
+    str_clear(&said);
     return e;
 }

@@ -75,7 +75,6 @@ static struct error *note_nic(struct xdom *d, int device, const struct hv_nic *n
 struct error *xl_attach_disk(struct hv *hv, const char *uuid, const struct hv_disk *disk)
 {
     _cleanup_xdom_turn_ struct xdom *d = NULL;
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     libxl_device_disk xd;
 
     TRY(xdom_enter_live(hv, uuid, &d));
@@ -85,10 +84,10 @@ struct error *xl_attach_disk(struct hv *hv, const char *uuid, const struct hv_di
         return NULL;
     if (there)
         return error_text("domain %s has a disk %d already", uuid, disk->device);
-    TRY(xl_ctx_open(&c));
     xl_config_disk(XENOLITH_LIBEXEC, d->start.kind, disk, &xd);
-    struct error *e = xl_check(c, libxl_device_disk_add(c->ctx, (uint32_t)d->domid, &xd, NULL),
-                               "cannot add the disk");
+    struct error *e =
+        xl_check(libxl_device_disk_add(d->xl->ops->ctx, (uint32_t)d->domid, &xd, NULL),
+                 "cannot add the disk");
 
     libxl_device_disk_dispose(&xd);
     return e ? e : note_disk(d, disk->device, disk);
@@ -102,15 +101,13 @@ static struct error *remove_disk(struct xdom *d, const struct hv_disk *disk, int
 
     snprintf(device, sizeof(device), "%d", disk->device);
     do {
-        _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
         libxl_device_disk xd;
 
-        TRY(xl_ctx_open(&c));
         xl_config_disk(XENOLITH_LIBEXEC, d->start.kind, disk, &xd);
-        rc = libxl_device_disk_safe_remove(c->ctx, (uint32_t)d->domid, &xd, NULL);
+        rc = libxl_device_disk_safe_remove(d->xl->ops->ctx, (uint32_t)d->domid, &xd, NULL);
         libxl_device_disk_dispose(&xd);
         if (rc && rc != ERROR_TIMEDOUT)
-            return xl_check(c, rc, "cannot remove the disk");
+            return xl_check(rc, "cannot remove the disk");
     } while (rc && mono_us() < deadline);
     return rc ? error_api("DEVICE_DETACH_TIMEOUT", 2, "VBD", device) : NULL;
 }
@@ -135,7 +132,6 @@ struct error *xl_detach_disk(struct hv *hv, const char *uuid, int device, int64_
 struct error *xl_change_media(struct hv *hv, const char *uuid, const struct hv_disk *disk)
 {
     _cleanup_xdom_turn_ struct xdom *d = NULL;
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     libxl_device_disk xd;
 
     TRY(xdom_enter_live(hv, uuid, &d));
@@ -147,9 +143,8 @@ struct error *xl_change_media(struct hv *hv, const char *uuid, const struct hv_d
         return NULL;
     if (d->start.kind != HV_KIND_HVM)
         return error_text("a paravirtual guest's medium cannot be changed");
-    TRY(xl_ctx_open(&c));
     xl_config_disk(XENOLITH_LIBEXEC, d->start.kind, disk, &xd);
-    struct error *e = xl_check(c, libxl_cdrom_insert(c->ctx, (uint32_t)d->domid, &xd, NULL),
+    struct error *e = xl_check(libxl_cdrom_insert(d->xl->ops->ctx, (uint32_t)d->domid, &xd, NULL),
                                "cannot change the medium");
 
     libxl_device_disk_dispose(&xd);
@@ -161,15 +156,13 @@ struct error *xl_change_media(struct hv *hv, const char *uuid, const struct hv_d
 struct error *xl_attach_nic(struct hv *hv, const char *uuid, const struct hv_nic *nic)
 {
     _cleanup_xdom_turn_ struct xdom *d = NULL;
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     libxl_device_nic xn;
 
     TRY(xdom_enter_live(hv, uuid, &d));
     if (find_nic(d, nic->device))
         return NULL;
-    TRY(xl_ctx_open(&c));
     xl_config_nic(XENOLITH_LIBEXEC, d->start.kind, nic, &xn);
-    struct error *e = xl_check(c, libxl_device_nic_add(c->ctx, (uint32_t)d->domid, &xn, NULL),
+    struct error *e = xl_check(libxl_device_nic_add(d->xl->ops->ctx, (uint32_t)d->domid, &xn, NULL),
                                "cannot add the interface");
 
     libxl_device_nic_dispose(&xn);
@@ -178,18 +171,16 @@ struct error *xl_attach_nic(struct hv *hv, const char *uuid, const struct hv_nic
 
 static struct error *remove_nic(struct xdom *d, const struct hv_nic *nic)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     libxl_device_nic xn;
     char device[16];
 
     snprintf(device, sizeof(device), "%d", nic->device);
-    TRY(xl_ctx_open(&c));
     xl_config_nic(XENOLITH_LIBEXEC, d->start.kind, nic, &xn);
-    int rc = libxl_device_nic_remove(c->ctx, (uint32_t)d->domid, &xn, NULL);
+    int rc = libxl_device_nic_remove(d->xl->ops->ctx, (uint32_t)d->domid, &xn, NULL);
 
     libxl_device_nic_dispose(&xn);
     return rc == ERROR_TIMEDOUT ? error_api("DEVICE_DETACH_TIMEOUT", 2, "VIF", device)
-                                : xl_check(c, rc, "cannot remove the interface");
+                                : xl_check(rc, "cannot remove the interface");
 }
 
 struct error *xl_detach_nic(struct hv *hv, const char *uuid, int device, int64_t timeout_us)

@@ -16,7 +16,7 @@ static struct error *fill_caps(struct xl *x)
     int max = 0;
 
     if (!v)
-        return xl_check(x->look, ERROR_FAIL, "cannot ask Xen for its version");
+        return xl_check(ERROR_FAIL, "cannot ask Xen for its version");
     x->version =
         xasprintf("%d.%d%s", v->xen_version_major, v->xen_version_minor, v->xen_version_extra);
     x->capabilities = xstrdup(v->capabilities);
@@ -38,6 +38,8 @@ static struct error *fill_caps(struct xl *x)
 
 static struct error *open_parts(struct xl *x)
 {
+    xl_guard_forks();
+    TRY(xl_ctx_open(&x->ops));
     TRY(xl_ctx_open(&x->look));
     TRY(xl_ctx_open(&x->events));
     TRY(fill_caps(x));
@@ -102,8 +104,11 @@ static void describe(struct xdom *d, struct arena *a, struct hv_domain *ret)
                               .nics = nics,
                               .n_nics = s->n_nics};
     libxl_dominfo_init(&info);
-    if (d->domid && !libxl_domain_info(d->xl->look->ctx, &info, (uint32_t)d->domid))
+    const struct xl_ctx *c = xl_quick_begin(d->xl);
+
+    if (d->domid && !libxl_domain_info(c->ctx, &info, (uint32_t)d->domid))
         ret->memory_actual = (int64_t)info.current_memkb << 10;
+    xl_quick_end();
     libxl_dominfo_dispose(&info);
 }
 

@@ -95,8 +95,10 @@ static int wait_for_xen(struct xl *x)
     int n = FDS_MAX, timeout_ms = -1;
 
     gettimeofday(&now, NULL);
+    xl_quick_begin(x);
     int rc = libxl_osevent_beforepoll(x->events->ctx, &n, fds, &timeout_ms, now);
 
+    xl_quick_end();
     if (rc)
         return rc;
     fds[n] = (struct pollfd){.fd = x->wake, .events = POLLIN};
@@ -105,7 +107,9 @@ static int wait_for_xen(struct xl *x)
     if (fds[n].revents)
         eventfd_read(x->wake, &woken);
     gettimeofday(&now, NULL);
+    xl_quick_begin(x);
     libxl_osevent_afterpoll(x->events->ctx, n, fds, now);
+    xl_quick_end();
     return 0;
 }
 
@@ -161,9 +165,11 @@ struct error *xdom_listen(struct xdom *d)
     struct xl *x = d->xl;
     _cleanup_free_ char *path = marker(d);
 
-    TRY(xl_check(x->events,
-                 libxl_evenable_domain_death(x->events->ctx, (uint32_t)d->domid, 0, &d->death),
-                 "cannot watch the domain"));
+    xl_quick_begin(x);
+    int rc = libxl_evenable_domain_death(x->events->ctx, (uint32_t)d->domid, 0, &d->death);
+
+    xl_quick_end();
+    TRY(xl_check(rc, "cannot watch the domain"));
     eventfd_write(x->wake, 1);
     xs_watch(x->xs, path, d->uuid);
     return NULL;
@@ -175,7 +181,9 @@ void xdom_unlisten(struct xdom *d)
 
     if (!d->death)
         return;
+    xl_quick_begin(d->xl);
     libxl_evdisable_domain_death(d->xl->events->ctx, TAKE_PTR(d->death));
+    xl_quick_end();
     xs_unwatch(d->xl->xs, path, d->uuid);
 }
 
@@ -204,7 +212,9 @@ static bool find_xen_domain(struct xl *x, const char *uuid, libxl_dominfo *ret)
     libxl_uuid id;
     int n = 0;
     bool found = false;
-    libxl_dominfo *all = libxl_list_domain(x->look->ctx, &n);
+    libxl_dominfo *all = libxl_list_domain(xl_quick_begin(x)->ctx, &n);
+
+    xl_quick_end();
 
     libxl_uuid_from_string(&id, uuid);
     for (int i = 0; i < n && !found; i++) {

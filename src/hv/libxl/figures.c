@@ -16,13 +16,14 @@
 struct error *xl_set_memory(struct hv *hv, const char *uuid, int64_t target)
 {
     _cleanup_xdom_turn_ struct xdom *d = NULL;
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
 
     TRY(xdom_enter_live(hv, uuid, &d));
     target = MIN(target, d->start.memory_max);
-    TRY(xl_ctx_open(&c));
-    TRY(xl_check(c, libxl_set_memory_target(c->ctx, (uint32_t)d->domid, target >> 10, 0, 1),
-                 "cannot set the memory target"));
+    int rc =
+        libxl_set_memory_target(xl_quick_begin(d->xl)->ctx, (uint32_t)d->domid, target >> 10, 0, 1);
+
+    xl_quick_end();
+    TRY(xl_check(rc, "cannot set the memory target"));
     pthread_mutex_lock(&d->xl->lock);
     d->start.memory_target = target;
     xdom_emit(d, HV_EVENT_MEMORY, -1);
@@ -33,22 +34,20 @@ struct error *xl_set_memory(struct hv *hv, const char *uuid, int64_t target)
 struct error *xl_set_vcpus(struct hv *hv, const char *uuid, int vcpus)
 {
     _cleanup_xdom_turn_ struct xdom *d = NULL;
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     libxl_bitmap map;
 
     TRY(xdom_enter_live(hv, uuid, &d));
     if (vcpus > d->start.vcpus_max)
         return error_text("domain %s can have %d CPUs", uuid, d->start.vcpus_max);
-    TRY(xl_ctx_open(&c));
     libxl_bitmap_init(&map);
-    int rc = libxl_cpu_bitmap_alloc(c->ctx, &map, d->start.vcpus_max);
+    int rc = libxl_bitmap_alloc(d->xl->ops->ctx, &map, d->start.vcpus_max);
 
     for (int i = 0; !rc && i < vcpus; i++)
         libxl_bitmap_set(&map, i);
     if (!rc)
-        rc = libxl_set_vcpuonline(c->ctx, (uint32_t)d->domid, &map, NULL);
+        rc = libxl_set_vcpuonline(d->xl->ops->ctx, (uint32_t)d->domid, &map, NULL);
     libxl_bitmap_dispose(&map);
-    TRY(xl_check(c, rc, "cannot plug CPUs"));
+    TRY(xl_check(rc, "cannot plug CPUs"));
     pthread_mutex_lock(&d->xl->lock);
     d->start.vcpus = vcpus;
     pthread_mutex_unlock(&d->xl->lock);
@@ -115,10 +114,11 @@ static void add_devices(const struct xdom *d, struct arena *a, struct hv_stats *
     st->n_nics = d->start.n_nics;
 }
 
-static void add_cpus(const struct xdom *d, struct arena *a, struct hv_stats *st)
+static void add_cpus(const struct xdom *d, const struct xl_ctx *c, struct arena *a,
+                     struct hv_stats *st)
 {
     int n = 0, cpus = 0;
-    libxl_vcpuinfo *all = libxl_list_vcpu(d->xl->look->ctx, (uint32_t)d->domid, &n, &cpus);
+    libxl_vcpuinfo *all = libxl_list_vcpu(c->ctx, (uint32_t)d->domid, &n, &cpus);
     int64_t *ns = arena_array(a, int64_t, (size_t)n + 1);
 
     for (int i = 0; i < n; i++)
@@ -136,18 +136,20 @@ static struct error *read_stats(struct xdom *d, struct arena *a, struct hv_stats
     if (!d->domid)
         return error_text("domain %s has gone", d->uuid);
     libxl_dominfo_init(&info);
-    struct error *e = xl_check(
-        d->xl->look, libxl_domain_info(d->xl->look->ctx, &info, (uint32_t)d->domid), "cannot look");
+    const struct xl_ctx *c = xl_quick_begin(d->xl);
+    int rc = libxl_domain_info(c->ctx, &info, (uint32_t)d->domid);
 
-    if (!e) {
+    if (!rc) {
         *ret = (struct hv_stats){.cpu_ns = (int64_t)info.cpu_time,
                                  .memory_actual = (int64_t)info.current_memkb << 10,
                                  .memory_free = -1};
-        add_cpus(d, a, ret);
-        add_devices(d, a, ret);
+        add_cpus(d, c, a, ret);
     }
+    xl_quick_end();
+    if (!rc)
+        add_devices(d, a, ret);
     libxl_dominfo_dispose(&info);
-    return e;
+    return xl_check(rc, "cannot look");
 }
 
 /* What the agent says of its free memory. */
@@ -182,17 +184,16 @@ struct error *xl_stats(struct hv *hv, const char *uuid, struct arena *a, struct 
 
 struct error *xl_dmesg(struct hv *hv, struct arena *a, const char **ret)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
-
-    TRY(xl_ctx_open(&c));
-    libxl_xen_console_reader *r = libxl_xen_console_read_start(c->ctx, 0);
+    libxl_ctx *c = xl_quick_begin(xl_of(hv))->ctx;
+    libxl_xen_console_reader *r = libxl_xen_console_read_start(c, 0);
     _cleanup_str_ struct str text = STR_INIT;
     char *line;
 
-    while (r && text.len < DMESG_MAX && libxl_xen_console_read_line(c->ctx, r, &line) > 0)
+    while (r && text.len < DMESG_MAX && libxl_xen_console_read_line(c, r, &line) > 0)
         str_add(&text, line);
     if (r)
-        libxl_xen_console_read_finish(c->ctx, r);
+        libxl_xen_console_read_finish(c, r);
+    xl_quick_end();
     *ret = arena_strdup(a, str_cstr(&text));
     return NULL;
 }
@@ -200,12 +201,13 @@ struct error *xl_dmesg(struct hv *hv, struct arena *a, const char **ret)
 struct error *xl_host(struct hv *hv, struct arena *a, struct hv_host *ret)
 {
     struct xl *x = xl_of(hv);
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     libxl_physinfo info;
 
-    TRY(xl_ctx_open(&c));
     libxl_physinfo_init(&info);
-    TRY(xl_check(c, libxl_get_physinfo(c->ctx, &info), "cannot ask about the host"));
+    int rc = libxl_get_physinfo(xl_quick_begin(x)->ctx, &info);
+
+    xl_quick_end();
+    TRY(xl_check(rc, "cannot ask about the host"));
     ret->memory_total = (int64_t)info.total_pages * PAGE;
     ret->memory_free = (int64_t)(info.free_pages + info.scrub_pages) * PAGE;
     libxl_physinfo_dispose(&info);

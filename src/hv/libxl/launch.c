@@ -17,7 +17,7 @@
 /* ---- create ---- */
 
 /* Xen wants names that differ; people want to read theirs. */
-static char *unique_name(struct xdom *d, struct xl_ctx *c)
+static char *unique_name(struct xdom *d)
 {
     const char *name = d->start.name;
     bool taken = strspn(name, "0123456789") == strlen(name); /* reads as a domid, or is empty */
@@ -30,21 +30,24 @@ static char *unique_name(struct xdom *d, struct xl_ctx *c)
     while ((other = strmap_next(&d->xl->domains, &pos, NULL)))
         taken |= other != d && streq(other->start.name, name);
     pthread_mutex_unlock(&d->xl->lock);
-    if (taken || libxl_name_to_domid(c->ctx, name, &domid) == 0)
-        return xstrdup(d->uuid);
-    return xstrdup(name);
+    taken |= libxl_name_to_domid(xl_quick_begin(d->xl)->ctx, name, &domid) == 0;
+    xl_quick_end();
+    return xstrdup(taken ? d->uuid : name);
 }
 
 /* Said before it is tried: libxl's own answer is a number, after seconds. */
-static struct error *check_memory(struct xl_ctx *c, libxl_domain_config *config)
+static struct error *check_memory(struct xdom *d, libxl_domain_config *config)
 {
     uint64_t need = 0, free_kib = 0;
     char needed[32], available[32];
 
-    TRY(xl_check(c,
-                 libxl_domain_need_memory(c->ctx, config, INVALID_DOMID, &need) ||
-                     libxl_get_free_memory(c->ctx, &free_kib),
-                 "cannot ask for free memory"));
+    libxl_ctx *c = xl_quick_begin(d->xl)->ctx;
+    int rc = libxl_domain_need_memory(c, config, (uint32_t)INVALID_DOMID, &need);
+
+    if (!rc)
+        rc = libxl_get_free_memory(c, &free_kib);
+    xl_quick_end();
+    TRY(xl_check(rc, "cannot ask for free memory"));
     if (need <= free_kib)
         return NULL;
     snprintf(needed, sizeof(needed), "%llu", (unsigned long long)need << 10);
@@ -52,9 +55,9 @@ static struct error *check_memory(struct xl_ctx *c, libxl_domain_config *config)
     return error_api("HOST_NOT_ENOUGH_FREE_MEMORY", 2, needed, available);
 }
 
-static struct error *make(struct xdom *d, struct xl_ctx *c, int resume_fd, uint32_t *ret)
+static struct error *make(struct xdom *d, int resume_fd, uint32_t *ret)
 {
-    _cleanup_free_ char *name = unique_name(d, c);
+    _cleanup_free_ char *name = unique_name(d);
     struct xl_config_in in = {
         .start = &d->start, .name = name, .dir = d->dir, .scripts = XENOLITH_LIBEXEC};
     libxl_domain_restore_params params;
@@ -62,20 +65,21 @@ static struct error *make(struct xdom *d, struct xl_ctx *c, int resume_fd, uint3
     int rc = 0;
 
     xl_config(&in, &config);
-    struct error *e = check_memory(c, &config);
+    struct error *e = check_memory(d, &config);
 
     *ret = (uint32_t)INVALID_DOMID;
     if (!e && resume_fd >= 0) {
         libxl_domain_restore_params_init(&params);
         params.stream_version =
             2; /* what libxl_domain_suspend writes; unsaid, an old one is taken */
-        rc = libxl_domain_create_restore(c->ctx, &config, ret, resume_fd, -1, &params, NULL, NULL);
+        rc = libxl_domain_create_restore(d->xl->ops->ctx, &config, ret, resume_fd, -1, &params,
+                                         NULL, NULL);
         libxl_domain_restore_params_dispose(&params);
     } else if (!e) {
-        rc = libxl_domain_create_new(c->ctx, &config, ret, NULL, NULL);
+        rc = libxl_domain_create_new(d->xl->ops->ctx, &config, ret, NULL, NULL);
     }
     if (!e)
-        e = xl_check(c, rc, "cannot create the domain");
+        e = xl_check(rc, "cannot create the domain");
     libxl_domain_config_dispose(&config);
     return e;
 }
@@ -83,15 +87,13 @@ static struct error *make(struct xdom *d, struct xl_ctx *c, int resume_fd, uint3
 /* A Xen domain for d, paused; on failure there is none. */
 static struct error *create(struct xdom *d, int resume_fd)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     uint32_t domid;
 
-    TRY(xl_ctx_open(&c));
-    struct error *e = make(d, c, resume_fd, &domid);
+    struct error *e = make(d, resume_fd, &domid);
 
     if (e) {
         if (domid != (uint32_t)INVALID_DOMID)
-            libxl_domain_destroy(c->ctx, domid, NULL);
+            libxl_domain_destroy(d->xl->ops->ctx, domid, NULL);
         return e;
     }
     pthread_mutex_lock(&d->xl->lock);
@@ -110,18 +112,16 @@ static struct error *create(struct xdom *d, int resume_fd)
 
 struct error *xdom_end(struct xdom *d)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
 
     xdom_unlisten(d);
     console_close(TAKE_PTR(d->console));
     if (!d->domid)
         return NULL;
-    TRY(xl_ctx_open(&c));
-    int rc = libxl_domain_destroy(c->ctx, (uint32_t)d->domid, NULL);
+    int rc = libxl_domain_destroy(d->xl->ops->ctx, (uint32_t)d->domid, NULL);
 
     if (rc == ERROR_DOMAIN_NOTFOUND)
         rc = 0;
-    TRY(xl_check(c, rc, "cannot destroy the domain"));
+    TRY(xl_check(rc, "cannot destroy the domain"));
     pthread_mutex_lock(&d->xl->lock);
     d->domid = 0;
     pthread_mutex_unlock(&d->xl->lock);
@@ -130,15 +130,13 @@ struct error *xdom_end(struct xdom *d)
 
 struct error *xdom_relaunch(struct xdom *d)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
 
     TRY(xdom_end(d));
     struct error *e = create(d, -1);
 
     if (!e)
-        e = xl_ctx_open(&c);
-    if (!e)
-        e = xl_check(c, libxl_domain_unpause(c->ctx, (uint32_t)d->domid, NULL), "cannot unpause");
+        e = xl_check(libxl_domain_unpause(d->xl->ops->ctx, (uint32_t)d->domid, NULL),
+                     "cannot unpause");
     pthread_mutex_lock(&d->xl->lock);
     d->ran = true;
     xdom_set_state(d, e ? HV_STOPPED : HV_RUNNING, e ? HV_STOP_LOST : HV_STOP_NONE);

@@ -15,13 +15,10 @@
 
 static struct error *set_running(struct xdom *d, bool run)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     uint32_t domid = (uint32_t)d->domid;
 
-    TRY(xl_ctx_open(&c));
-    TRY(xl_check(c,
-                 run ? libxl_domain_unpause(c->ctx, domid, NULL)
-                     : libxl_domain_pause(c->ctx, domid, NULL),
+    TRY(xl_check(run ? libxl_domain_unpause(d->xl->ops->ctx, domid, NULL)
+                     : libxl_domain_pause(d->xl->ops->ctx, domid, NULL),
                  run ? "cannot unpause" : "cannot pause"));
     pthread_mutex_lock(&d->xl->lock);
     if (d->state != HV_STOPPED)
@@ -33,10 +30,8 @@ static struct error *set_running(struct xdom *d, bool run)
 /* The guest was shut down by its suspend and is to go on where it was. */
 static struct error *resume_suspended(struct xdom *d)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
 
-    TRY(xl_ctx_open(&c));
-    TRY(xl_check(c, libxl_domain_resume(c->ctx, (uint32_t)d->domid, 1, NULL),
+    TRY(xl_check(libxl_domain_resume(d->xl->ops->ctx, (uint32_t)d->domid, 1, NULL),
                  "cannot resume the domain"));
     d->suspending = false;
     return NULL;
@@ -125,20 +120,18 @@ static struct error *press_button(struct xdom *d, struct error *no_answer)
     if (d->start.kind != HV_KIND_HVM || no_answer->errnum != ETIMEDOUT)
         return no_answer;
     _cleanup_error_ struct error *forgotten = no_answer;
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
 
-    TRY(xl_ctx_open(&c));
-    return xl_check(c, libxl_send_trigger(c->ctx, (uint32_t)d->domid, LIBXL_TRIGGER_POWER, 0, NULL),
-                    "cannot press the power button");
+    return xl_check(
+        libxl_send_trigger(d->xl->ops->ctx, (uint32_t)d->domid, LIBXL_TRIGGER_POWER, 0, NULL),
+        "cannot press the power button");
 }
 
 static struct error *send_nmi(struct xdom *d)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
 
-    TRY(xl_ctx_open(&c));
-    return xl_check(c, libxl_send_trigger(c->ctx, (uint32_t)d->domid, LIBXL_TRIGGER_NMI, 0, NULL),
-                    "cannot send an NMI");
+    return xl_check(
+        libxl_send_trigger(d->xl->ops->ctx, (uint32_t)d->domid, LIBXL_TRIGGER_NMI, 0, NULL),
+        "cannot send an NMI");
 }
 
 struct error *xl_signal(struct hv *hv, const char *uuid, enum hv_signal signal)
@@ -183,19 +176,17 @@ static void *pass_on(void *arg)
 
 static struct error *save(struct xdom *d, int fd, int64_t max)
 {
-    _cleanup_xl_ctx_ struct xl_ctx *c = NULL;
     struct limiter l = {.to = fd, .left = max};
     pthread_t thread;
     int ends[2];
 
-    TRY(xl_ctx_open(&c));
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_errno(errno, "cannot make a pipe");
     l.from = ends[0];
     if (pthread_create(&thread, NULL, pass_on, &l))
         abort();
     struct error *e =
-        xl_check(c, libxl_domain_suspend(c->ctx, (uint32_t)d->domid, ends[1], 0, NULL),
+        xl_check(libxl_domain_suspend(d->xl->ops->ctx, (uint32_t)d->domid, ends[1], 0, NULL),
                  "cannot save the memory");
 
     cleanup_close(&ends[1]);
@@ -224,7 +215,10 @@ struct error *xl_suspend(struct hv *hv, const char *uuid, int fd, int64_t max)
     }
     /* It may have failed before or after the guest stopped for it. */
     libxl_dominfo_init(&info);
-    if (libxl_domain_info(d->xl->look->ctx, &info, (uint32_t)d->domid) == 0 && info.shutdown)
+    int rc = libxl_domain_info(xl_quick_begin(d->xl)->ctx, &info, (uint32_t)d->domid);
+
+    xl_quick_end();
+    if (rc == 0 && info.shutdown)
         IGNORE_ERROR(resume_suspended(d));
     libxl_dominfo_dispose(&info);
     d->suspending = false;

@@ -14,9 +14,12 @@
  * Locks: a domain's `turn` is held over every change of it and may be held for minutes; xl->lock
  * guards the table and all changing members, is taken inside it, and never over a call to libxl.
  *
- * libxl: a context serves one caller at a time and is busy while a guest's memory is filled, so
- * every change has a context of its own (ctx.c). Quick questions share `look`, the thread of events
- * has `events`.
+ * libxl: a context serves one caller at a time and is busy while a guest's memory is filled. All
+ * changes share `ops`; quick questions have `look`, so that none waits for a change; the thread of
+ * events has `events`. libxl forks without exec, and its libraries have locks that a child finds
+ * locked for ever if another thread held them. So nobody may be within a hypercall at that moment:
+ * operations that can be waited for (those with an ao_how) are alone by the lock of `ops`, all
+ * others go between xl_quick_begin and xl_quick_end, and the fork takes that lock too.
  */
 
 #include "base/map.h"
@@ -34,12 +37,9 @@
 
 struct xs_handle;
 
-/* A context and what it said last: libxl's own errors are numbers only. */
 struct xl_ctx {
-    xentoollog_logger logger; /* first */
+    xentoollog_logger logger;
     libxl_ctx *ctx;
-    pthread_mutex_t lock;
-    struct str said;
 };
 
 struct xdom {
@@ -71,7 +71,7 @@ struct xl {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* monotonic clock */
     struct strmap domains;
-    struct xl_ctx *look, *events;
+    struct xl_ctx *ops, *look, *events;
     int wake;                /* the thread of `events` */
     struct workers *workers; /* reboots */
     struct console_hub *hub;
@@ -85,16 +85,17 @@ static inline struct xl *xl_of(struct hv *hv)
     return container_of(hv, struct xl, hv);
 }
 
-/* ctx.c */
+/* ctx.c; contexts live as long as the process */
 _must_check_ struct error *xl_ctx_open(struct xl_ctx **ret);
-void xl_ctx_close(struct xl_ctx *c); /* NULL is accepted */
-static inline void cleanup_xl_ctx(struct xl_ctx **c)
-{
-    xl_ctx_close(*c);
-}
-#define _cleanup_xl_ctx_ _cleanup_(cleanup_xl_ctx)
-/* NULL for 0; else the failed call's error with what libxl said meanwhile. */
-struct error *xl_check(struct xl_ctx *c, int rc, const char *what);
+/* Once, before there is a second thread. */
+void xl_guard_forks(void);
+/* Around calls of libxl that return at once, on the context given. Never blocks for long, and
+ * nothing else may be locked inside. */
+struct xl_ctx *xl_quick_begin(struct xl *x);
+void xl_quick_end(void);
+/* NULL for 0; else the failed call's error with what libxl said in this thread: its own errors are
+ * numbers only. */
+struct error *xl_check(int rc, const char *what);
 
 /* domain.c */
 struct xdom *xdom_new(struct xl *x, const char *uuid);
