@@ -12,6 +12,8 @@ EXCEPTIONS = {
     ("src/base/test_point.c", "state"), ("src/base/map.c", "hash_seed"), ("src/base/poller.c", "current"), ("src/sandbox/syscalls.c", "violation"),
     ("src/daemon/hand_over.c", "h"),  # outlives all parts
     ("src/api/host/machine.c", "restarting"), ("src/api/host/machine.c", "ending"),  # a signal is for a process
+    ("src/hv/libxl/ctx.c", "said"), ("src/hv/libxl/ctx.c", "quick"), ("src/hv/libxl/ctx.c", "is_child"),  # a fork is of a process
+    ("src/hv/remote/serve.c", "s"),  # a worker serves one conversation and ends with it
 }
 # What stands between "static" and the first of these is a variable's type and name, or a function's.
 STATIC = re.compile(r"(?<!\w)static\s+([^;={}()]+?)\s*(?:\[[^\]]*\]\s*)*([;={(])")

@@ -152,8 +152,8 @@ static void console_in(struct console *c)
         str_clear(&c->input);
         return;
     }
-    ssize_t n = TEMP_FAILURE_RETRY(
-        line_write(c->hub->slots.v[c->line].fd, c->input.s, c->input.len));
+    ssize_t n =
+        TEMP_FAILURE_RETRY(line_write(c->hub->slots.v[c->line].fd, c->input.s, c->input.len));
 
     if (n > 0) {
         memmove(c->input.s, c->input.s + n, c->input.len - (size_t)n);

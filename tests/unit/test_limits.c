@@ -230,11 +230,8 @@ static void deletions_are_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(clients_are_bounded_in_rows),
-        T(clients_are_bounded_in_bytes),
-        T(async_calls_are_bounded),
-        T(the_oldest_messages_go),
-        T(deletions_are_forgotten),
+        T(clients_are_bounded_in_rows), T(clients_are_bounded_in_bytes), T(async_calls_are_bounded),
+        T(the_oldest_messages_go),      T(deletions_are_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
