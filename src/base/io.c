@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#define FILE_NAME_LEN 128
+
 struct error *io_write_all(int fd, const void *p, size_t n)
 {
     const char *at = p;
@@ -171,6 +173,13 @@ struct error *io_mkdir_p(const char *dir, mode_t mode)
             return NULL;
         *p = c;
     }
+}
+
+bool io_is_file_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+    return n && n <= FILE_NAME_LEN && name[n] == 0 && name[0] != '.';
 }
 
 struct error *io_unlink(const char *path)

@@ -28,6 +28,9 @@ void io_remove_temporaries(const char *dir);
 _must_check_ struct error *io_fsync_dir(const char *dir);
 /* Creates the directory and its parents; an existing directory is success. */
 _must_check_ struct error *io_mkdir_p(const char *dir, mode_t mode);
+/* Can be the name of a file, whoever sent it: up to 128 letters, digits, '.', '_' and '-', no '.'
+ * first. */
+bool io_is_file_name(const char *name);
 /* Removes a file; an absent one is success. */
 _must_check_ struct error *io_unlink(const char *path);
 

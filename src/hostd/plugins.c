@@ -13,15 +13,6 @@
 
 #define SYSTEM_DIR "/etc/xapi.d"
 
-/* The name of a file, whatever a caller sends. */
-static bool is_name(const char *name)
-{
-    size_t n = strlen(name);
-
-    return n && n <= PLUGIN_NAME_MAX && name[0] != '.' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
-}
-
 /* Whoever could write it could run anything with it. */
 static bool may_run(const char *path)
 {
@@ -36,7 +27,7 @@ static char *find(const struct machine *m, const char *kind, const char *name)
 {
     const char *const places[] = {m->state_dir, SYSTEM_DIR};
 
-    if (!is_name(name) || (!streq(kind, "plugins") && !streq(kind, "extensions")))
+    if (!io_is_file_name(name) || (!streq(kind, "plugins") && !streq(kind, "extensions")))
         return NULL;
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         _cleanup_free_ char *path = xasprintf("%s/%s/%s", places[i], kind, name);

@@ -11,10 +11,9 @@
 #include "base/str.h"
 #include "hostd/machine.h"
 
-#define PLUGINS_MAX     16
-#define PLUGIN_TIME_S   3600
-#define PLUGIN_OUT_MAX  (4u << 20)
-#define PLUGIN_NAME_MAX 128
+#define PLUGINS_MAX    16
+#define PLUGIN_TIME_S  3600
+#define PLUGIN_OUT_MAX (4u << 20)
 
 struct plugin_run {
     const char *kind; /* "plugins", "extensions" */

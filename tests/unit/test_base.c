@@ -147,6 +147,21 @@ static void errors_carry_code_and_context(void **state)
     error_free(e);
 }
 
+static void names_of_files_are_plain(void **state)
+{
+    _cleanup_free_ char *longest = xasprintf("%0128d", 0);
+    _cleanup_free_ char *too_long = xasprintf("%0129d", 0);
+
+    assert_true(io_is_file_name("a-Name_0.pem"));
+    assert_true(io_is_file_name(longest));
+    assert_false(io_is_file_name(too_long));
+    assert_false(io_is_file_name(""));
+    assert_false(io_is_file_name("."));
+    assert_false(io_is_file_name(".hidden"));
+    assert_false(io_is_file_name("a/b"));
+    assert_false(io_is_file_name("a b"));
+}
+
 static void files_are_replaced_whole(void **state)
 {
     char dir[] = "/tmp/xenolith-test-XXXXXX";
@@ -293,6 +308,7 @@ int main(void)
         cmocka_unit_test(map_finds_what_was_set),
         cmocka_unit_test(list_can_lose_the_current_node),
         cmocka_unit_test(errors_carry_code_and_context),
+        cmocka_unit_test(names_of_files_are_plain),
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(children_answer_fail_and_time_out),
         cmocka_unit_test(uuids_are_checked),

@@ -5,23 +5,13 @@
  */
 #include "api/certificate/certificate.h"
 #include "api/common/lists.h"
+#include "base/io.h"
 #include "base/world.h"
 #include "gen/class/host_txn.h"
 #include "gen/class/pool_txn.h"
 #include "gen/msg/host.h"
 #include "gen/msg/pool.h"
 #include "rpc/call.h"
-
-#define NAME_MAX_CHARS 128
-
-/* A name could become one of a file. */
-static bool is_name(const char *s)
-{
-    size_t n = strlen(s);
-
-    return n && n <= NAME_MAX_CHARS && s[0] != '.' &&
-           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
-}
 
 static struct error *check_host(struct call *c, const char *ref)
 {
@@ -47,7 +37,7 @@ static struct error *install(struct call *c, const char *name, const char *pem)
 {
     struct pem_look look;
 
-    if (!is_name(name))
+    if (!io_is_file_name(name))
         return err_certificate_name_invalid(name);
     if (find_named(c, name))
         return err_certificate_already_exists(name);
@@ -147,7 +137,7 @@ static struct error *crl_install(struct call *c, const char *name, const char *p
     struct pool_rec *pool;
 
     TRY(txn_edit_pool(c->txn, c->daemon->pool_ref, &pool));
-    if (!is_name(name))
+    if (!io_is_file_name(name))
         return err_crl_name_invalid(name);
     if (map_find(&pool->crls, name))
         return err_crl_already_exists(name);
