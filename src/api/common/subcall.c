@@ -57,11 +57,7 @@ static struct task_rec *add_task(struct plan *p, struct txn *t, const struct mes
 {
     struct task_rec *row = txn_insert_soft(t, CLASS_TASK);
 
-    row->name_label = m->name;
-    row->created = now_s();
-    row->type = "<none/>";
-    row->status = TASK_STATUS_TYPE_PENDING;
-    row->resident_on = plan_daemon(p)->host_ref;
+    task_row_begin(row, plan_daemon(p), m->name);
     row->subtask_of = plan_task(p);
     return row;
 }

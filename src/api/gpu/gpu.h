@@ -17,6 +17,5 @@ int64_t pgpu_capacity(struct txn *t, const struct pgpu_rec *pgpu, const char *ty
 
 /* The group's kinds and types are those of its cards. */
 _must_check_ struct error *gpu_group_update(struct txn *t, const char *group);
-bool gpu_refs_have(const struct set_ref *s, const char *ref);
 /* "OpaqueRef:1; OpaqueRef:2" */
 const char *gpu_refs_text(struct arena *a, const struct set_ref *s);

@@ -9,14 +9,6 @@
 
 #define DISPLAY_CLASS "03"
 
-bool gpu_refs_have(const struct set_ref *s, const char *ref)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (streq(s->v[i], ref))
-            return true;
-    return false;
-}
-
 const char *gpu_refs_text(struct arena *a, const struct set_ref *s)
 {
     _cleanup_str_ struct str text = STR_INIT;
@@ -116,7 +108,7 @@ int64_t pgpu_capacity(struct txn *t, const struct pgpu_rec *pgpu, const char *ty
 {
     const struct set_ref *residents = &txn_inv_pgpu(t, pgpu)->resident_VGPUs;
 
-    if (!gpu_refs_have(&pgpu->enabled_VGPU_types, type))
+    if (!refs_have(&pgpu->enabled_VGPU_types, type))
         return 0;
     for (size_t i = 0; i < residents->n; i++) {
         const struct vgpu_rec *other = txn_find_vgpu(t, residents->v[i]);
@@ -135,7 +127,7 @@ int64_t pgpu_capacity(struct txn *t, const struct pgpu_rec *pgpu, const char *ty
 static void unite(struct arena *a, struct set_ref *into, const struct set_ref *more)
 {
     for (size_t i = 0; i < more->n; i++)
-        if (!gpu_refs_have(into, more->v[i]))
+        if (!refs_have(into, more->v[i]))
             refs_add(a, into, more->v[i]);
 }
 

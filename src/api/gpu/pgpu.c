@@ -19,7 +19,7 @@ static struct error *check_residents(struct call *c, const struct pgpu_rec *pgpu
     for (size_t i = 0; i < residents->n; i++) {
         const struct vgpu_rec *vgpu = txn_find_vgpu(c->txn, residents->v[i]);
 
-        if (vgpu && !gpu_refs_have(types, vgpu->type))
+        if (vgpu && !refs_have(types, vgpu->type))
             refs_add(c->arena, &vms, vgpu->VM);
     }
     return vms.n ? err_pgpu_in_use_by_vm(gpu_refs_text(c->arena, &vms)) : NULL;
@@ -34,7 +34,7 @@ static struct error *enable(struct call *c, const char *ref, const struct set_re
         const struct vgpu_type_rec *type;
 
         TRY(txn_vgpu_type(c->txn, types->v[i], &type));
-        if (!gpu_refs_have(&pgpu->supported_VGPU_types, type->self))
+        if (!refs_have(&pgpu->supported_VGPU_types, type->self))
             return err_vgpu_type_not_supported(
                 type->self, gpu_refs_text(c->arena, &pgpu->supported_VGPU_types));
     }
@@ -57,7 +57,7 @@ struct error *api_pgpu_add_enabled_vgpu_types(struct call *c,
     TRY(txn_pgpu(c->txn, a->self, &pgpu));
     struct set_ref types = pgpu->enabled_VGPU_types;
 
-    if (!gpu_refs_have(&types, a->value))
+    if (!refs_have(&types, a->value))
         refs_add(c->arena, &types, a->value);
     return enable(c, a->self, &types);
 }

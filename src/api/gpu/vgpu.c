@@ -69,7 +69,7 @@ static struct error *choose_type(struct call *c, const struct gpu_group_rec *gro
         if (all[i]->implementation == VGPU_TYPE_IMPLEMENTATION_PASSTHROUGH)
             *ret = all[i]->self;
     TRY(txn_vgpu_type(c->txn, *ret, &type));
-    if (gpu_refs_have(&group->enabled_VGPU_types, type->self))
+    if (refs_have(&group->enabled_VGPU_types, type->self))
         return NULL;
     return err_vgpu_type_not_enabled(type->self,
                                      gpu_refs_text(c->arena, &group->enabled_VGPU_types));
