@@ -111,7 +111,7 @@ def test_coverage_counts(tiny):
                '[messages.shake]\nrefuse = ["BROKEN", "box"]\ntest = "x::y"')
     text = (generate(tiny) / "coverage.md").read_text()
     assert "| Box | 11 | 1 | 2 |" in text
-    assert "| shake | answers with an error | BROKEN box | x::y |" in text
+    assert "| shake | answers with an error (Shakes it.) | BROKEN box | x::y |" in text
 
 
 def test_result_compiles(tiny):
