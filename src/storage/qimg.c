@@ -5,6 +5,7 @@
 
 #include "base/spawn.h"
 #include "base/world.h"
+#include "sandbox/child.h"
 #include "storage/tune.h"
 
 #include <errno.h>
@@ -49,10 +50,35 @@ static struct error *flush(const char *path)
     return NULL;
 }
 
-static void begin(struct spawn *s, const char *program, const char *command)
+/* One run of qemu-img, which reaches the directory it works in. */
+struct run_of {
+    struct spawn s;
+    struct child_confine files;
+    char *dir, *source_dir;
+};
+
+static char *dir_of(const char *path)
 {
-    spawn_init(s, program);
-    spawn_add(s, command);
+    const char *slash = strrchr(path, '/');
+
+    return slash ? xasprintf("%.*s", (int)(slash - path), path) : xstrdup(".");
+}
+
+static void begin(struct run_of *r, const char *program, const char *command, const char *path)
+{
+    *r = (struct run_of){.dir = dir_of(path)};
+    spawn_init(&r->s, program);
+    spawn_add(&r->s, command);
+    child_allow(&r->files, r->dir, LANDLOCK_CHANGE);
+    r->s.confine = child_confine;
+    r->s.confine_arg = &r->files;
+}
+
+static void run_of_fini(struct run_of *r)
+{
+    spawn_fini(&r->s);
+    free(r->dir);
+    free(r->source_dir);
 }
 
 static void add_format(struct spawn *s, enum image_format format)
@@ -64,50 +90,50 @@ static void add_format(struct spawn *s, enum image_format format)
 struct error *qimg_create(const char *program, const char *path, enum image_format format,
                           int64_t size)
 {
-    _cleanup_spawn_ struct spawn s;
+    _cleanup_(run_of_fini) struct run_of r;
 
-    begin(&s, program, "create");
-    spawn_add(&s, "-q");
-    add_format(&s, format);
+    begin(&r, program, "create", path);
+    spawn_add(&r.s, "-q");
+    add_format(&r.s, format);
     if (create_options[format]) {
-        spawn_add(&s, "-o");
-        spawn_add(&s, create_options[format]);
+        spawn_add(&r.s, "-o");
+        spawn_add(&r.s, create_options[format]);
     }
-    spawn_add(&s, path);
-    spawn_addf(&s, "%lld", (long long)size);
-    TRY(with_errno(spawn_run(&s, IMAGE_TIMEOUT_US, 0, NULL)));
+    spawn_add(&r.s, path);
+    spawn_addf(&r.s, "%lld", (long long)size);
+    TRY(with_errno(spawn_run(&r.s, IMAGE_TIMEOUT_US, 0, NULL)));
     return flush(path);
 }
 
 struct error *qimg_resize(const char *program, const char *path, enum image_format format,
                           int64_t size)
 {
-    _cleanup_spawn_ struct spawn s;
+    _cleanup_(run_of_fini) struct run_of r;
 
-    begin(&s, program, "resize");
-    spawn_add(&s, "-q");
-    add_format(&s, format);
-    spawn_add(&s, path);
-    spawn_addf(&s, "%lld", (long long)size);
-    TRY(with_errno(spawn_run(&s, IMAGE_TIMEOUT_US, 0, NULL)));
+    begin(&r, program, "resize", path);
+    spawn_add(&r.s, "-q");
+    add_format(&r.s, format);
+    spawn_add(&r.s, path);
+    spawn_addf(&r.s, "%lld", (long long)size);
+    TRY(with_errno(spawn_run(&r.s, IMAGE_TIMEOUT_US, 0, NULL)));
     return flush(path);
 }
 
 struct error *qimg_rebase(const char *program, const char *path, const char *parent,
                           enum image_format parent_format)
 {
-    _cleanup_spawn_ struct spawn s;
+    _cleanup_(run_of_fini) struct run_of r;
 
-    begin(&s, program, "rebase");
-    spawn_add(&s, "-q");
-    spawn_add(&s, "-u");
-    add_format(&s, IMAGE_QCOW2);
-    spawn_add(&s, "-b");
-    spawn_add(&s, parent);
-    spawn_add(&s, "-F");
-    spawn_add(&s, drivers[parent_format]);
-    spawn_add(&s, path);
-    return with_errno(spawn_run(&s, IMAGE_TIMEOUT_US, 0, NULL));
+    begin(&r, program, "rebase", path);
+    spawn_add(&r.s, "-q");
+    spawn_add(&r.s, "-u");
+    add_format(&r.s, IMAGE_QCOW2);
+    spawn_add(&r.s, "-b");
+    spawn_add(&r.s, parent);
+    spawn_add(&r.s, "-F");
+    spawn_add(&r.s, drivers[parent_format]);
+    spawn_add(&r.s, path);
+    return with_errno(spawn_run(&r.s, IMAGE_TIMEOUT_US, 0, NULL));
 }
 
 /* ---- a long run with progress and cancelling ---- */
@@ -155,7 +181,7 @@ static struct error *attend(struct run *r, pid_t pid)
     struct pollfd p[2] = {{.fd = r->out, .events = POLLIN}, {.fd = r->err, .events = POLLIN}};
 
     while (p[0].fd >= 0 || p[1].fd >= 0) {
-        poll(p, 2, 250);
+        (void)TEMP_FAILURE_RETRY(poll(p, 2, 250));
         if (p[0].revents && !take_some(r->out, &r->text))
             p[0].fd = -1;
         if (p[1].revents && !take_some(r->err, &r->errors))
@@ -201,23 +227,34 @@ static struct error *run_long(struct spawn *s, const struct image_progress *prog
     return e;
 }
 
+/* All images of a chain lie in one directory. */
+static void allow_source(struct run_of *r, const json_t *source)
+{
+    const char *path =
+        json_string_value(json_object_get(json_object_get(source, "file"), "filename"));
+
+    r->source_dir = dir_of(path ? path : "");
+    child_allow(&r->files, r->source_dir, LANDLOCK_READ);
+}
+
 struct error *qimg_convert(const char *program, const json_t *source, const char *path,
                            enum image_format format, const struct image_progress *progress)
 {
     _cleanup_free_ char *json = json_dumps(source, JSON_COMPACT);
-    _cleanup_spawn_ struct spawn s;
+    _cleanup_(run_of_fini) struct run_of r;
 
-    begin(&s, program, "convert");
-    spawn_add(&s, "-p");
-    spawn_add(&s, "-W"); /* writes out of order: no reader waits for a sequential image */
-    spawn_add(&s, "-O");
-    spawn_add(&s, drivers[format]);
+    begin(&r, program, "convert", path);
+    spawn_add(&r.s, "-p");
+    spawn_add(&r.s, "-W"); /* writes out of order: no reader waits for a sequential image */
+    spawn_add(&r.s, "-O");
+    spawn_add(&r.s, drivers[format]);
     if (create_options[format]) {
-        spawn_add(&s, "-o");
-        spawn_add(&s, create_options[format]);
+        spawn_add(&r.s, "-o");
+        spawn_add(&r.s, create_options[format]);
     }
-    spawn_addf(&s, "json:%s", json);
-    spawn_add(&s, path);
-    TRY(run_long(&s, progress));
+    spawn_addf(&r.s, "json:%s", json);
+    allow_source(&r, source);
+    spawn_add(&r.s, path);
+    TRY(run_long(&r.s, progress));
     return flush(path);
 }

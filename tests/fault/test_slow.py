@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Children that hang, clients that crawl: whoever has nothing to do with them goes on unharmed."""
 
+import os
 import socket
 import sys
 import time
@@ -14,30 +15,32 @@ from bed import Bed, XenError  # noqa: E402
 from scenarios import halted  # noqa: E402
 from vms import default_sr, new_vdi  # noqa: E402
 
-HUNG = "#!/bin/sh\n# Takes its arguments and never ends.\necho $$ >>{said}\nexec sleep 1000\n"
+HUNG = "#!/bin/sh\n# Takes its arguments and never ends.\nwhile true; do sleep 1000; done\n"
 # Says how far it is, as qemu-img does, and never gets further.
-CRAWLING = "#!/bin/sh\necho $$ >>{said}\nwhile printf '    (1.00/100%%)\\r'; do sleep 0.1; done\n"
+CRAWLING = "#!/bin/sh\nwhile printf '    (1.00/100%%)\\r'; do sleep 0.1; done\n"
 
 
 class HungBed(Bed):
     """hostd finds programs of ours before those of the system."""
 
     def hang(self, *programs, how=HUNG):
-        folder = self.state / "hung"
+        self.folder = folder = self.state / "hung"
         folder.mkdir()
-        self.said = self.state / "hung.pids"
         for name in programs:
-            (folder / name).write_text(how.format(said=self.said))
+            (folder / name).write_text(how)
             (folder / name).chmod(0o755)
         self.fault["xenolith-hostd"] = {"PATH": f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin"}
 
     def children(self):
         """Process ids of the hung programs that live."""
-        try:
-            pids = self.said.read_text().split()
-        except FileNotFoundError:
-            return []
-        return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                continue  # it has ended
+            found += [pid] * (os.fsencode(self.folder) + b"/" in words)
+        return found
 
     def wait_children(self, some, limit=20):
         end = time.monotonic() + limit
