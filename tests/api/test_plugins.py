@@ -2,6 +2,7 @@
 """Programs of the administrator that clients may call: host.call_plugin, extensions."""
 
 import json
+import time
 
 import pytest
 
@@ -97,3 +98,30 @@ def test_extension_as_a_message(daemons, xen, fails):
     answer = xen.call("Test.direct", "a")
     assert answer == {"method": "Test.direct", "params": [xen.session, "a"]}
     assert fails("MESSAGE_METHOD_UNKNOWN", xen.call, "Test.unknown", "a") == ["Test.unknown"]
+
+
+WAITS = """\
+import os, sys, time, xmlrpc.client as x
+params, fn = x.loads(sys.argv[1])
+while fn == "wait" and not os.path.exists(params[1]["gate"]):
+    time.sleep(0.05)
+print(x.dumps(("x" * int(params[1]["size"]),), methodresponse=True))
+"""
+
+
+def test_plugins_are_bounded(daemons, xen, host, fails):
+    """16 run, one more is refused; 4 MiB of what one says is kept."""
+    path, gate = install(daemons, "plugins", "waits", WAITS), daemons.state / "gate"
+    args = {"gate": str(gate), "size": "1"}
+    tasks = [xen.call("Async.host.call_plugin", host, "waits", "wait", args) for _ in range(17)]
+    end, refused = time.monotonic() + 30, []
+    while not refused and time.monotonic() < end:
+        refused = [t for t in tasks if xen.task.get_status(t) == "failure"]
+    assert [xen.task.get_error_info(t) for t in refused] == [["TOO_MANY_PENDING_TASKS"]]
+    assert [xen.task.get_status(t) for t in tasks].count("pending") == 16
+    gate.touch()
+    assert [xen.wait(t) for t in tasks if t not in refused] == ["x"] * 16
+    assert len(xen.host.call_plugin(host, "waits", "say", {"gate": "", "size": str(3 << 20)})) == 3 << 20
+    fails("XENAPI_PLUGIN_FAILURE", xen.host.call_plugin, host, "waits", "say", {"gate": "", "size": str(5 << 20)})
+    gate.unlink()
+    path.unlink()
