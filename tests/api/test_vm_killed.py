@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Copies of VMs while the daemons are killed: afterwards there is the whole copy or nothing of it."""
+"""VMs copied or ended while the daemons are killed: afterwards there is the whole of it or nothing."""
 
+import json
 import signal
 import time
 
 import pytest
 
-from conftest import NULL
+from conftest import NULL, XenError
 from vms import GIB, MIB, default_sr, disks_of, new_disk, new_vm
 
 # Milliseconds from the moment the operation shows to the kill: each meets another point of it.
@@ -120,3 +121,33 @@ def test_cancelled_copy_leaves_nothing(fresh_daemons, fails):
     xen.SR.scan(sr)
     assert managed(xen, sr) == before
     assert xen.VM.get_current_operations(vm) == {}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_forced_shutdown_during_a_suspend(fresh_daemons, killed):
+    """Whoever is first: the guest has ended, and neither its memory nor a record of it is left."""
+    d = fresh_daemons
+    xen = d.ready()
+    vm = new_vm(xen, "goes to sleep")
+    xen.VM.set_suspend_SR(vm, default_sr(xen))
+    xen.VM.start(vm, False, False)
+    d.host_call("vm_control", command=json.dumps({"delay": {"op": "suspend", "us": 1000000}}))
+    before, end = set(xen.VDI.get_all()), time.monotonic() + 20
+    suspend = xen.call("Async.VM.suspend", vm)
+    while not d.driver_calls("suspend"):
+        assert time.monotonic() < end
+    shutdown = xen.call("Async.VM.hard_shutdown", vm)
+    if killed:
+        d.stop(("xapi",), signal.SIGKILL)
+        d.start_xapi()
+        xen = d.ready()
+    assert xen.wait(shutdown) == ""
+    try:
+        xen.wait(suspend)
+    except XenError:
+        pass  # it was too late for it
+    record = xen.VM.get_record(vm)
+    assert (record["power_state"], record["suspend_VDI"], record["current_operations"]) == ("Halted", NULL, {})
+    assert set(xen.VDI.get_all()) == before
+    assert d.verify() == {}
+    xen.VM.destroy(vm)
