@@ -132,7 +132,8 @@ class Rig:
             raise RigError("UEFI firmware is not here: package ovmf")
         return ["-bios", found[0]]
 
-    def power_on(self):
+    def power_on(self, detached=False):
+        """Starts the machine: for as long as the caller lives, or detached, to go on without it."""
         if self.running():
             raise RigError(f"the rig in {self.folder} runs already")
         ssh, tls = free_port(), free_port()
@@ -143,7 +144,7 @@ class Rig:
                 "-chardev", f"socket,id=serial,path={self.path('serial')},server=on,wait=off,logfile={self.path('serial.log')},logappend=on",
                 "-serial", "chardev:serial", "-qmp", f"unix:{self.path('qmp')},server=on,wait=off", "-boot", "strict=on"]
         with open(self.path("qemu.log"), "ab") as log:
-            child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+            child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=detached, cwd="/")
         self.child = child
         self.facts.update(pid=child.pid, started=started(child.pid), ssh=ssh, tls=tls)
         self._save()
