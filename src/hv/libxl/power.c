@@ -204,6 +204,9 @@ struct error *xl_suspend(struct hv *hv, const char *uuid, int fd, int64_t max)
     libxl_dominfo info;
 
     TRY(xdom_enter_live(hv, uuid, &d));
+    /* Before anything is written, where it can be known. */
+    if (max < d->start.memory_target)
+        return error_errno(ENOSPC, "the memory of domain %s does not fit into its place", uuid);
     struct error *e = save(d, fd, max);
 
     d->suspending = true;
