@@ -24,10 +24,8 @@ static const char denied[] =
     "iopl ioperm modify_ldt userfaultfd add_key request_key keyctl open_by_handle_at "
     "lookup_dcookie nfsservctl vhangup sethostname setdomainname personality";
 
-/* On Xen also: block devices of nbd, and what the toolstack's helpers lock and limit. */
-#define KEPT_XEN                                                                                   \
-    (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_IPC_LOCK) | CAPABILITY(CAP_SYS_RESOURCE) |         \
-     CAPABILITY(CAP_SYS_RAWIO) | CAPABILITY(CAP_FSETID))
+/* On Xen also: the kernel connects block devices of nbd for nobody else. */
+#define KEPT_XEN CAPABILITY(CAP_SYS_ADMIN)
 
 struct error *confine_self(bool xen)
 {
