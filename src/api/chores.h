@@ -10,6 +10,8 @@
 _must_check_ struct error *api_review_sessions(struct daemon *d);
 /* Free memory, last_updated and live of this host. */
 _must_check_ struct error *api_host_figures(struct daemon *d);
+/* Messages about certificates that end soon, or have ended. */
+_must_check_ struct error *api_certificates_expire(struct daemon *d);
 /* SSH that was turned on for a while goes off when the time is up. */
 _must_check_ struct error *api_ssh_expires(struct daemon *d);
 /* Begins the plans of snapshot schedules whose time has come. */

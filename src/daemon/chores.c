@@ -40,6 +40,7 @@ static const struct chore {
     {"collect tasks", 5 * SECOND_US, collect_tasks},
     {"review sessions", 60 * SECOND_US, api_review_sessions},
     {"remove bytes of blobs that are gone", 10 * SECOND_US, blob_sweep},
+    {"look at the ends of certificates", 10 * SECOND_US, api_certificates_expire},
     {"turn SSH off when its time is up", SECOND_US, api_ssh_expires},
     {"read host figures", 30 * SECOND_US, api_host_figures},
     {"run schedules", 30 * SECOND_US, api_run_schedules},

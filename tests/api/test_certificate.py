@@ -4,6 +4,7 @@
 import hashlib
 import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -20,12 +21,12 @@ class Maker:
     def __init__(self, path):
         self.path, self.n = path, 0
 
-    def make(self, kind="ec:prime256v1", digest="sha256"):
+    def make(self, kind="ec:prime256v1", digest="sha256", days=90):
         self.n += 1
         key, cert = self.path / f"{self.n}.key", self.path / f"{self.n}.pem"
         how, _, what = kind.partition(":")
         new = ["-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{what}"] if how == "ec" else ["-newkey", kind]
-        openssl("req", "-x509", "-nodes", *new, f"-{digest}", "-days", "30", "-subj", f"/CN=test{self.n}",
+        openssl("req", "-x509", "-nodes", *new, f"-{digest}", "-days", str(days), "-subj", f"/CN=test{self.n}",
                 "-keyout", str(key), "-out", str(cert))
         return cert.read_text(), key.read_text()
 
@@ -203,3 +204,28 @@ def test_install_server_certificate(fresh_daemons, fails, maker):
         assert sha256(xen.host.get_server_certificate(host)) == sha256(cert)
     assert oct((fresh_daemons.state / "host.pem").stat().st_mode)[-3:] == "600"
     fails("HANDLE_INVALID", install, NONE, *ec)
+
+
+def test_the_end_of_a_certificate_is_told(fresh_daemons, maker):
+    """At 30, 14 and 7 days, once each."""
+    xen = fresh_daemons.client()
+    host, pool = xen.host.get_all()[0], xen.pool.get_all()[0]
+
+    def told(wanted):
+        end, token = time.monotonic() + 60, ""
+        while True:
+            token = xen.call("event.from", ["message"], token, 5.0)["token"]
+            found = sorted((r["name"], r["priority"], r["obj_uuid"]) for r in xen.message.get_all_records().values()
+                           if "CERTIFICATE" in r["name"])
+            if len(found) >= wanted:
+                return found
+            assert time.monotonic() < end, found
+
+    xen.pool.install_ca_certificate("office", maker.make(days=5)[0])
+    xen.pool.install_trusted_certificate(pool, False, maker.make(days=10)[0], ["licensing"])
+    xen.pool.install_ca_certificate("lasting", maker.make()[0])
+    first = [("POOL_CA_CERTIFICATE_EXPIRING_07", "1", xen.pool.get_uuid(pool)),
+             ("POOL_PINNED_CERTIFICATE_EXPIRING_14", "2", xen.pool.get_uuid(pool))]
+    assert told(2) == first
+    xen.host.install_server_certificate(host, *maker.make(days=20))
+    assert told(3) == sorted([*first, ("HOST_SERVER_CERTIFICATE_EXPIRING_30", "3", xen.host.get_uuid(host))])
