@@ -83,3 +83,14 @@ def test_old_calls(xen, base, network, fails):
     assert fails("PIF_IS_PHYSICAL", xen.PIF.destroy, base) == [base]
     xen.PIF.destroy(pif)
     assert xen.PIF.get_VLAN_slave_of(base) == []
+
+
+def test_on_all_hosts(xen, base, network, fails):
+    for call, where in ((xen.pool.create_VLAN, "test0"), (xen.pool.create_VLAN_from_PIF, base)):
+        made, = call(where, network, "7")
+        record = xen.PIF.get_record(made)
+        assert (record["VLAN"], record["device"], record["network"]) == ("7", "test0", network)
+        assert fails("PIF_VLAN_EXISTS", call, where, network, "7") == ["test0"]
+        assert fails("VLAN_TAG_INVALID", call, where, network, "4095") == ["4095"]
+        xen.VLAN.destroy(record["VLAN_master_of"])
+    fails("PIF_DEVICE_NOT_FOUND", xen.pool.create_VLAN, "nothing0", network, "7")
