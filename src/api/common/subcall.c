@@ -138,6 +138,18 @@ const char *subcall_result(struct plan *p, const char *key)
     return arena_memdup0(plan_arena(p), from, (size_t)(end - from));
 }
 
+bool subcall_any_runs(struct plan *p)
+{
+    const char *key;
+    json_t *task;
+
+    json_object_foreach (plan_json(p, STATE_KEY), key, task) {
+        if (subcall_state(p, key) == SUBCALL_RUNS)
+            return true;
+    }
+    return false;
+}
+
 struct error *subcall_wait(struct plan *p)
 {
     return plan_wait(p, CLASS_TASK, NULL, mono_us() + LOOK_AGAIN_US);

@@ -24,6 +24,8 @@ enum subcall_state subcall_begin(struct plan *p, const char *key, const char *me
                                  const void *args);
 /* The reference a finished one answered, "" if none; from plan_arena. */
 const char *subcall_result(struct plan *p, const char *key);
+/* Is any of those begun in this program still under way? */
+bool subcall_any_runs(struct plan *p);
 /* For act to return: until a task changed, or it is time to look again. */
 _must_check_ struct error *subcall_wait(struct plan *p);
 /* An undo half: those under way are cancelled, and go on if they take no cancel. */

@@ -187,6 +187,7 @@ static struct error *remove_surplus(struct plan *p)
         remove_one(p, t, surplus);
         busy = true; /* look again: it is gone, failed, or still going */
     }
+    busy = busy || subcall_any_runs(p); /* the row of a VM goes before its removal has ended */
     return busy ? subcall_wait(p) : NULL;
 }
 
