@@ -44,6 +44,7 @@ BAD = {
     "bootfile": ["", ".", "..", "/etc/passwd", "../run/hostd.pid", "./x", ".hidden", "a/b", "link", "dir", "absent",
                  "x" * 500000],
     "firmware": ["", "BIOS", "efi,x", "x" * 500000],
+    "guestkind": ["", "HVM", "xen", "x" * 500000],
     "bootorder": ["x", "cd,x", "cdn" * 100, "CD"],
     "signal": ["", "kill", "9", "x" * 500000],
     "console": ["", "qmp", "../serial", "x" * 500000],
@@ -75,7 +76,7 @@ KINDS = {
     "net_detach.bridge": "interface",
     "vm_start.name": "free", "vm_start.cmdline": "free", "vm_start.record": "free", "vm_start.platform": "free map",
     "vm_start.memory_max": "memory", "vm_start.memory_target": "memory",
-    "vm_start.vcpus_max": "cpus", "vm_start.vcpus": "cpus", "vm_start.firmware": "firmware",
+    "vm_start.vcpus_max": "cpus", "vm_start.vcpus": "cpus", "vm_start.firmware": "firmware", "vm_start.kind": "guestkind",
     "vm_start.boot_order": "bootorder", "vm_start.kernel": "bootfile", "vm_start.ramdisk": "ramdisk",
     "disk.device": "drive", "nic.device": "port", "nic.mac": "mac", "nic.bridge": "interface", "nic.mtu": "mtu",
     "nic.locking": "locking",
@@ -100,7 +101,7 @@ OPTIONAL_UUIDS = {"disk.sr", "disk.vdi", "vm_start.suspend_sr", "vm_start.suspen
 # Values that are fine by themselves, so that the one wrong value is what is refused.
 GOOD = {
     "firmware": "bios", "boot_order": "cd", "memory_max": 2**28, "memory_target": 2**28, "vcpus_max": 1, "vcpus": 1,
-    "kind": "serial", "signal": "poweroff", "type": "file", "format": "qcow2", "virtual_size": 2**20, "mtu": 1500,
+    "kind": "serial", "vm_start.kind": "hvm", "signal": "poweroff", "type": "file", "format": "qcow2", "virtual_size": 2**20, "mtu": 1500,
     "mac": "52:54:00:00:00:01", "bridge": "xenbr0", "device": 0, "target": 2**28, "handle": "/".join([A_UUID] * 3) + "/r",
     "schema": None, "timeout": 0, "command": "{}", "action": "reboot", "time": "20300101T00:00:00Z", "servers": [], "user": "nobody-at-all", "who": "nobody-at-all", "password": "x",
 }
@@ -218,6 +219,8 @@ def good(owner, member):
     kind = kind_of(owner, member)
     if kind == "uuid":
         return "" if f"{owner}.{member['name']}" in OPTIONAL_UUIDS - {"disk.sr", "disk.vdi"} else str(uuid.uuid4())
+    if f"{owner}.{member['name']}" in GOOD:
+        return GOOD[f"{owner}.{member['name']}"]
     if member["name"] in GOOD and not (member["name"] == "device" and member["type"] == "string"):
         return GOOD[member["name"]]
     return member.get("default", {"string": "", "int": 0, "bool": False}.get(member["type"], {}))
