@@ -116,7 +116,7 @@ struct error *tls_ensure_certificate(const char *dir, const char *host_name, cha
         if (errno != ENOENT)
             return error_errno(errno, "cannot read %s", path);
         TRY(io_mkdir_p(dir, 0700));
-        TRY(tls_make_certificate(path, host_name));
+        TRY(tls_make_certificate(path, is_host_name(host_name) ? host_name : "localhost"));
     }
     *ret_path = TAKE_PTR(path);
     return NULL;

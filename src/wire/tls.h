@@ -24,7 +24,8 @@ _must_check_ struct error *tls_reload(struct tls *t, const char *pem_path);
  * replaced whole).
  */
 _must_check_ struct error *tls_make_certificate(const char *pem_path, const char *host_name);
-/* The same at first start: <dir>/host.pem is made if absent. The caller frees *ret_path. */
+/* The same at first start: <dir>/host.pem is made if absent, for "localhost" where the machine has
+ * no name that a certificate can have ("(none)"). The caller frees *ret_path. */
 _must_check_ struct error *tls_ensure_certificate(const char *dir, const char *host_name,
                                                   char **ret_path);
 /* SHA-256 of the first certificate in a PEM file, upper-case hexadecimal pairs joined by ':'. */

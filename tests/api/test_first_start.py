@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the first start makes, later starts find again."""
 
+import os
 import signal
+import subprocess
+
+from conftest import PROGRAMS
 
 HOUSE = ("pool", "host", "host_metrics", "host_cpu", "SR", "PBD", "SM", "network", "PIF", "PIF_metrics", "role", "VM",
          "VM_metrics")
@@ -25,6 +29,21 @@ def test_second_start_changes_nothing(fresh_daemons):
         client = fresh_daemons.ready()
         assert rows(client) == before
         assert all(p["currently_attached"] for p in client.PBD.get_all_records().values())
+
+
+def test_machine_without_a_name(fresh_daemons):
+    d = fresh_daemons
+    d.stop(("xapi",))
+    (d.state / "host.pem").unlink()
+    renamed = d.state / "renamed"
+    renamed.write_text('#!/bin/sh\nexec unshare --uts %s sh -c \'echo "(none)" >/proc/sys/kernel/hostname && exec "$0" "$@"\' "%s" "$@"\n'
+                       % ("" if os.geteuid() == 0 else "--map-root-user", PROGRAMS["xenolithd"]))
+    renamed.chmod(0o755)
+    d.start_xapi(path=renamed)
+    client = d.ready()
+    assert "CN = localhost" in subprocess.run(["openssl", "x509", "-noout", "-subject", "-in", d.state / "host.pem"],
+                                              capture_output=True, text=True, check=True).stdout
+    assert client.host.get_all()
 
 
 def test_disabled_host_stays_disabled_if_asked(fresh_daemons):
