@@ -3,6 +3,8 @@
 
 import pytest
 
+from conftest import BUILD
+
 
 @pytest.fixture
 def host(xen):
@@ -11,7 +13,8 @@ def host(xen):
 
 def test_memory(xen, host, fails):
     xen.Diagnostics.gc_compact(host)
-    assert int(xen.Diagnostics.gc_stats(host)["used_bytes"]) > 0
+    used = int(xen.Diagnostics.gc_stats(host)["used_bytes"])
+    assert used > 0 or BUILD.name != "build"  # sanitizers have an allocator of their own, which tells nothing
     fails("HANDLE_INVALID", xen.Diagnostics.gc_compact, "OpaqueRef:none")
 
 

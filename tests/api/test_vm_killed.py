@@ -137,6 +137,8 @@ def test_a_forced_shutdown_during_a_suspend(fresh_daemons, killed):
     while not d.driver_calls("suspend"):
         assert time.monotonic() < end
     shutdown = xen.call("Async.VM.hard_shutdown", vm)
+    while shutdown not in xen.VM.get_current_operations(vm):  # before that nobody promised anything
+        assert time.monotonic() < end
     if killed:
         d.stop(("xapi",), signal.SIGKILL)
         d.start_xapi()
