@@ -92,6 +92,7 @@ def test_done_is_what_was_said_and_undone_is_as_before(machine):
     assert status == 0, why
     left = snapshot(machine)
     assert {name: left[name] for name in left if left[name] != "folder"} == {n: before[n] for n in before if before[n] != "folder"}
+    assert not (machine / "var/lib/xenolith-setup").exists()
     assert "nothing to undo" in set_up(machine, "--undo", "--yes")[1]
 
 
