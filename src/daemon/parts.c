@@ -253,9 +253,24 @@ static void stop_hostd(struct parts *p)
     hostd_close(p->d.hostd);
 }
 
+/* A program that was killed closed nothing of what it read and wrote. */
+static struct error *end_transfers_of_the_killed(struct parts *p)
+{
+    const struct host_vdi_nbd_close_all_args args = {0};
+    struct arena a;
+
+    arena_init(&a);
+    struct error *e = hostd_vdi_nbd_close_all(p->d.hostd, &args, &a, NULL);
+
+    arena_fini(&a);
+    return e;
+}
+
 static struct error *take_charge(struct parts *p)
 {
     TRY(await_hostd(p));
+    if (!p->take_over)
+        log_and_free(LOG_WARNING, end_transfers_of_the_killed(p), "cannot close disks");
     left_expect(&p->d, take_over_get(p->take_over, "left"));
     TRY(setup_rows(&p->d));
     /* Plans wait for events of their guests. */

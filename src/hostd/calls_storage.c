@@ -411,11 +411,55 @@ static struct error *parse_handle(struct arena *a, const char *text, struct hand
     return NULL;
 }
 
-static struct error *give_connection(struct host_call *c, const struct handle *h)
+static void lend(struct machine *m, const char *handle)
+{
+    pthread_mutex_lock(&m->lent_lock);
+    if (!strmap_find(&m->lent, handle)) {
+        char *own = xstrdup(handle);
+
+        strmap_set(&m->lent, own, own);
+    }
+    pthread_mutex_unlock(&m->lent_lock);
+}
+
+static void give_back(struct machine *m, const char *handle)
+{
+    pthread_mutex_lock(&m->lent_lock);
+    free(strmap_remove(&m->lent, handle));
+    pthread_mutex_unlock(&m->lent_lock);
+}
+
+/* NULL: none is lent. The caller frees it. */
+static char *take_one(struct machine *m)
+{
+    size_t pos = 0;
+    const char *key;
+
+    pthread_mutex_lock(&m->lent_lock);
+    char *handle = strmap_next(&m->lent, &pos, &key);
+
+    if (handle)
+        strmap_remove(&m->lent, handle);
+    pthread_mutex_unlock(&m->lent_lock);
+    return handle;
+}
+
+void handles_forget(struct machine *m)
+{
+    char *handle;
+
+    while ((handle = take_one(m)))
+        free(handle);
+    strmap_fini(&m->lent);
+}
+
+static struct error *give_connection(struct host_call *c, const struct handle *h,
+                                     const char *handle)
 {
     int fd;
 
     TRY(vdi_nbd(storage_of(c), h->sr, h->vdi, h->use, h->writable, &fd));
+    lend(host_call_ctx(c), handle);
     host_call_give_fd(c, fd);
     return NULL;
 }
@@ -428,13 +472,14 @@ struct error *host_vdi_nbd(struct host_call *c, const struct host_vdi_nbd_args *
     struct handle h = {.sr = a->sr, .vdi = a->uuid, .use = use.s, .writable = a->writable};
 
     TRY(check_ids(a->sr, a->uuid));
-    TRY(give_connection(c, &h));
+    ret->handle = arena_printf(arena, "%s/%s/%s/%c", h.sr, h.vdi, h.use, h.writable ? 'w' : 'r');
+    TRY(give_connection(c, &h, ret->handle));
     if (host_call_cancelled(c)) {
         /* Nobody would ever close what nobody has heard of. */
+        give_back(host_call_ctx(c), ret->handle);
         TRY(vdi_nbd_close(storage_of(c), h.sr, h.use));
         return error_errno(ECANCELED, "the caller is gone");
     }
-    ret->handle = arena_printf(arena, "%s/%s/%s/%c", h.sr, h.vdi, h.use, h.writable ? 'w' : 'r');
     ret->export = arena_strdup(arena, use.s);
     return NULL;
 }
@@ -445,7 +490,7 @@ struct error *host_vdi_nbd_more(struct host_call *c, const struct host_vdi_nbd_m
     struct handle h;
 
     TRY(parse_handle(host_call_arena(c), a->handle, &h));
-    return give_connection(c, &h);
+    return give_connection(c, &h, a->handle);
 }
 
 struct error *host_vdi_nbd_close(struct host_call *c, const struct host_vdi_nbd_close_args *a,
@@ -454,5 +499,29 @@ struct error *host_vdi_nbd_close(struct host_call *c, const struct host_vdi_nbd_
     struct handle h;
 
     TRY(parse_handle(host_call_arena(c), a->handle, &h));
+    give_back(host_call_ctx(c), a->handle);
     return vdi_nbd_close(storage_of(c), h.sr, h.use);
+}
+
+struct error *host_vdi_nbd_close_all(struct host_call *c,
+                                     const struct host_vdi_nbd_close_all_args *a,
+                                     struct host_vdi_nbd_close_all_result *ret)
+{
+    struct error *first = NULL;
+    struct handle h;
+
+    for (;;) {
+        _cleanup_free_ char *handle = take_one(host_call_ctx(c));
+
+        if (!handle)
+            return first;
+        struct error *e = parse_handle(host_call_arena(c), handle, &h);
+
+        if (!e)
+            e = vdi_nbd_close(storage_of(c), h.sr, h.use);
+        if (first)
+            error_free(e);
+        else
+            first = e;
+    }
 }

@@ -198,6 +198,7 @@ struct error *machine_start(struct machine *m, const struct options *o)
     *m = (struct machine){.lock_fd = -1};
     pthread_mutex_init(&m->event_lock, NULL);
     pthread_mutex_init(&m->copies_lock, NULL);
+    pthread_mutex_init(&m->lent_lock, NULL);
     list_init(&m->copies);
     m->manages_machine = o->manage_machine;
     turns_init(&m->vms);
@@ -248,6 +249,8 @@ void machine_stop(struct machine *m)
     turns_fini(&m->vms);
     pthread_mutex_destroy(&m->event_lock);
     pthread_mutex_destroy(&m->copies_lock);
+    handles_forget(m);
+    pthread_mutex_destroy(&m->lent_lock);
     cleanup_close(&m->lock_fd);
     for (size_t i = 0; i < ARRAY_SIZE(m->own_roots); i++)
         free(m->own_roots[i]);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/turns.h"
 
 #include <stdatomic.h>
@@ -40,6 +41,8 @@ struct machine {
     pthread_mutex_t event_lock; /* guards `server` as seen by events */
     pthread_mutex_t copies_lock;
     struct list copies; /* of disks, under way (calls_storage.c) */
+    pthread_mutex_t lent_lock;
+    struct strmap lent; /* handles of disks that the API has open, each its own key */
     atomic_int plugins; /* under way (plugins.h) */
     char boot_id[64];
     char *own_state_dir;
@@ -52,3 +55,5 @@ struct machine {
 _must_check_ struct error *machine_start(struct machine *m, const struct options *o);
 /* Guests go on. */
 void machine_stop(struct machine *m);
+/* Frees what is known of lent disks, for machine_stop (calls_storage.c). */
+void handles_forget(struct machine *m);

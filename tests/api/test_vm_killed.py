@@ -3,12 +3,13 @@
 
 import json
 import signal
+import socket
 import time
 
 import pytest
 
 from conftest import NULL, XenError
-from vms import GIB, MIB, default_sr, disks_of, new_disk, new_vm
+from vms import GIB, MIB, default_sr, disks_of, new_disk, new_vdi, new_vm
 
 # Milliseconds from the moment the operation shows to the kill: each meets another point of it.
 DELAYS = (0, 2, 5, 9, 15, 25)
@@ -153,3 +154,22 @@ def test_a_forced_shutdown_during_a_suspend(fresh_daemons, killed):
     assert set(xen.VDI.get_all()) == before
     assert d.verify() == {}
     xen.VM.destroy(vm)
+
+
+@pytest.mark.parametrize("verb, path", [("PUT", "/import_raw_vdi"), ("GET", "/export_raw_vdi")])
+def test_a_disk_is_closed_whose_transfer_died(fresh_daemons, verb, path):
+    d = fresh_daemons
+    xen = d.ready()
+    vdi = new_vdi(xen, "moves", 64 * MIB, default_sr(xen))
+    s = socket.create_connection(("127.0.0.1", d.http))
+    length = f"Content-Length: {64 * MIB}\r\n" if verb == "PUT" else ""
+    s.sendall(f"{verb} {path}?vdi={vdi}&session_id={xen.session} HTTP/1.0\r\n{length}\r\n".encode())
+    s.sendall(b"x" * MIB if verb == "PUT" else b"")
+    assert s.recv(100).startswith(b"HTTP/1.")
+    with pytest.raises(XenError, match="VDI_IN_USE"):
+        xen.VDI.destroy(vdi)
+    d.stop(("xapi",), signal.SIGKILL)
+    s.close()
+    d.start_xapi()
+    xen = d.ready()
+    xen.VDI.destroy(vdi)
