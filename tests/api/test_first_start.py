@@ -36,7 +36,8 @@ def test_machine_without_a_name(fresh_daemons):
     d.stop(("xapi",))
     (d.state / "host.pem").unlink()
     renamed = d.state / "renamed"
-    renamed.write_text('#!/bin/sh\nexec unshare --uts %s sh -c \'echo "(none)" >/proc/sys/kernel/hostname && exec "$0" "$@"\' "%s" "$@"\n'
+    renamed.write_text("#!/bin/sh\nexec unshare --uts %s /usr/bin/python3 -c 'import os, socket, sys\n"
+                       "socket.sethostname(\"(none)\")\nos.execv(sys.argv[1], sys.argv[1:])' '%s' \"$@\"\n"
                        % ("" if os.geteuid() == 0 else "--map-root-user", PROGRAMS["xenolithd"]))
     renamed.chmod(0o755)
     d.start_xapi(path=renamed)
