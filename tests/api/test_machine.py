@@ -139,8 +139,6 @@ def test_timezone(machine, fails):
     xen, host = machine.xen, machine.host
     zones = xen.host.list_timezones(host)
     assert zones and zones == sorted(zones) and xen.host.get_timezone(host)
-    if "Europe/Berlin" not in zones:
-        pytest.skip("no time zones are installed here")
     xen.host.set_timezone(host, "Europe/Berlin")
     assert xen.host.get_timezone(host) == "Europe/Berlin"
     assert machine.done() == ["timedatectl set-timezone Europe/Berlin"]

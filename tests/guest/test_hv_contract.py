@@ -3,16 +3,12 @@
 
 import subprocess
 
-import pytest
-
 from conftest import api
 
 TESTS = api.BUILD / "tests" / "contract" / "test_contract_hv"
 
 
 def test_the_qemu_driver_keeps_the_contract(tiny):
-    if not TESTS.exists():
-        pytest.skip("the build has no C tests")
     done = subprocess.run([TESTS, "qemu"], env={"XENOLITH_TINY": str(tiny), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
