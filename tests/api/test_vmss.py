@@ -117,6 +117,6 @@ def test_one_that_fails_does_not_stop_the_others(xen, vmss):
         xen.VM.set_snapshot_schedule(vm, vmss)
         xen.VM.set_suspend_SR(vm, sr)
     xen.VM.start(running, False, False)
-    assert xen.VMSS.snapshot_now(vmss) == "Success"
+    assert xen.VMSS.snapshot_now(vmss) == "No snapshot of: halted"
     assert (len(taken(xen, halted)), len(taken(xen, running))) == (0, 1)
     assert xen.VM.get_power_state(running) == "Running"

@@ -191,7 +191,12 @@ def vmss_snapshot_now(bed, xen):
                             "schedule": {"min": "0"}, "enabled": False})
     vm = halted(xen, disks=1)
     xen.VM.set_snapshot_schedule(vm, vmss)
-    return lambda c: c.VMSS.snapshot_now(vmss)
+
+    def run(c):
+        said = c.VMSS.snapshot_now(vmss)
+        if said != "Success":
+            raise XenError(["SNAPSHOT_FAILED", said])
+    return run
 
 
 # ---- devices

@@ -41,6 +41,7 @@ struct bed {
     int slow;            /* slow bodies running */
     int cancelled;
     bool stubborn; /* slow bodies do not mind being cancelled */
+    unsigned peer_timeout_s;
 };
 
 static struct bed *bed;
@@ -145,18 +146,19 @@ static void start_server(void)
     struct host_server_config config = {.socket_path = bed->path,
                                         .user = (uid_t)-1,
                                         .max_threads = 8,
-                                        .peer_timeout_s = 1,
+                                        .peer_timeout_s = bed->peer_timeout_s,
                                         .ctx = bed};
 
     assert_null(host_server_start(&config, &bed->server));
 }
 
-static int set_up(void **state)
+static int set_up_with(unsigned peer_timeout_s)
 {
     struct hostd_config config = {.version = "1", .on_connect = on_connect, .on_event = on_event};
 
     log_set_level(LOG_ERROR);
     bed = xnew(struct bed);
+    bed->peer_timeout_s = peer_timeout_s;
     pthread_mutex_init(&bed->lock, NULL);
     pthread_cond_init(&bed->changed, NULL);
     arena_init(&bed->arena);
@@ -167,6 +169,16 @@ static int set_up(void **state)
     start_server();
     assert_null(hostd_open(&config, &bed->client));
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(60);
+}
+
+static int set_up_impatient(void **state)
+{
+    return set_up_with(1);
 }
 
 static int tear_down(void **state)
@@ -649,7 +661,7 @@ int main(void)
         T(unasked_descriptors_are_refused),
         T(strangers_are_not_served),
         T(too_many_descriptors_end_it),
-        T(half_a_message_ends_it),
+        cmocka_unit_test_setup_teardown(half_a_message_ends_it, set_up_impatient, tear_down),
         T(large_calls_are_bounded_together),
         T(calls_that_wait_are_bounded),
         T(accepting_goes_on_when_descriptors_are_back),

@@ -16,6 +16,8 @@
 
 /* A guest has this long to show that it heard, and to be done. */
 #define CLEAN_SHUTDOWN_US (1200 * SECOND_US)
+/* A suspend that a hard shutdown overtakes has this long to let go of its disk. */
+#define BUSY_DISK_US (60 * SECOND_US)
 
 static struct error *ask_poweroff(struct plan *p)
 {
@@ -89,11 +91,18 @@ struct error *api_vm_clean_shutdown(struct call *c, const struct vm_clean_shutdo
     return NULL;
 }
 
-struct error *api_vm_hard_shutdown(struct call *c, const struct vm_hard_shutdown_args *a)
+static struct error *begin_hard(struct call *c, const char *ref)
 {
     struct plan *p;
 
-    return begin(c, a->vm, &plan_vm_hard_shutdown, VM_OPERATIONS_HARD_SHUTDOWN, &p);
+    TRY(begin(c, ref, &plan_vm_hard_shutdown, VM_OPERATIONS_HARD_SHUTDOWN, &p));
+    guest_set_patience(p, BUSY_DISK_US);
+    return NULL;
+}
+
+struct error *api_vm_hard_shutdown(struct call *c, const struct vm_hard_shutdown_args *a)
+{
+    return begin_hard(c, a->vm);
 }
 
 struct error *api_vm_shutdown(struct call *c, const struct vm_shutdown_args *a)
@@ -103,7 +112,7 @@ struct error *api_vm_shutdown(struct call *c, const struct vm_shutdown_args *a)
 
     TRY(txn_vm(c->txn, a->vm, &vm));
     if (vm->power_state != VM_POWER_STATE_RUNNING)
-        return begin(c, a->vm, &plan_vm_hard_shutdown, VM_OPERATIONS_HARD_SHUTDOWN, &p);
+        return begin_hard(c, a->vm);
     TRY(begin(c, a->vm, &plan_vm_clean_shutdown, VM_OPERATIONS_SHUTDOWN, &p));
     plan_set_bool(p, "then hard", true);
     guest_set_patience(p,

@@ -2,7 +2,9 @@
 #include "api/vm/suspend_disk.h"
 
 #include "api/common/host_error.h"
+#include "api/vm/guest_wait.h"
 #include "base/uuid.h"
+#include "base/world.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VDI_txn.h"
@@ -15,6 +17,7 @@
 
 /* Device state and the stream's own records, beside the memory itself; and the head of the disk. */
 #define SUSPEND_EXTRA (65ll << 20)
+#define LOOK_EVERY_US (SECOND_US / 5)
 
 static bool plugged_here(struct daemon *d, struct txn *t, const char *ref)
 {
@@ -129,7 +132,14 @@ struct error *suspend_disk_remove(struct plan *p)
     const struct vdi_rec *vdi = txn_find_vdi(t, vm->suspend_VDI);
     const struct sr_rec *sr = vdi ? txn_find_sr(t, vdi->SR) : NULL;
 
-    return sr ? destroy(p, sr->uuid, vdi->uuid) : NULL;
+    struct error *e = sr ? destroy(p, sr->uuid, vdi->uuid) : NULL;
+
+    /* A VM.suspend may still be at it, and ends because the domain is gone. */
+    if (error_is(e, ERR_VDI_IN_USE) && mono_us() < guest_deadline(p)) {
+        error_free(e);
+        return plan_wait(p, CLASS_VM, vm->self, mono_us() + LOOK_EVERY_US);
+    }
+    return e;
 }
 
 struct error *suspend_disk_removed(struct plan *p, struct txn *t)

@@ -97,9 +97,19 @@ static struct error *tell(struct txn *t, const struct vmss_rec *vmss, bool ok, c
     return message_post(t, &m, NULL);
 }
 
+static void tell_caller(struct plan *p, const struct str *failed)
+{
+    _cleanup_free_ char *text = NULL;
+
+    if (failed->len)
+        text = xasprintf("No snapshot of: %s", failed->s);
+    plan_set_result(p, text ? text : "Success");
+}
+
 static struct error *mark_taken(struct plan *p, struct txn *t)
 {
     const struct vmss_rec *vmss = txn_find_vmss(t, plan_str(p, "vmss"));
+    _cleanup_str_ struct str failed = STR_INIT;
     size_t i;
     json_t *ref;
 
@@ -110,11 +120,15 @@ static struct error *mark_taken(struct plan *p, struct txn *t)
 
         if (vm && vmss)
             TRY(tell(t, vmss, taken, vm->name_label));
-        if (!taken)
+        if (!taken) {
+            if (vm)
+                str_printf(&failed, "%s%s", failed.len ? ", " : "", vm->name_label);
             continue;
+        }
         TRY(txn_edit_vm(t, taken->self, &edit));
         edit->is_vmss_snapshot = true;
     }
+    tell_caller(p, &failed);
     return NULL;
 }
 
@@ -251,7 +265,6 @@ static void fill(struct plan *p, struct txn *t, const struct vmss_rec *vmss)
     plan_set_json(p, "names", names);
     plan_set_bool(p, "checkpoint", vmss->type == VMSS_TYPE_CHECKPOINT);
     plan_set_int(p, "keep", vmss->retained_snapshots);
-    plan_set_result(p, "Success");
 }
 
 struct error *api_vmss_snapshot_now(struct call *c, const struct vmss_snapshot_now_args *a,

@@ -49,8 +49,9 @@ void xl_guard_forks(void)
         abort();
 }
 
-static void take_message(xentoollog_logger *logger, xentoollog_level level, int errnoval,
-                         const char *context, const char *format, va_list args)
+_printf_(5, 0) static void take_message(xentoollog_logger *logger, xentoollog_level level,
+                                        int errnoval, const char *context, const char *format,
+                                        va_list args)
 {
     _cleanup_free_ char *text = NULL;
 
