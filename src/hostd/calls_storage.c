@@ -484,13 +484,13 @@ struct error *host_vdi_nbd(struct host_call *c, const struct host_vdi_nbd_args *
     return NULL;
 }
 
-struct error *host_vdi_nbd_more(struct host_call *c, const struct host_vdi_nbd_more_args *a,
-                                struct host_vdi_nbd_more_result *ret)
+struct error *host_vdi_nbd_attached(struct host_call *c, const struct host_vdi_nbd_attached_args *a,
+                                    struct host_vdi_nbd_attached_result *ret)
 {
     struct handle h;
 
     TRY(parse_handle(host_call_arena(c), a->handle, &h));
-    return give_connection(c, &h, a->handle);
+    return vdi_nbd_attached(storage_of(c), h.sr, h.use);
 }
 
 struct error *host_vdi_nbd_close(struct host_call *c, const struct host_vdi_nbd_close_args *a,

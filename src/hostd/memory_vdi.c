@@ -65,6 +65,8 @@ static struct error *move_open(struct machine *m, const char *sr, const char *vd
         e = nbd_error("cannot talk to a suspend image");
     if (!e && (nbd_set_export_name(mv->nbd, mv->use.s) < 0 || nbd_connect_socket(mv->nbd, fd) < 0))
         e = nbd_error("cannot open a suspend image");
+    if (!e)
+        e = vdi_nbd_attached(m->storage, sr, mv->use.s);
     if (e) {
         move_free(mv);
         return e;

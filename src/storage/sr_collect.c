@@ -58,7 +58,8 @@ static bool is_mergeable(struct merge *m, struct node *base)
     if (top->busy || top->broken || pins > 1)
         return false;
     m->owner = pins ? find_owner(m->sr, top) : NULL;
-    if (pins && (!m->owner || !m->owner->driver->alive(m->owner)))
+    if (pins &&
+        (!m->owner || !m->owner->driver->alive(m->owner) || sr_is_attaching(m->sr, m->owner)))
         return false;
     m->top = top;
     m->base = base;
@@ -200,10 +201,11 @@ static void tell_people(struct merge *m)
 }
 
 /* A switch that failed in a living process: it goes on with top, so the records must too. If the
- * process is gone, base holds everything in either case. */
+ * process is gone, base holds everything in either case; if it does not answer, it may switch at
+ * any later time, and writes nothing before that. */
 static void settle_failure(struct merge *m, const struct error *e)
 {
-    if (!m->switched || e->errnum == ECONNRESET)
+    if (!m->switched || e->errnum == ECONNRESET || e->errnum == ETIMEDOUT)
         return;
     IGNORE_ERROR(move_users(m, m->base, m->top));
     m->switched = false;

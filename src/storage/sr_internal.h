@@ -27,6 +27,7 @@ struct nbd_use {
     char *id;
     struct owner *owner;
     bool writable;
+    unsigned attaching; /* connections whose handshake has not been made yet */
 };
 
 struct sr {
@@ -38,7 +39,7 @@ struct sr {
     enum image_format preferred;
     unsigned users; /* under storage->lock */
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a pin was released or a merge ended */
+    pthread_cond_t changed; /* a pin was released, a merge ended, a client attached or left */
     struct tree tree;
     struct strmap exports; /* struct nbd_use by id */
     bool gone;             /* detached while somebody waited for the lock */
@@ -73,6 +74,10 @@ _must_check_ struct error *sr_lock_vdi(struct storage *s, const char *sr, const 
 /* The same, when no merge touches its images; a running one is asked to give way. */
 _must_check_ struct error *sr_lock_vdi_idle(struct storage *s, const char *sr, const char *vdi,
                                             struct sr **ret, struct vdi **ret_vdi);
+/* The same, when nobody is in the middle of connecting to it either: its chain may change.
+ * VDI_IN_USE [vdi, "attach"] if that takes too long. */
+_must_check_ struct error *sr_lock_vdi_settled(struct storage *s, const char *sr, const char *vdi,
+                                               struct sr **ret, struct vdi **ret_vdi);
 bool sr_merge_touches(const struct sr *sr, const struct node *n);
 /* Lets a merge give way; the lock is dropped meanwhile, so look everything up again. */
 void sr_wait_merge(struct sr *sr);
@@ -102,6 +107,8 @@ _must_check_ struct error *sr_start_owner(struct sr *sr, struct node *top, struc
 void sr_stop_owner(struct sr *sr, struct owner *o);
 /* The same, with the NBD uses that went through it. */
 void sr_forget_owner(struct sr *sr, struct owner *o);
+/* Has a client of it a connection on which the handshake is still to be made? */
+bool sr_is_attaching(const struct sr *sr, const struct owner *o);
 /* Pins for an owner or a copy. VDI_IN_USE [vdi, what]. */
 _must_check_ struct error *sr_pin(struct sr *sr, struct node *n, bool write, const char *vdi,
                                   const char *what);

@@ -4,7 +4,9 @@
 #include "storage/storage.h"
 
 #include "base/io.h"
+#include "base/wait.h"
 #include "storage/sr_internal.h"
+#include "storage/tune.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -212,6 +214,30 @@ struct error *sr_lock_vdi_idle(struct storage *s, const char *sr_uuid, const cha
     *ret = sr;
     *ret_vdi = v;
     return NULL;
+}
+
+struct error *sr_lock_vdi_settled(struct storage *s, const char *sr_uuid, const char *vdi,
+                                  struct sr **ret, struct vdi **ret_vdi)
+{
+    int64_t end = mono_us() + ATTACH_TIMEOUT_US;
+    bool in_time = true;
+
+    for (;;) {
+        struct sr *sr = NULL;
+        struct vdi *v = NULL;
+
+        TRY(sr_lock_vdi_idle(s, sr_uuid, vdi, &sr, &v));
+        if (!v->owner || !sr_is_attaching(sr, v->owner)) {
+            *ret = sr;
+            *ret_vdi = v;
+            return NULL;
+        }
+        if (in_time)
+            in_time = cond_wait_until(&sr->changed, &sr->lock, end);
+        sr_unlock(sr);
+        if (!in_time)
+            return vdi_in_use(vdi, "attach");
+    }
 }
 
 struct error *sr_check_writable(const struct sr *sr)

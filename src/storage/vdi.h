@@ -51,10 +51,14 @@ _must_check_ struct error *vdi_resize(struct storage *s, const char *sr, const c
  * An NBD connection to the disk, served by its owner: a connected stream socket on which the
  * handshake is to be made for the export named `id`. `id` (a UUID chosen by the caller) is this
  * use; it lasts until vdi_nbd_close, also when connections break. Asking again with the same id
- * gives one more connection to the same export.
+ * gives one more connection to the same export. vdi_nbd_attached tells that the handshake has been
+ * made; until then the chain stays as it is (merges pass it by, vdi_snapshot and vdi_clone wait,
+ * and answer VDI_IN_USE if it takes long): QEMU 7.2 does not hold back a client that comes while it
+ * drains an image, so the client's writes would be lost, or the drain would never end.
  * One writer (VDI_IN_USE otherwise); readers see what is there at each moment: to read a disk that
  * is being written, take a snapshot.
  */
 _must_check_ struct error *vdi_nbd(struct storage *s, const char *sr, const char *vdi,
                                    const char *id, bool writable, int *ret_fd);
+_must_check_ struct error *vdi_nbd_attached(struct storage *s, const char *sr, const char *id);
 _must_check_ struct error *vdi_nbd_close(struct storage *s, const char *sr, const char *id);

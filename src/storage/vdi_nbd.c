@@ -27,6 +27,19 @@ void sr_forget_owner(struct sr *sr, struct owner *o)
     sr_stop_owner(sr, o);
 }
 
+bool sr_is_attaching(const struct sr *sr, const struct owner *o)
+{
+    size_t pos = 0;
+    const char *key;
+    const struct nbd_use *u;
+
+    while ((u = strmap_next(&sr->exports, &pos, &key))) {
+        if (u->owner == o && u->attaching)
+            return true;
+    }
+    return false;
+}
+
 static bool has_writer(const struct sr *sr, const struct owner *o)
 {
     size_t pos = 0;
@@ -91,6 +104,7 @@ static struct error *add_use(struct sr *sr, struct vdi *v, const char *id, bool 
     u->id = xstrdup(id);
     u->owner = o;
     u->writable = writable;
+    u->attaching = 1;
     strmap_set(&sr->exports, u->id, u);
     o->n_exports++;
     *ret_fd = TAKE_FD(fd);
@@ -110,12 +124,28 @@ struct error *vdi_nbd(struct storage *s, const char *sr_uuid, const char *uuid, 
     if (u && u->owner->driver->alive(u->owner)) {
         if (u->owner->vdi != v || u->writable != writable)
             return vdi_in_use(uuid, "attach");
-        return sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE,
-                               u->owner->driver->connect(u->owner, ret_fd));
+        TRY(sr_failure_from(SR_FAILURE_VDI_UNAVAILABLE,
+                            u->owner->driver->connect(u->owner, ret_fd)));
+        u->attaching++;
+        return NULL;
     }
     if (u)
         sr_forget_owner(sr, u->owner);
     return add_use(sr, v, id, writable, ret_fd);
+}
+
+struct error *vdi_nbd_attached(struct storage *s, const char *sr_uuid, const char *id)
+{
+    _cleanup_sr_ struct sr *sr = NULL;
+
+    TRY(sr_lock(s, sr_uuid, &sr));
+    struct nbd_use *u = strmap_find(&sr->exports, id);
+
+    if (u && u->attaching) {
+        u->attaching--;
+        pthread_cond_broadcast(&sr->changed);
+    }
+    return NULL;
 }
 
 struct error *vdi_nbd_close(struct storage *s, const char *sr_uuid, const char *id)
@@ -134,6 +164,7 @@ struct error *vdi_nbd_close(struct storage *s, const char *sr_uuid, const char *
     o->driver->export_remove(o, id);
     o->n_exports--;
     forget_use(sr, u);
+    pthread_cond_broadcast(&sr->changed);
     stop_if_idle(sr, o);
     return NULL;
 }

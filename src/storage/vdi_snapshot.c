@@ -132,7 +132,7 @@ static struct error *derive(struct storage *s, const char *sr_uuid, const char *
     struct vdi *v = NULL;
 
     TRY(vdi_check_new(to, props));
-    TRY(sr_lock_vdi_idle(s, sr_uuid, vdi, &sr, &v));
+    TRY(sr_lock_vdi_settled(s, sr_uuid, vdi, &sr, &v));
     if (tree_find_vdi(&sr->tree, to))
         return NULL; /* its record is written last but one, and the last step is never left undone
                       */

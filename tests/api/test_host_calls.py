@@ -93,7 +93,7 @@ KINDS = {
     "plugin_exists.kind": "free", "plugin_exists.name": "free",
     "machine_power.action": "power", "machine_set_hostname.name": "hostname", "machine_set_timezone.name": "timezone",
     "machine_set_clock.time": "free", "machine_set_ntp.servers": "servers", "machine_set_syslog.destination": "hostname",
-    "vdi_nbd_more.handle": "handle", "vdi_nbd_close.handle": "handle",
+    "vdi_nbd_attached.handle": "handle", "vdi_nbd_close.handle": "handle",
 }
 UUID_NAMES = {"uuid", "sr", "vdi", "to_sr", "copy", "clone", "snapshot", "suspend_sr", "suspend_vdi"}
 OPTIONAL_UUIDS = {"disk.sr", "disk.vdi", "vm_start.suspend_sr", "vm_start.suspend_vdi"}  # "" with "" is "none"

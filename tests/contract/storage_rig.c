@@ -141,24 +141,29 @@ struct uuid_text rig_disk(struct rig *r, int64_t size)
     return u;
 }
 
-static struct nbd_handle *handshake(int fd, const char *name)
+struct disk disk_connect(struct rig *r, const char *vdi, bool writable)
 {
-    struct nbd_handle *h = nbd_create();
+    struct disk d = {.rig = r, .id = uuid_random(), .fd = -1};
 
-    assert_non_null(h);
-    nbd_set_export_name(h, name);
-    if (nbd_connect_socket(h, fd) < 0)
+    must(vdi_nbd(r->storage, r->sr.s, vdi, d.id.s, writable, &d.fd));
+    return d;
+}
+
+void disk_attach(struct disk *d)
+{
+    d->nbd = nbd_create();
+    assert_non_null(d->nbd);
+    nbd_set_export_name(d->nbd, d->id.s);
+    if (nbd_connect_socket(d->nbd, d->fd) < 0)
         fail_msg("NBD: %s", nbd_get_error());
-    return h;
+    must(vdi_nbd_attached(d->rig->storage, d->rig->sr.s, d->id.s));
 }
 
 struct disk disk_open(struct rig *r, const char *vdi, bool writable)
 {
-    struct disk d = {.rig = r, .id = uuid_random()};
-    int fd = -1;
+    struct disk d = disk_connect(r, vdi, writable);
 
-    must(vdi_nbd(r->storage, r->sr.s, vdi, d.id.s, writable, &fd));
-    d.nbd = handshake(fd, d.id.s);
+    disk_attach(&d);
     return d;
 }
 

@@ -52,8 +52,12 @@ struct uuid_text rig_disk(struct rig *r, int64_t size);
 struct disk {
     struct rig *rig;
     struct uuid_text id;
+    int fd; /* libnbd's from disk_attach on */
     struct nbd_handle *nbd;
 };
+/* In two steps: the connection, then the handshake. */
+struct disk disk_connect(struct rig *r, const char *vdi, bool writable);
+void disk_attach(struct disk *d);
 struct disk disk_open(struct rig *r, const char *vdi, bool writable);
 void disk_close(struct disk *d);
 /* One MiB at a place, filled with one byte. */

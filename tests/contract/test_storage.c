@@ -5,6 +5,10 @@
 
 #include "storage/tune.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
 static struct vdi_info *find(struct vdi_list_info *l, const char *uuid)
 {
     for (size_t i = 0; i < l->n; i++) {
@@ -251,6 +255,47 @@ static void test_use_is_exclusive(void **state)
     must(sr_detach(r->storage, r->sr.s));
 }
 
+struct snapshot_run {
+    struct rig *r;
+    const char *disk;
+    struct error *e;
+    atomic_bool done;
+};
+
+static void *run_snapshot(void *arg)
+{
+    struct snapshot_run *run = arg;
+
+    run->e = vdi_snapshot(run->r->storage, run->r->sr.s, run->disk, uuid_random().s, 0, NULL);
+    atomic_store(&run->done, true);
+    return NULL;
+}
+
+/* QEMU lets a client in while it drains an image: its writes would go where nobody looks. */
+static void test_nothing_changes_while_somebody_attaches(void **state)
+{
+    struct rig *r = *state;
+    struct uuid_text a = rig_disk(r, 4 * MIB);
+    struct snapshot_run run = {.r = r, .disk = a.s};
+    pthread_t thread;
+
+    vdi_fill(r, a.s, 0, 1);
+    must(vdi_destroy(r->storage, r->sr.s, snapshot(r, a.s).s));
+    struct disk d = disk_connect(r, a.s, true);
+
+    assert_false(collect(r));
+    pthread_create(&thread, NULL, run_snapshot, &run);
+    poll(NULL, 0, 100);
+    assert_false(atomic_load(&run.done));
+    disk_attach(&d);
+    pthread_join(thread, NULL);
+    must(run.e);
+    disk_fill(&d, 0, 2);
+    assert_true(collect(r));
+    disk_close(&d);
+    assert_int_equal(vdi_byte(r, a.s, 0), 2);
+}
+
 static void test_resize(void **state)
 {
     struct rig *r = *state;
@@ -414,6 +459,7 @@ int main(void)
         TEST(test_uuid_is_used_again),
         TEST(test_depth_is_limited),
         TEST(test_use_is_exclusive),
+        TEST(test_nothing_changes_while_somebody_attaches),
         TEST(test_resize),
         TEST(test_copy),
         TEST(test_merge_at_rest),

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/http/disk.h"
 
-#include "api/common/host_error.h"
 #include "api/http/transfer_task.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VDI_txn.h"
 #include "gen/errors.h"
-#include "gen/host_proto.h"
 
 #include <errno.h>
 
@@ -40,24 +38,14 @@ struct error *disk_format(struct transfer *t, const char *format)
     return err_internal_error(arena_printf(&t->arena, "Unknown format %s", format));
 }
 
-struct error *disk_open(struct transfer *t, const char *vdi, bool writable, struct open_disk *ret)
+struct error *disk_open(struct transfer *t, const char *vdi, bool writable, struct host_disk *ret)
 {
-    struct host_vdi_nbd_result result;
     struct host_vdi_nbd_args args;
-    int fds[HOST_MAX_FDS];
-    size_t n = 0;
 
     TRY(name_disk(t, vdi, writable, &args));
-    struct error *e = hostd_vdi_nbd(t->daemon->hostd, &args, &t->arena, &result, fds, &n);
+    struct error *e = host_disk_open(t->daemon, &args, &t->arena, ret);
 
-    if (e)
-        return from_host(t->daemon->store, e);
-    ret->handle = result.handle;
-    if (n == 1)
-        e = nbd_disk_open(fds[0], result.export, &ret->nbd);
-    else
-        e = error_text("hostd sent %zu descriptors instead of one", n);
-    if (e)
+    if (e && ret->handle)
         disk_close(t, ret);
     return e;
 }
@@ -73,7 +61,7 @@ struct error *disk_failure(struct error *e)
                             : error_api("SR_BACKEND_FAILURE_44", 3, "", text, "");
 }
 
-void disk_close(struct transfer *t, struct open_disk *d)
+void disk_close(struct transfer *t, struct host_disk *d)
 {
     nbd_disk_close(d->nbd);
     d->nbd = NULL;

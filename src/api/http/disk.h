@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A VDI opened for one transfer: the NBD connection and what hostd knows it by. */
+/* A VDI opened for one transfer. */
 
+#include "api/common/host_disk.h"
 #include "api/http/transfer.h"
-#include "stream/nbd_disk.h"
-
-struct open_disk {
-    struct nbd_disk *nbd;
-    const char *handle;
-};
 
 /* What is asked for must be raw, so far: 404 otherwise. */
 _must_check_ struct error *disk_format(struct transfer *t, const char *format);
 _must_check_ struct error *disk_open(struct transfer *t, const char *vdi, bool writable,
-                                     struct open_disk *ret);
+                                     struct host_disk *ret);
 /* What reading or writing it gave, as the API tells it: a full repository, a broken disk. */
 _must_check_ struct error *disk_failure(struct error *e);
-void disk_close(struct transfer *t, struct open_disk *d);
+void disk_close(struct transfer *t, struct host_disk *d);

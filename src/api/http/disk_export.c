@@ -42,7 +42,7 @@ static struct error *send_all(struct transfer *t, struct nbd_disk *nbd)
 static struct error *export_disk(struct transfer *t)
 {
     const char *text = transfer_param(t, "vdi"), *format = transfer_param(t, "format");
-    struct open_disk disk = {0};
+    struct host_disk disk = {0};
     const char *vdi = NULL;
 
     TRY(disk_format(t, format));

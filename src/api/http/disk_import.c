@@ -155,7 +155,7 @@ static bool is_probe(const struct transfer *t)
 static struct error *import_disk(struct transfer *t)
 {
     const char *text = transfer_param(t, "vdi"), *format = transfer_param(t, "format");
-    struct open_disk disk = {0};
+    struct host_disk disk = {0};
     const char *vdi = NULL;
 
     TRY(disk_format(t, format));

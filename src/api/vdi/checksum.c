@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VDI.checksum: MD5 of all bytes, holes included. Reading again after a restart does no harm. */
-#include "api/common/host_error.h"
+#include "api/common/host_disk.h"
 #include "api/vdi/plans.h"
 #include "api/vdi/vdi.h"
 #include "gen/class/SR_txn.h"
 #include "gen/msg/VDI.h"
 #include "rules/ops.h"
-#include "stream/nbd_disk.h"
 
 #include <openssl/evp.h>
 
@@ -54,11 +53,8 @@ static void set_result(struct plan *p, EVP_MD_CTX *md)
     plan_set_result(p, text);
 }
 
-static struct error *digest(struct plan *p, int fd, const char *export_name)
+static struct error *digest(struct plan *p, struct nbd_disk *nbd)
 {
-    struct nbd_disk *nbd;
-
-    TRY(nbd_disk_open(fd, export_name, &nbd));
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     struct error *e = NULL;
 
@@ -69,7 +65,6 @@ static struct error *digest(struct plan *p, int fd, const char *export_name)
     if (!e)
         set_result(p, md);
     EVP_MD_CTX_free(md);
-    nbd_disk_close(nbd);
     return e;
 }
 
@@ -78,16 +73,17 @@ static struct error *run(struct plan *p)
     struct daemon *d = plan_daemon(p);
     const struct host_vdi_nbd_args args = {.sr = plan_str(p, P_SRUUID),
                                            .uuid = plan_str(p, P_VDIUUID)};
-    struct host_vdi_nbd_result r;
-    int fds[HOST_MAX_FDS];
-    size_t n = 0;
+    struct host_disk disk;
+    struct error *e = host_disk_open(d, &args, plan_arena(p), &disk);
 
-    TRY(from_host(d->store, hostd_vdi_nbd(d->hostd, &args, plan_arena(p), &r, fds, &n)));
-    const struct host_vdi_nbd_close_args close = {.handle = r.handle};
-    struct error *e = n == 1 ? digest(p, fds[0], r.export)
-                             : error_text("hostd sent %zu descriptors instead of one", n);
+    if (!e)
+        e = digest(p, disk.nbd);
+    nbd_disk_close(disk.nbd);
+    if (disk.handle) {
+        const struct host_vdi_nbd_close_args close = {.handle = disk.handle};
 
-    error_free(hostd_vdi_nbd_close(d->hostd, &close, plan_arena(p), NULL));
+        error_free(hostd_vdi_nbd_close(d->hostd, &close, plan_arena(p), NULL));
+    }
     return e;
 }
 
