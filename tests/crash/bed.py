@@ -126,7 +126,7 @@ class Bed(Daemons):
         while True:
             for name, process in (("xenolith-hostd", self.hostd), ("xenolithd", self.xapi)):
                 if process.poll() is not None:
-                    raise Wrong(f"{name} ended with {process.returncode} instead of starting")
+                    raise Wrong(f"{name} ended with {process.returncode} instead of starting: {self.last_words(name)}")
             try:
                 self.host_call("host_facts")
                 return self.client()
@@ -134,6 +134,10 @@ class Bed(Daemons):
                 if time.monotonic() > end:
                     raise Wrong("a daemon does not answer") from None
                 time.sleep(0.002)
+
+    def last_words(self, name):
+        """The end of what a daemon wrote to its log."""
+        return (self.logs / f"{name}.log").read_text(errors="replace")[-500:].strip()
 
     def kill(self, *which):
         for name in which:

@@ -140,6 +140,8 @@ class Stage:
     def wait_stopped(self, case, caller):
         points, end = self.bed.points[case.program], time.monotonic() + LIMIT
         while points.passed().count(case.point) < case.nth:
+            if case.point.startswith("store/flush/") and not caller.is_alive():
+                break  # commits share flushes, so there were fewer than last time: the death comes after the answer
             if time.monotonic() > end or not caller.is_alive():
                 raise Wrong(f"{case.point} was not reached; the call: {caller.answer} {caller.why or ''}")
             time.sleep(0.001)
