@@ -6,9 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+
+#define LOCK_TRIES   200
+#define LOCK_REST_MS 5
 
 #define FILE_NAME_LEN 128
 
@@ -251,6 +256,16 @@ struct error *io_connect_unix(const char *path, int type, int *ret_fd)
     if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&sa, sizeof(sa))) < 0)
         return error_errno(errno, "cannot connect to %s", path);
     *ret_fd = TAKE_FD(fd);
+    return NULL;
+}
+
+struct error *io_lock(int fd)
+{
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (errno != EINTR && (errno != EWOULDBLOCK || i >= LOCK_TRIES))
+            return error_errno(errno, "cannot lock");
+        poll(NULL, 0, LOCK_REST_MS);
+    }
     return NULL;
 }
 

@@ -39,3 +39,9 @@ _must_check_ struct error *io_unlink(const char *path);
 _must_check_ struct error *io_listen_unix(const char *path, int type, mode_t mode, int *ret_fd);
 _must_check_ struct error *io_connect_unix(const char *path, int type, int *ret_fd);
 _must_check_ struct error *io_set_nonblock(int fd, bool on);
+/*
+ * Locks an open file for this process alone, EWOULDBLOCK: another has it. Waits a moment for it: a
+ * process that was killed while it started a program leaves its locks to that child until the
+ * child executes.
+ */
+_must_check_ struct error *io_lock(int fd);

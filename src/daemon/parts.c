@@ -27,7 +27,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -65,9 +64,10 @@ static struct error *start_state(struct parts *p)
     p->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (p->lock_fd < 0)
         return error_errno(errno, "cannot open %s", lock);
-    if (TEMP_FAILURE_RETRY(flock(p->lock_fd, LOCK_EX | LOCK_NB)) < 0)
-        return error_errno(errno, "another xenolithd uses %s; stop it first", p->d.state_dir);
-    return note_pid(p);
+    struct error *e = io_lock(p->lock_fd);
+
+    return e ? error_prepend(e, "another xenolithd uses %s; stop it first", p->d.state_dir)
+             : note_pid(p);
 }
 
 static void stop_state(struct parts *p)

@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #define MAX_THREADS 64
@@ -68,9 +67,9 @@ static struct error *lock_state(struct machine *m)
     m->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (m->lock_fd < 0)
         return error_errno(errno, "cannot open %s", path);
-    if (TEMP_FAILURE_RETRY(flock(m->lock_fd, LOCK_EX | LOCK_NB)) < 0)
-        return error_errno(errno, "another xenolith-hostd uses %s", m->state_dir);
-    return NULL;
+    struct error *e = io_lock(m->lock_fd);
+
+    return e ? error_prepend(e, "another xenolith-hostd uses %s", m->state_dir) : NULL;
 }
 
 static struct error *write_pid(struct machine *m)

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 
 static void count_hook(void *p)
@@ -189,6 +190,30 @@ static void files_are_replaced_whole(void **state)
     assert_null(spawn_run(&rm, 10 * SECOND_US, 0, NULL));
 }
 
+static void *let_go(void *arg)
+{
+    poll(NULL, 0, 100);
+    close(*(int *)arg);
+    return NULL;
+}
+
+static void a_lock_about_to_be_free_is_waited_for(void **state)
+{
+    char path[] = "/tmp/xenolith-lock-XXXXXX";
+    int first = mkostemp(path, O_CLOEXEC);
+    _cleanup_close_ int second = open(path, O_RDWR | O_CLOEXEC);
+    pthread_t thread;
+
+    unlink(path);
+    assert_null(io_lock(first));
+    _cleanup_error_ struct error *e = io_lock(second);
+
+    assert_int_equal(e->errnum, EWOULDBLOCK);
+    pthread_create(&thread, NULL, let_go, &first);
+    assert_null(io_lock(second));
+    pthread_join(thread, NULL);
+}
+
 static void children_answer_fail_and_time_out(void **state)
 {
     _cleanup_str_ struct str out = STR_INIT;
@@ -310,6 +335,7 @@ int main(void)
         cmocka_unit_test(errors_carry_code_and_context),
         cmocka_unit_test(names_of_files_are_plain),
         cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(a_lock_about_to_be_free_is_waited_for),
         cmocka_unit_test(children_answer_fail_and_time_out),
         cmocka_unit_test(uuids_are_checked),
         cmocka_unit_test(log_lines_hold_what_is_quoted),

@@ -21,7 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -95,10 +94,9 @@ static struct error *place_open(struct place *p, const struct place_config *c)
     p->lock_fd = openat(p->dir_fd, MARKER, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (p->lock_fd < 0)
         return error_errno(errno, "cannot open %s/" MARKER, p->path);
-    if (TEMP_FAILURE_RETRY(flock(p->lock_fd, LOCK_EX | LOCK_NB)) < 0)
-        return error_errno(errno == EWOULDBLOCK ? EBUSY : errno,
-                           "%s is attached by another process", p->path);
-    return NULL;
+    struct error *e = io_lock(p->lock_fd);
+
+    return e ? error_prepend(e, "%s is attached by another process", p->path) : NULL;
 }
 
 static struct error *dir_attach(const struct place_config *c, struct place **ret)
