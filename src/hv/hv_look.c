@@ -56,7 +56,7 @@ static void look_at_sim(const struct look *l, const char *uuid)
 static void each_uuid(const struct look *l, const char *dir, struct qemu *q)
 {
     _cleanup_free_ char *path = xasprintf("%s/run/%s", l->state_dir, dir);
-    DIR *d = opendir(path);
+    _cleanup_closedir_ DIR *d = opendir(path);
     const struct dirent *entry;
 
     while (d && (entry = readdir(d))) {
@@ -67,8 +67,6 @@ static void each_uuid(const struct look *l, const char *dir, struct qemu *q)
         else
             look_at_sim(l, entry->d_name);
     }
-    if (d)
-        closedir(d);
 }
 
 void hv_look(const char *state_dir, void *ctx, void (*fn)(void *ctx, const struct hv_found *f))

@@ -6,6 +6,7 @@
 
 #include "hv/qmp.h"
 
+#include "base/wait.h"
 #include "base/world.h"
 #include "value/json.h"
 
@@ -272,17 +273,6 @@ void qmp_loop_stop(struct qmp_loop *l)
 
 /* ---- the asking side ---- */
 
-static struct timespec deadline_after(int64_t us)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    us += t.tv_nsec / 1000;
-    t.tv_sec += us / SECOND_US;
-    t.tv_nsec = (us % SECOND_US) * 1000;
-    return t;
-}
-
 static struct error *gone(const struct qmp *q)
 {
     return error_errno(ECONNRESET, "QMP connection lost");
@@ -290,14 +280,14 @@ static struct error *gone(const struct qmp *q)
 
 static struct error *wait_greeting(struct qmp *q, int64_t timeout_us)
 {
-    struct timespec end = deadline_after(timeout_us);
+    int64_t end = mono_us() + timeout_us;
     struct error *e = NULL;
 
     pthread_mutex_lock(&q->lock);
     while (!q->greeted && !e) {
         if (q->broken)
             e = error_errno(EPROTO, "no QMP greeting");
-        else if (pthread_cond_timedwait(&q->answered, &q->lock, &end) == ETIMEDOUT && !q->greeted)
+        else if (!cond_wait_until(&q->answered, &q->lock, end) && !q->greeted)
             e = error_errno(ETIMEDOUT, "no QMP greeting");
     }
     pthread_mutex_unlock(&q->lock);
@@ -307,7 +297,6 @@ static struct error *wait_greeting(struct qmp *q, int64_t timeout_us)
 static struct qmp *qmp_new(struct qmp_loop *l, int fd, qmp_event_fn *fn, void *arg)
 {
     struct qmp *q = xnew(struct qmp);
-    pthread_condattr_t attr;
 
     q->loop = l;
     q->fd = fd;
@@ -318,10 +307,7 @@ static struct qmp *qmp_new(struct qmp_loop *l, int fd, qmp_event_fn *fn, void *a
     list_init(&q->calls);
     pthread_mutex_init(&q->lock, NULL);
     pthread_mutex_init(&q->write_lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->answered, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&q->answered, NULL);
     pthread_mutex_lock(&l->lock);
     list_append(&l->connections, &q->link);
     pthread_mutex_unlock(&l->lock);
@@ -503,7 +489,7 @@ struct error *qmp_send(struct qmp *q, const char *command, json_t *args, uint64_
 
 struct error *qmp_wait(struct qmp *q, uint64_t id, int64_t timeout_us, json_t **ret)
 {
-    struct timespec end = deadline_after(timeout_us);
+    int64_t end = mono_us() + timeout_us;
     struct error *e = NULL;
 
     pthread_mutex_lock(&q->lock);
@@ -512,7 +498,7 @@ struct error *qmp_wait(struct qmp *q, uint64_t id, int64_t timeout_us, json_t **
     while (!c->reply && !e) {
         if (q->broken)
             e = gone(q);
-        else if (pthread_cond_timedwait(&q->answered, &q->lock, &end) == ETIMEDOUT && !c->reply)
+        else if (!cond_wait_until(&q->answered, &q->lock, end) && !c->reply)
             e = error_errno(ETIMEDOUT, "no answer");
     }
     if (e)

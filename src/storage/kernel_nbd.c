@@ -135,7 +135,7 @@ static bool is_identified(const char *name, const char *identifier)
 
 static int find_index(const char *identifier)
 {
-    DIR *dir = opendir("/sys/block");
+    _cleanup_closedir_ DIR *dir = opendir("/sys/block");
     const struct dirent *entry;
     int index = -1;
 
@@ -143,8 +143,6 @@ static int find_index(const char *identifier)
         if (str_starts(entry->d_name, "nbd") && is_identified(entry->d_name, identifier))
             index = (int)strtol(entry->d_name + 3, NULL, 10);
     }
-    if (dir)
-        closedir(dir);
     return index;
 }
 

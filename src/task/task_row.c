@@ -4,62 +4,18 @@
 #include "base/str.h"
 #include "base/world.h"
 #include "gen/enums.h"
+#include "gen/types.h"
 #include "model/txn.h"
 #include "task/daemon.h"
 #include "value/xml.h"
-
-static void add_xml(struct str *out, const json_t *j)
-{
-    const char *key;
-    json_t *member;
-    size_t i;
-
-    str_lit(out, "<value>");
-    switch (json_typeof(j)) {
-    case JSON_STRING:
-        xml_add_text(out, json_string_value(j));
-        break;
-    case JSON_INTEGER:
-        str_add_int(out, json_integer_value(j));
-        break;
-    case JSON_REAL:
-        str_printf(out, "<double>%.16g</double>", json_real_value(j));
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        str_printf(out, "<boolean>%d</boolean>", json_is_true(j));
-        break;
-    case JSON_ARRAY:
-        str_lit(out, "<array><data>");
-        json_array_foreach (j, i, member)
-            add_xml(out, member);
-        str_lit(out, "</data></array>");
-        break;
-    case JSON_OBJECT:
-        str_lit(out, "<struct>");
-        /* jansson iterates without changing the object */
-        json_object_foreach ((json_t *)(uintptr_t)j, key, member) {
-            str_lit(out, "<member><name>");
-            xml_add_text(out, key);
-            str_lit(out, "</name>");
-            add_xml(out, member);
-            str_lit(out, "</member>");
-        }
-        str_lit(out, "</struct>");
-        break;
-    case JSON_NULL:
-        break;
-    }
-    str_lit(out, "</value>");
-}
 
 const char *task_result_text(struct arena *a, const json_t *result)
 {
     _cleanup_str_ struct str text = STR_INIT;
 
-    if (!result)
+    if (!result || json_is_null(result))
         return "<value></value>";
-    add_xml(&text, result);
+    xml_add_value(&text, &type_any, &result);
     return arena_strdup(a, text.s);
 }
 

@@ -79,16 +79,22 @@ def test_calls_that_wait_for_a_worker(fresh_daemons):
     remove(xen, vm)
 
 
+def reboot(xen, vm):
+    """A reboot that is under way: its task."""
+    task = xen.call("Async.VM.hard_reboot", vm)
+    end = time.monotonic() + 20
+    while not xen.VM.get_current_operations(vm):
+        assert time.monotonic() < end
+    return task
+
+
 def test_calls_that_wait_for_other_operations(fresh_daemons):
     """100 wait; one more is told at once what is in its way. Who waited is served when that is over."""
     xen = fresh_daemons.ready()
     vm = new_vm(xen, "busy")
     xen.VM.start(vm, False, False)
     with Standing(fresh_daemons):
-        first = xen.call("Async.VM.hard_reboot", vm)
-        end = time.monotonic() + 20
-        while not xen.VM.get_current_operations(vm):
-            assert time.monotonic() < end
+        first = reboot(xen, vm)
         waiting = [xen.call("Async.VM.clean_reboot", vm) for _ in range(CONTENDERS)]
         for _ in range(20):  # each wakes those who wait, who then do not lose their places
             late = xen.call("Async.VM.clean_reboot", vm)
@@ -112,10 +118,7 @@ def test_a_call_waits_for_others_so_long_and_no_longer(fresh_daemons):
     vm = new_vm(xen, "busy")
     xen.VM.start(vm, False, False)
     with Standing(d):
-        first = xen.call("Async.VM.hard_reboot", vm)
-        end = time.monotonic() + 20
-        while not xen.VM.get_current_operations(vm):
-            assert time.monotonic() < end
+        first = reboot(xen, vm)
         begin = time.monotonic()
         with pytest.raises(XenError) as told:
             xen.VM.clean_reboot(vm)

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
-#include "base/world.h"
+#include "base/wait.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -50,6 +50,7 @@ void fails_(struct error *e, const char *code, const char *what, const char *fil
 }
 
 const char *fixture_worker;
+const char *fixture_driver = "sim";
 
 static const char *guest_dir(void)
 {
@@ -117,14 +118,13 @@ static void open_driver(struct fixture *f)
 
     f->n_events = f->next = 0;
     keep_probe(f, true);
-    ok(hv_open(fixture_worker ? "libxl" : f->driver, &config, &f->hv));
+    ok(hv_open(fixture_worker ? "libxl" : fixture_driver, &config, &f->hv));
     keep_probe(f, false);
 }
 
-void fixture_open(struct fixture *f, const char *driver)
+int fixture_set_up(void **state)
 {
-    *f = (struct fixture){.driver = driver};
-    pthread_condattr_t attr;
+    struct fixture *f = xnew(struct fixture);
 
     if (getenv("XENOLITH_TEST_DEBUG"))
         log_set_level(LOG_DEBUG);
@@ -134,10 +134,7 @@ void fixture_open(struct fixture *f, const char *driver)
     assert_non_null(mkdtemp(f->dir));
     arena_init(&f->arena);
     pthread_mutex_init(&f->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->more, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&f->more, NULL);
     if (guest_dir()) {
         _cleanup_free_ char *path = xasprintf("%s/cmdline", guest_dir());
         _cleanup_str_ struct str text = STR_INIT;
@@ -148,6 +145,8 @@ void fixture_open(struct fixture *f, const char *driver)
         f->ramdisk = xasprintf("%s/initrd", guest_dir());
     }
     open_driver(f);
+    *state = f;
+    return 0;
 }
 
 void fixture_reopen(struct fixture *f)
@@ -161,8 +160,9 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
-void fixture_close(struct fixture *f)
+int fixture_tear_down(void **state)
 {
+    struct fixture *f = *state;
     struct hv_domain *all;
     size_t n;
 
@@ -178,6 +178,8 @@ void fixture_close(struct fixture *f)
     free(f->kernel);
     free(f->ramdisk);
     free(f->cmdline);
+    free(f);
+    return 0;
 }
 
 /* XENOLITH_XEN_KIND: "pv", else PVH. */
@@ -206,7 +208,7 @@ struct hv_start guest(struct fixture *f, const char *uuid)
 
     if (f->kernel) {
         p.firmware = HV_FIRMWARE_DIRECT;
-        p.kind = streq(f->driver, "libxl") ? xen_kind() : HV_KIND_HVM;
+        p.kind = streq(fixture_driver, "libxl") ? xen_kind() : HV_KIND_HVM;
         p.kernel = f->kernel;
         p.ramdisk = f->ramdisk;
         p.cmdline = f->cmdline;
@@ -217,7 +219,6 @@ struct hv_start guest(struct fixture *f, const char *uuid)
 static struct seen await(struct fixture *f, const char *uuid, enum hv_event_kind kind, int state)
 {
     int64_t deadline = mono_us() + PATIENCE_US;
-    struct timespec ts = {.tv_sec = deadline / SECOND_US, .tv_nsec = deadline % SECOND_US * 1000};
     struct seen found = {.kind = HV_EVENT_MAX};
     bool in_time = true;
 
@@ -230,7 +231,7 @@ static struct seen await(struct fixture *f, const char *uuid, enum hv_event_kind
                 found = *s;
         }
         if (found.kind == HV_EVENT_MAX)
-            in_time = pthread_cond_timedwait(&f->more, &f->lock, &ts) != ETIMEDOUT;
+            in_time = cond_wait_until(&f->more, &f->lock, deadline);
     }
     pthread_mutex_unlock(&f->lock);
     if (found.kind == HV_EVENT_MAX)

@@ -25,9 +25,10 @@ struct seen {
 
 /* Program in which the driver runs (hv/remote/remote.h), NULL = none. */
 extern const char *fixture_worker;
+/* Under test: "sim" at first. */
+extern const char *fixture_driver;
 
 struct fixture {
-    const char *driver;
     char dir[64];
     struct hv *hv;
     struct arena arena;
@@ -47,8 +48,9 @@ void fails_(struct error *e, const char *code, const char *what, const char *fil
 
 /* False when the driver cannot run here: nothing installed, no guest given. */
 bool fixture_usable(const char *driver);
-void fixture_open(struct fixture *f, const char *driver);
-void fixture_close(struct fixture *f);
+/* Around each test; *state is the fixture. */
+int fixture_set_up(void **state);
+int fixture_tear_down(void **state);
 /* As if the program had ended and started again; events seen so far are forgotten. */
 void fixture_reopen(struct fixture *f);
 

@@ -26,24 +26,6 @@
 static const char A[] = "11111111-0000-4000-8000-00000000000a";
 static const char B[] = "11111111-0000-4000-8000-00000000000b";
 
-static const char *driver; /* of the running group */
-
-static int set_up(void **state)
-{
-    struct fixture *f = xnew(struct fixture);
-
-    fixture_open(f, driver);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 static struct hv_started start(struct fixture *f, const struct hv_start *p)
 {
     struct hv_started r = {0};
@@ -232,7 +214,7 @@ static void a_failed_start_leaves_nothing(void **state)
                            .n_blockdevs = 1};
     const char *answer;
 
-    if (streq(driver, "sim"))
+    if (streq(fixture_driver, "sim"))
         ok(hv_control(f->hv, "{\"fault\":{\"op\":\"start\",\"text\":\"no\"}}", &f->arena, &answer));
     p.disks = &disk;
     p.n_disks = 1;
@@ -274,7 +256,7 @@ static void *call_much(void *arg)
     char uuid[UUID_LEN + 1];
 
     snprintf(uuid, sizeof(uuid), "22222222-0000-4000-8000-%012d", c->number);
-    for (int i = 0; i < (streq(driver, "sim") ? 50 : 2) && !c->failed; i++)
+    for (int i = 0; i < (streq(fixture_driver, "sim") ? 50 : 2) && !c->failed; i++)
         c->failed = one_life(c->f, uuid);
     return NULL;
 }
@@ -333,7 +315,7 @@ static void destroy_may_come_during_start(void **state)
 
 static const char *ready_text(void)
 {
-    return streq(driver, "sim") ? "login:" : "XENOLITH-TINY READY";
+    return streq(fixture_driver, "sim") ? "login:" : "XENOLITH-TINY READY";
 }
 
 static int boot(struct fixture *f, const struct hv_start *p)
@@ -399,7 +381,7 @@ static void a_stop_we_slept_through_is_found(void **state)
         struct timespec ts = {.tv_nsec = 100000000};
 
         nanosleep(&ts, NULL);
-        ok(hv_open(driver, &config, &f->hv));
+        ok(hv_open(fixture_driver, &config, &f->hv));
         d = query(f, A);
         if (d.state != HV_STOPPED)
             hv_close(f->hv);
@@ -425,7 +407,7 @@ static void the_console_misses_nothing(void **state)
         nanosleep(&ts, NULL); /* the guest says something, to nobody */
         struct hv_config config = {.state_dir = f->dir};
 
-        ok(hv_open(driver, &config, &f->hv));
+        ok(hv_open(fixture_driver, &config, &f->hv));
     }
     _cleanup_close_ int console = -1;
 
@@ -450,9 +432,9 @@ static void await_boot(struct fixture *f, int console, int n)
 {
     _cleanup_close_ int fresh = -1;
 
-    if (streq(driver, "qemu"))
+    if (streq(fixture_driver, "qemu"))
         await_text(console, ready_text());
-    if (!streq(driver, "libxl"))
+    if (!streq(fixture_driver, "libxl"))
         return;
     ok(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &fresh));
     await_times(fresh, ready_text(), n);
@@ -497,7 +479,7 @@ static void memory_survives_suspend_and_resume(void **state)
 
     ok(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &console));
     ok(hv_unpause(f->hv, A));
-    await_text(console, streq(driver, "sim") ? ready_text() : "counter 2\r");
+    await_text(console, streq(fixture_driver, "sim") ? ready_text() : "counter 2\r");
     /* Too small a place is refused and the guest runs on. */
     fails(hv_suspend(f->hv, A, fd, 1000), NULL);
     assert_int_equal(query(f, A).state, HV_RUNNING);
@@ -515,7 +497,7 @@ static void memory_survives_suspend_and_resume(void **state)
     ok(hv_console(f->hv, A, HV_CONSOLE_SERIAL, &again));
     ok(hv_unpause(f->hv, A));
     /* It counts on where it was: a rebooted guest would say READY first and begin at 0. */
-    if (!streq(driver, "sim"))
+    if (!streq(fixture_driver, "sim"))
         await_text(again, "counter 5\r");
 }
 
@@ -553,7 +535,7 @@ static void devices_come_and_go_in_a_running_guest(void **state)
 
     ok(io_write_file(path, "", 0, 0600));
     assert_return_code(truncate(path, 8 << 20), 0);
-    if (streq(driver, "libxl")) {
+    if (streq(fixture_driver, "libxl")) {
         host("losetup", "-f", "--show", path, &loop);
         loop.s[strcspn(loop.s, "\n")] = 0;
         disk.path = loop.s;
@@ -593,11 +575,11 @@ static void memory_and_cpus_change_live(void **state)
     assert_int_equal(query(f, A).vcpus, 2);
     fails(hv_set_vcpus(f->hv, A, 4), NULL);
     ok(hv_set_memory(f->hv, A, 96ll << 20));
-    if (streq(driver, "sim")) {
+    if (streq(fixture_driver, "sim")) {
         await_event(f, A, HV_EVENT_MEMORY);
         assert_int_equal(query(f, A).memory_actual, 96ll << 20);
     }
-    if (streq(driver, "libxl"))
+    if (streq(fixture_driver, "libxl"))
         speak_as_agent(query(f, A).domid);
     ok(hv_guest_info(f->hv, A, &f->arena, &info, &n));
     for (int64_t deadline = mono_us() + 20 * SECOND_US; n == 0 && mono_us() < deadline;) {
@@ -616,11 +598,11 @@ static void a_guest_whose_process_dies_is_lost(void **state)
 
     start(f, &p);
     ok(hv_unpause(f->hv, A));
-    if (streq(driver, "sim")) {
+    if (streq(fixture_driver, "sim")) {
         _cleanup_free_ char *say = xasprintf("{\"guest\":{\"uuid\":\"%s\",\"act\":\"lost\"}}", A);
 
         ok(hv_control(f->hv, say, &f->arena, &answer));
-    } else if (streq(driver, "libxl")) {
+    } else if (streq(fixture_driver, "libxl")) {
         _cleanup_free_ char *domid = xasprintf("%lld", (long long)query(f, A).domid);
 
         host("xl", "destroy", domid, NULL, NULL);
@@ -637,7 +619,7 @@ static void a_guest_whose_process_dies_is_lost(void **state)
     ok(hv_destroy(f->hv, A));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 static int run_driver(const char *name)
 {
@@ -664,7 +646,7 @@ static int run_driver(const char *name)
     };
     size_t n = ARRAY_SIZE(tests) - (streq(name, "sim") ? 2 : 0);
 
-    driver = name;
+    fixture_driver = name;
     if (!fixture_usable(name)) {
         print_message("driver %s cannot run here\n", name);
         return 77; /* meson and Automake: skipped */

@@ -15,22 +15,6 @@
 
 static const char A[] = "11111111-0000-4000-8000-00000000000a";
 
-static int set_up(void **state)
-{
-    struct fixture *f = xnew(struct fixture);
-
-    fixture_open(f, "sim");
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void start(struct fixture *f, const struct hv_start *p)
 {
     struct hv_started r;
@@ -102,7 +86,7 @@ static void it_carries_thousands(void **state)
     assert_int_equal(n, 2000);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
 {

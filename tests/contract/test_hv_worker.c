@@ -25,22 +25,6 @@
 
 static const char A[] = "11111111-0000-4000-8000-00000000000a";
 
-static int set_up(void **state)
-{
-    struct fixture *f = xnew(struct fixture);
-
-    fixture_open(f, "sim");
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* The one child there is; the kernel lists children by the thread that started them. */
 static pid_t find_worker(void)
 {
@@ -138,9 +122,10 @@ static void one_that_cannot_start_says_why(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_worker_that_ends_is_replaced, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_call_in_flight_fails_and_can_be_made_again, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_worker_that_ends_is_replaced, fixture_set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_call_in_flight_fails_and_can_be_made_again,
+                                        fixture_set_up, fixture_tear_down),
         cmocka_unit_test(one_that_cannot_start_says_why),
     };
 

@@ -36,7 +36,7 @@ static bool is_wanted(struct daemon *d, const char *path, const char *name)
 struct error *blob_sweep(struct daemon *d)
 {
     _cleanup_free_ char *dir = xasprintf("%s/blobs", d->state_dir);
-    DIR *open_dir = opendir(dir);
+    _cleanup_closedir_ DIR *open_dir = opendir(dir);
     struct error *e = NULL;
 
     if (!open_dir)
@@ -47,6 +47,5 @@ struct error *blob_sweep(struct daemon *d)
         if (entry->d_name[0] != '.' && !is_wanted(d, path, entry->d_name))
             e = io_unlink(path);
     }
-    closedir(open_dir);
     return e;
 }

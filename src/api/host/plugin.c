@@ -6,8 +6,9 @@
 #include "gen/host_proto.h"
 #include "gen/msg/host.h"
 #include "gen/msg/pool.h"
+#include "gen/types.h"
 #include "rpc/call.h"
-#include "value/json.h"
+#include "value/xml.h"
 
 /* The call of a client in JSON, at most what a request may be. */
 #define CALL_MAX (512u << 10)
@@ -94,7 +95,7 @@ struct error *api_host_call_extension(struct call *c, const struct host_call_ext
         return e;
     TRY(plugin_answer(result.out, &value));
     if (c->form == FORM_XML) {
-        plugin_add_value(c->raw, value);
+        xml_add_value(c->raw, &type_any, &value);
         return NULL;
     }
     _cleanup_free_ char *json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);

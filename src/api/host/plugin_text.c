@@ -3,57 +3,10 @@
 
 #include "base/mem.h"
 #include "gen/errors.h"
-#include "value/number.h"
+#include "gen/types.h"
 #include "value/xml.h"
 
 #define PARAMS_MAX 64
-
-void plugin_add_value(struct str *out, json_t *v)
-{
-    const char *key;
-    json_t *item;
-    size_t i;
-
-    str_lit(out, "<value>");
-    switch (json_typeof(v)) {
-    case JSON_OBJECT:
-        str_lit(out, "<struct>");
-        json_object_foreach (v, key, item) {
-            str_lit(out, "<member><name>");
-            xml_add_text(out, key);
-            str_lit(out, "</name>");
-            plugin_add_value(out, item);
-            str_lit(out, "</member>");
-        }
-        str_lit(out, "</struct>");
-        break;
-    case JSON_ARRAY:
-        str_lit(out, "<array><data>");
-        json_array_foreach (v, i, item)
-            plugin_add_value(out, item);
-        str_lit(out, "</data></array>");
-        break;
-    case JSON_STRING:
-        xml_add_text(out, json_string_value(v));
-        break;
-    case JSON_INTEGER: /* as text, which knows no greatest number */
-        str_add_int(out, json_integer_value(v));
-        break;
-    case JSON_REAL:
-        str_lit(out, "<double>");
-        number_add_float(out, json_real_value(v));
-        str_lit(out, "</double>");
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        str_printf(out, "<boolean>%d</boolean>", json_is_true(v));
-        break;
-    case JSON_NULL:
-        str_lit(out, "<nil/>");
-        break;
-    }
-    str_lit(out, "</value>");
-}
 
 void plugin_call_text(struct str *out, const char *method, const json_t *params)
 {
@@ -65,7 +18,7 @@ void plugin_call_text(struct str *out, const char *method, const json_t *params)
     str_lit(out, "</methodName><params>");
     json_array_foreach (params, i, item) {
         str_lit(out, "<param>");
-        plugin_add_value(out, item);
+        xml_add_value(out, &type_any, &item);
         str_lit(out, "</param>");
     }
     str_lit(out, "</params></methodCall>");

@@ -11,8 +11,6 @@
 
 #include <jansson.h>
 
-/* <value>...</value>; integers as text, which knows no greatest number. */
-void plugin_add_value(struct str *out, json_t *v);
 /* A methodCall; params is an array. */
 void plugin_call_text(struct str *out, const char *method, const json_t *params);
 /* From a methodResponse: the value, {"Status": "Success", "Value": value} being the same. Failures

@@ -285,13 +285,11 @@ struct error *xl_adopt_all(struct xl *x)
     const struct dirent *entry;
 
     TRY(io_mkdir_p(path, 0700));
-    DIR *dir = opendir(path);
+    _cleanup_closedir_ DIR *dir = opendir(path);
 
     while (dir && (entry = readdir(dir))) {
         if (uuid_is_valid(entry->d_name))
             adopt(x, entry->d_name);
     }
-    if (dir)
-        closedir(dir);
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/wait.h"
 #include "base/world.h"
 #include "hv/libxl/config.h"
 #include "hv/libxl/xl.h"
@@ -245,11 +246,10 @@ struct error *xl_start(struct hv *hv, const struct hv_start *p, struct arena *a,
 static struct error *await_gone(struct xl *x, struct xdom *d)
 {
     int64_t deadline = mono_us() + END_WAIT_US;
-    struct timespec ts = {.tv_sec = deadline / SECOND_US, .tv_nsec = deadline % SECOND_US * 1000};
     bool in_time = true;
 
     while (strmap_find(&x->domains, d->uuid) == d && in_time)
-        in_time = pthread_cond_clockwait(&x->changed, &x->lock, CLOCK_MONOTONIC, &ts) != ETIMEDOUT;
+        in_time = cond_wait_until(&x->changed, &x->lock, deadline);
     return in_time ? NULL : error_errno(ETIMEDOUT, "domain %s does not end", d->uuid);
 }
 

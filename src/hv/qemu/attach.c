@@ -133,7 +133,7 @@ struct error *domain_refresh(struct domain *d)
 static pid_t find_by_pidfile(const struct domain *d)
 {
     _cleanup_free_ char *pidfile = xasprintf("%s/pid", d->dir);
-    DIR *proc = opendir("/proc");
+    _cleanup_closedir_ DIR *proc = opendir("/proc");
     const struct dirent *entry;
     pid_t found = 0;
 
@@ -152,8 +152,6 @@ static pid_t find_by_pidfile(const struct domain *d)
             found = (pid_t)pid;
         error_free(e);
     }
-    if (proc)
-        closedir(proc);
     return found;
 }
 
@@ -225,7 +223,7 @@ struct error *qemu_adopt_all(struct qemu *q)
     _cleanup_free_ char *path = xasprintf("%s/run/vm", q->state_dir);
 
     TRY(io_mkdir_p(path, 0700));
-    DIR *dir = opendir(path);
+    _cleanup_closedir_ DIR *dir = opendir(path);
     const struct dirent *entry;
 
     if (!dir)
@@ -234,6 +232,5 @@ struct error *qemu_adopt_all(struct qemu *q)
         if (uuid_is_valid(entry->d_name))
             adopt(q, entry->d_name);
     }
-    closedir(dir);
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/wait.h"
 #include "base/world.h"
 
 #include <assert.h>
@@ -31,17 +32,13 @@ json_t *pack(const char *fmt, ...)
 struct domain *domain_new(struct qemu *q, const char *uuid)
 {
     struct domain *d = xnew(struct domain);
-    pthread_condattr_t attr;
 
     d->qemu = q;
     d->refs = 1;
     d->pidfd = -1;
     snprintf(d->uuid, sizeof(d->uuid), "%.36s", uuid);
     d->dir = xasprintf("%s/run/vm/%s", q->state_dir, uuid);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&d->changed, NULL);
     pthread_mutex_init(&d->agent_lock, NULL);
     return d;
 }
@@ -133,10 +130,7 @@ void domain_set_state(struct domain *d, enum hv_state state, enum hv_stop stop)
 
 bool domain_wait(struct domain *d, int64_t deadline)
 {
-    /* The condition's clock is CLOCK_MONOTONIC, as mono_us is. */
-    struct timespec ts = {.tv_sec = deadline / SECOND_US, .tv_nsec = deadline % SECOND_US * 1000};
-
-    return pthread_cond_timedwait(&d->changed, &d->qemu->lock, &ts) != ETIMEDOUT;
+    return cond_wait_until(&d->changed, &d->qemu->lock, deadline);
 }
 
 struct qdisk *domain_find_disk(struct domain *d, int device)
@@ -227,7 +221,7 @@ static void kill_and_wait(struct domain *d)
 /* Files only: nobody makes directories inside. */
 static void remove_dir(const char *path)
 {
-    DIR *dir = opendir(path);
+    _cleanup_closedir_ DIR *dir = opendir(path);
     const struct dirent *entry;
 
     if (!dir)
@@ -236,7 +230,6 @@ static void remove_dir(const char *path)
         if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
             unlinkat(dirfd(dir), entry->d_name, 0);
     }
-    closedir(dir);
     rmdir(path);
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "base/wait.h"
 #include "base/world.h"
 #include "hv/remote/codec.h"
 #include "proto/frame.h"
@@ -67,9 +68,7 @@ static struct error *is_away(void)
 /* Until `deadline` (monotonic us). With the lock. */
 static bool await_change(struct remote *r, int64_t deadline)
 {
-    struct timespec ts = {.tv_sec = deadline / SECOND_US, .tv_nsec = deadline % SECOND_US * 1000};
-
-    return pthread_cond_clockwait(&r->changed, &r->lock, CLOCK_MONOTONIC, &ts) != ETIMEDOUT;
+    return cond_wait_until(&r->changed, &r->lock, deadline);
 }
 
 /* ---- callers ---- */

@@ -139,7 +139,7 @@ struct error *sim_load_all(struct sim *s)
     struct error *e = NULL;
 
     io_remove_temporaries(path);
-    DIR *dir = opendir(path);
+    _cleanup_closedir_ DIR *dir = opendir(path);
 
     if (!dir)
         return error_errno(errno, "cannot read %s", path);
@@ -147,6 +147,5 @@ struct error *sim_load_all(struct sim *s)
         if (uuid_is_valid(entry->d_name))
             e = load_one(s, entry->d_name);
     }
-    closedir(dir);
     return e;
 }
