@@ -117,11 +117,25 @@ static struct websocket *open_socket(struct http_request *rq)
     return ws;
 }
 
+/* As an echo does. */
+static struct error *send_back(struct websocket *ws, const char *p, size_t n)
+{
+    short events;
+
+    for (size_t sent = 0, done; sent < n; sent += done) {
+        TRY(websocket_try_write(ws, p + sent, n - sent, &done, &events));
+        assert(done <= n - sent && wire.waits++ < 1000000);
+    }
+    return NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct http_request rq = {0};
-    size_t total = 0, n = 1;
     struct error *e = NULL;
+    size_t total = 0, n;
+    bool eof = false;
+    short events;
 
     if (!size)
         return 0;
@@ -129,15 +143,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&rq.arena);
     struct websocket *ws = open_socket(&rq);
 
-    while (!e && n) {
+    while (!e && !eof) {
         char buf[300];
 
-        e = websocket_read(ws, buf, sizeof(buf), &n);
+        e = websocket_try_read(ws, buf, sizeof(buf), &n, &events, &eof);
         assert(e || n <= sizeof(buf));
         total += e ? 0 : n;
-        assert(total <= size);
-        if (!e && n)
-            e = websocket_write(ws, buf, n); /* as an echo */
+        assert(total <= size && wire.waits++ < 1000000);
+        if (!e)
+            e = send_back(ws, buf, n);
     }
     error_free(e);
     websocket_close(ws, 1000);
