@@ -8,6 +8,7 @@
  */
 #include "hv/console.h"
 
+#include "base/bounded_file.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -172,15 +173,10 @@ static void viewers_end(struct console *c)
     vec_fini(&c->viewers);
 }
 
-static off_t log_start(int fd)
-{
-    return lseek(fd, 0, SEEK_END) & ~(off_t)(CONSOLE_LOG_ROOM - 1);
-}
-
 /* The hypervisor appends, so it goes on at the beginning. */
 static void cut_log(struct console *c)
 {
-    if (c->log >= 0 && TEMP_FAILURE_RETRY(ftruncate(c->log, log_start(c->log))) == 0)
+    if (c->log >= 0 && bounded_file_cut(c->log))
         c->ring->cut = c->ring->written;
 }
 
@@ -310,33 +306,6 @@ static struct error *map_ring(const char *path, struct ring **ret)
     return NULL;
 }
 
-static bool may_have_size(int fd, off_t size)
-{
-    return TEMP_FAILURE_RETRY(ftruncate(fd, size)) == 0;
-}
-
-/*
- * No limit of a process and no quota holds for one file of many, but each file system knows a
- * largest size. Shortly before that the log begins, with nothing but a hole in front: who appends
- * is refused there, although nobody is left to watch.
- */
-struct error *console_log_make(const char *path)
-{
-    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    off_t most = 0;
-
-    if (fd < 0)
-        return error_errno(errno, "cannot make %s", path);
-    if (lseek(fd, 0, SEEK_END) > 0)
-        return NULL;
-    for (int bit = 62; bit >= 0; bit--)
-        if (may_have_size(fd, most | (off_t)1 << bit))
-            most |= (off_t)1 << bit;
-    if (!may_have_size(fd, most & ~(off_t)(CONSOLE_LOG_ROOM - 1)))
-        return error_errno(errno, "cannot make %s", path);
-    return NULL;
-}
-
 /* How many bytes at the end of a are the beginning of b. */
 static size_t overlap(const char *a, size_t na, const char *b, size_t nb)
 {
@@ -355,7 +324,7 @@ static void catch_up(struct console *c, int fd)
 {
     _cleanup_free_ char *log = xmalloc(CONSOLE_RING);
     _cleanup_free_ char *line = xmalloc(CONSOLE_RING);
-    off_t start = log_start(c->log), size = lseek(c->log, 0, SEEK_END);
+    off_t start = bounded_file_start(c->log), size = lseek(c->log, 0, SEEK_END);
     ssize_t n = TEMP_FAILURE_RETRY(
         pread(c->log, log, CONSOLE_RING, MAX(start, size - (off_t)CONSOLE_RING)));
 

@@ -9,7 +9,7 @@
  * The kept text lies in a small mapped file and so survives this process. What a guest says while
  * nobody reads (this program restarting) is found in its log: a file to which the hypervisor
  * appends all that is said, and which is cut to nothing here each time CONSOLE_LOG bytes have been
- * read. While nobody cuts it, it takes CONSOLE_LOG_ROOM bytes; what the guest says then is lost.
+ * read. While nobody cuts it, it takes BOUNDED_FILE_ROOM bytes; what the guest says then is lost.
  *
  * A viewer too slow for the guest misses bytes: the guest never waits for a viewer. What viewers
  * type goes to the guest in the order it came; a guest that does not read makes viewers wait.
@@ -19,11 +19,9 @@
 
 #include "base/error.h"
 
-#define CONSOLE_RING (64u << 10)
-#define CONSOLE_LOG  (256u << 10)
-/* The log begins at a multiple of this, so far behind that the file system has no room for more. */
-#define CONSOLE_LOG_ROOM (1ll << 20)
-#define CONSOLE_VIEWERS  32 /* of one console */
+#define CONSOLE_RING    (64u << 10)
+#define CONSOLE_LOG     (256u << 10)
+#define CONSOLE_VIEWERS 32 /* of one console */
 
 struct console_hub;
 struct console;
@@ -32,11 +30,9 @@ _must_check_ struct error *console_hub_start(struct console_hub **ret);
 /* All consoles must be closed before. */
 void console_hub_stop(struct console_hub *hub);
 
-/* Makes the log, before the hypervisor opens it for appending; one that is there is kept. */
-_must_check_ struct error *console_log_make(const char *path);
 /* Takes fd, the guest's end (a stream socket on which the hypervisor already writes, or a raw
  * terminal opened non-blocking; taken in any case); -1 makes a console that echoes, for guests that
- * do not exist. ring_path is created when absent. log_path: of console_log_make; NULL = there is
+ * do not exist. ring_path is created when absent. log_path: a base/bounded_file.h; NULL = there is
  * none. */
 _must_check_ struct error *console_open(struct console_hub *hub, int fd, const char *ring_path,
                                         const char *log_path, struct console **ret);

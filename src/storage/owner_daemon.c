@@ -5,6 +5,7 @@
  * which process it is, for a successor of this one.
  */
 
+#include "base/bounded_file.h"
 #include "base/io.h"
 #include "base/spawn.h"
 #include "base/world.h"
@@ -126,8 +127,7 @@ static struct error *spawn_daemon(struct daemon_owner *d, const struct place_con
     _cleanup_free_ char *log_path = in_dir(d->dir, "log");
     _cleanup_close_ int next_fd = -1;
     _cleanup_close_ int nbd_fd = -1;
-    _cleanup_close_ int log_fd =
-        open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    _cleanup_close_ int log_fd = -1;
     struct child_confine confine = {0};
     _cleanup_spawn_ struct spawn s;
 
@@ -136,6 +136,10 @@ static struct error *spawn_daemon(struct daemon_owner *d, const struct place_con
     s.confine = child_confine;
     s.confine_arg = &confine;
     s.session = true;
+    TRY(bounded_file_make(log_path));
+    log_fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (log_fd < 0)
+        return error_errno(errno, "cannot open %s", log_path);
     TRY(io_listen_unix(next_path, SOCK_STREAM, 0600, &next_fd));
     TRY(io_listen_unix(d->process.nbd_path, SOCK_STREAM, 0600, &nbd_fd));
     /* QEMU takes them as they are, and may call accept once more than there are connections: a

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/bounded_file.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/list.h"
@@ -190,6 +191,41 @@ static void files_are_replaced_whole(void **state)
     assert_null(spawn_run(&rm, 10 * SECOND_US, 0, NULL));
 }
 
+static void a_bounded_file_takes_so_much_and_no_more(void **state)
+{
+    char dir[] = "/tmp/xenolith-bound-XXXXXX";
+    _cleanup_str_ struct str text = STR_INIT;
+    char block[4096];
+    size_t taken = 0;
+    ssize_t n;
+
+    assert_non_null(mkdtemp(dir));
+    _cleanup_free_ char *path = xasprintf("%s/log", dir);
+
+    memset(block, 'x', sizeof(block));
+    assert_null(bounded_file_make(path));
+    _cleanup_close_ int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+
+    assert_null(bounded_file_tail(path, 100, &text));
+    assert_int_equal(text.len, 0);
+    assert_int_equal(write(fd, "first", 5), 5);
+    assert_null(bounded_file_make(path)); /* changes nothing */
+    assert_null(bounded_file_tail(path, 100, &text));
+    assert_string_equal(str_cstr(&text), "first");
+    while ((n = write(fd, block, sizeof(block))) > 0 && taken <= 2 * BOUNDED_FILE_ROOM)
+        taken += (size_t)n;
+    assert_int_equal(n, -1);
+    assert_int_equal(errno, EFBIG);
+    assert_in_range(taken, BOUNDED_FILE_ROOM / 2, BOUNDED_FILE_ROOM);
+    assert_true(bounded_file_cut(fd));
+    assert_int_equal(write(fd, "again", 5), 5);
+    str_clear(&text);
+    assert_null(bounded_file_tail(path, 3, &text));
+    assert_string_equal(str_cstr(&text), "ain");
+    unlink(path);
+    rmdir(dir);
+}
+
 static void *let_go(void *arg)
 {
     poll(NULL, 0, 100);
@@ -335,6 +371,7 @@ int main(void)
         cmocka_unit_test(errors_carry_code_and_context),
         cmocka_unit_test(names_of_files_are_plain),
         cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(a_bounded_file_takes_so_much_and_no_more),
         cmocka_unit_test(a_lock_about_to_be_free_is_waited_for),
         cmocka_unit_test(children_answer_fail_and_time_out),
         cmocka_unit_test(uuids_are_checked),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/bounded_file.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "hv/console.h"
@@ -102,12 +103,12 @@ static void a_log_that_nobody_cuts_ends(void **state)
 
     memset(line, 'x', sizeof(line) - 1);
     line[sizeof(line) - 1] = 0;
-    assert_null(console_log_make(b->log));
+    assert_null(bounded_file_make(b->log));
     _cleanup_close_ int log = open(b->log, O_WRONLY | O_APPEND | O_CLOEXEC);
     int64_t taken = say(log, "first ", 1) + say(log, line, 5000);
 
-    assert_in_range(taken, CONSOLE_LOG_ROOM / 2, CONSOLE_LOG_ROOM);
-    assert_in_range(bytes_on_disk(b), taken / 2, 2 * CONSOLE_LOG_ROOM);
+    assert_in_range(taken, BOUNDED_FILE_ROOM / 2, BOUNDED_FILE_ROOM);
+    assert_in_range(bytes_on_disk(b), taken / 2, 2 * BOUNDED_FILE_ROOM);
     connect_console(b);
     assert_in_range(bytes_on_disk(b), 0, 4096 * 4);
     kept(b, &text);
@@ -120,11 +121,11 @@ static void what_was_said_is_found(void **state)
     struct bed *b = *state;
     _cleanup_str_ struct str text = STR_INIT;
 
-    assert_null(console_log_make(b->log));
+    assert_null(bounded_file_make(b->log));
     _cleanup_close_ int log = open(b->log, O_WRONLY | O_APPEND | O_CLOEXEC);
 
     assert_int_equal(say(log, "hello ", 2), 12);
-    assert_null(console_log_make(b->log)); /* changes nothing */
+    assert_null(bounded_file_make(b->log)); /* changes nothing */
     connect_console(b);
     kept(b, &text);
     assert_string_equal(str_cstr(&text), "hello hello ");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Starting a guest's QEMU. */
+#include "base/bounded_file.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -121,8 +122,7 @@ static struct error *spawn_qemu(struct launch *l)
     _cleanup_spawn_ struct spawn s;
     _cleanup_free_ char *log = xasprintf("%s/log", d->dir);
     _cleanup_free_ char *said = xasprintf("%s/console.log", d->dir);
-    _cleanup_close_ int err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    _cleanup_close_ int qmp = -1, serial = -1, agent = -1;
+    _cleanup_close_ int err = -1, qmp = -1, serial = -1, agent = -1;
     const struct hv_config *config = &d->qemu->hv.config;
     struct child_confine files = {0};
     struct argv_in in = {.start = l->start,
@@ -132,9 +132,11 @@ static struct error *spawn_qemu(struct launch *l)
                          .ovmf = l->ovmf};
 
     argv_build(&s, &in);
+    TRY(bounded_file_make(said));
+    TRY(bounded_file_make(log));
+    err = open(log, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (err < 0)
-        return error_errno(errno, "cannot create %s", log);
-    TRY(console_log_make(said));
+        return error_errno(errno, "cannot open %s", log);
     s.stderr_fd = err;
     s.session = true;
     if (config->n_disk_roots) {
@@ -162,11 +164,10 @@ static struct error *with_log(const struct domain *d, struct error *e)
 {
     _cleanup_free_ char *path = xasprintf("%s/log", d->dir);
     _cleanup_str_ struct str text = STR_INIT;
-    struct error *unread = io_read_file(path, 1u << 20, &text);
+    struct error *unread = bounded_file_tail(path, LOG_TAIL, &text);
 
     if (!unread && text.len)
-        e = error_prepend(e, "%s",
-                          str_cstr(&text) + (text.len > LOG_TAIL ? text.len - LOG_TAIL : 0));
+        e = error_prepend(e, "%s", str_cstr(&text));
     error_free(unread);
     return e;
 }
