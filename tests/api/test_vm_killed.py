@@ -147,8 +147,8 @@ def test_a_forced_shutdown_during_a_suspend(fresh_daemons, killed):
     assert xen.wait(shutdown) == ""
     try:
         xen.wait(suspend)
-    except XenError:
-        pass  # too late
+    except XenError as e:
+        assert (e.code, e.params) == ("VM_BAD_POWER_STATE", [vm, "running, paused", "halted"])
     record = xen.VM.get_record(vm)
     assert (record["power_state"], record["suspend_VDI"], record["current_operations"]) == ("Halted", NULL, {})
     assert set(xen.VDI.get_all()) == before

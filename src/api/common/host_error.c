@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "gen/errors.h"
 #include "model/store.h"
 
 static const enum class_id named[] = {CLASS_VDI, CLASS_SR, CLASS_VM};
@@ -18,6 +19,12 @@ static char *reference_of(struct store *s, const char *uuid)
     return NULL;
 }
 
+/* hostd knows no domain of a VM that there is: it does not run, or has just ended. */
+static bool is_no_domain(const struct error *e)
+{
+    return error_is(e, ERR_HANDLE_INVALID) && e->n_params == 2 && streq(e->params[0], "VM");
+}
+
 struct error *from_host(struct store *s, struct error *e)
 {
     for (int i = 0; e && i < e->n_params; i++) {
@@ -27,6 +34,11 @@ struct error *from_host(struct store *s, struct error *e)
             continue;
         free(e->params[i]);
         e->params[i] = ref;
+        if (is_no_domain(e)) {
+            _cleanup_error_ struct error *no_domain = e;
+
+            return err_vm_bad_power_state(ref, "running, paused", "halted");
+        }
     }
     return e;
 }

@@ -3,7 +3,8 @@
 
 /*
  * hostd knows SRs, VDIs and VMs by uuid; the XenAPI's errors name them by reference. This turns
- * the parameters of an API error that came from hostd around. NULL and system errors pass.
+ * the parameters of an API error that came from hostd around. A VM of which hostd knows no domain
+ * becomes VM_BAD_POWER_STATE. NULL and system errors pass.
  */
 
 #include "base/error.h"
