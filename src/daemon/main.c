@@ -53,6 +53,7 @@ int main(int argc, char **argv)
         return fail(e);
     log_set_level(o.debug ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error like a full disk */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

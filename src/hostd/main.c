@@ -11,11 +11,12 @@
 #include <pthread.h>
 #include <signal.h>
 
-static void ignore_broken_pipes(void)
+static void ignore_signals_of_writes(void)
 {
     struct sigaction sa = {.sa_handler = SIG_IGN};
 
     sigaction(SIGPIPE, &sa, NULL);
+    sigaction(SIGXFSZ, &sa, NULL); /* a limit on files is an error like a full disk */
 }
 
 int main(int argc, char **argv)
@@ -33,7 +34,7 @@ int main(int argc, char **argv)
         return pam_helper_main();
     if (!e) {
         log_set_level(o.debug ? LOG_DEBUG : LOG_INFO);
-        ignore_broken_pipes();
+        ignore_signals_of_writes();
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
