@@ -167,6 +167,7 @@ def test_disk_that_is_full():
         xen = d.start()
         sr = default_sr(xen)
         vdi = xen.VDI.create(disk_fields(sr, virtual_size=str(16 * MIB)))
+        put(d, xen, vdi, b"first")  # what is written again needs no more room
         with pytest.raises(XenError) as caught:
             put(d, xen, vdi, os.urandom(16 * MIB))
         assert caught.value.code == "SR_BACKEND_FAILURE_44" and "No space left" in caught.value.params[1]
