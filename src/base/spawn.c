@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -70,6 +71,19 @@ static void add_default_env(struct spawn *s)
     }
     vec_add(&s->env, NULL);
     vec_add(&s->argv, NULL);
+}
+
+struct error *spawn_input(const char *text, size_t n, int *ret_fd)
+{
+    _cleanup_close_ int fd = memfd_create("input", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return error_errno(errno, "cannot make the input of a program");
+    TRY(io_write_all(fd, text, n));
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return error_errno(errno, "cannot rewind the input of a program");
+    *ret_fd = TAKE_FD(fd);
+    return NULL;
 }
 
 /*

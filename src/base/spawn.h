@@ -44,6 +44,9 @@ void spawn_env(struct spawn *s, const char *key, const char *value);
 /* The child sees descriptor `ours` under the number `theirs` (3 and up); ours stays open here. */
 void spawn_pass_fd(struct spawn *s, int ours, int theirs);
 
+/* A text for stdin_fd, which the caller closes; it lies in memory, never in a file. */
+_must_check_ struct error *spawn_input(const char *text, size_t n, int *ret_fd);
+
 /* Starts and returns at once; the caller reaps. */
 _must_check_ struct error *spawn_start(struct spawn *s, pid_t *ret_pid);
 /* Runs to its end, at most timeout_us; captures standard output (at most max bytes, may be NULL)

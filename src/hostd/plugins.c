@@ -7,7 +7,6 @@
 #include "base/world.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -45,19 +44,6 @@ bool plugin_exists(const struct machine *m, const char *kind, const char *name)
     return path != NULL;
 }
 
-static struct error *make_input(const char *text, int *ret)
-{
-    _cleanup_close_ int fd = memfd_create("input", MFD_CLOEXEC);
-
-    if (fd < 0)
-        return error_errno(errno, "cannot make the input of a plugin");
-    TRY(io_write_all(fd, text, strlen(text)));
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return error_errno(errno, "cannot rewind the input of a plugin");
-    *ret = TAKE_FD(fd);
-    return NULL;
-}
-
 /*
  * On a machine it manages this daemon has given up most of what a plugin may need (devices, the
  * package manager): the service manager runs the plugin beside it.
@@ -80,7 +66,7 @@ static struct error *run_at(struct machine *m, const char *path, const struct pl
     _cleanup_spawn_ struct spawn s;
     int status;
 
-    TRY(make_input(run->input, &input));
+    TRY(spawn_input(run->input, strlen(run->input), &input));
     prepare(m, &s, path);
     spawn_add(&s, run->argument);
     s.stdin_fd = input;
