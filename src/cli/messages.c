@@ -202,14 +202,17 @@ struct error *session_subject_identifier_logout_all(struct xe *x)
     return NULL;
 }
 
+/* What the directory knows goes with the subject: its identifier need not say who it is. */
 struct error *subject_add(struct xe *x)
 {
     _cleanup_free_ char *identifier = NULL, *subject = NULL;
+    _cleanup_json_ json_t *known = NULL;
 
     TRY(call_string(&x->client, &identifier, "auth.get_subject_identifier", "s",
                     word_or(x, "subject-name", "")));
-    TRY(call_string(&x->client, &subject, "subject.create", "{ss s{}}", "subject_identifier",
-                    identifier, "other_config"));
+    TRY(call(&x->client, &known, "auth.get_subject_information_from_identifier", "s", identifier));
+    TRY(call_string(&x->client, &subject, "subject.create", "{ss sO}", "subject_identifier",
+                    identifier, "other_config", known));
     return print_uuid(x, "subject", subject);
 }
 

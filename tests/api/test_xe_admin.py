@@ -55,6 +55,7 @@ def test_people(xe, host):
     xe("pool-enable-external-auth", "auth-type=PAM", "service-name=accounts")
     try:
         uuid = one(xe("subject-add", "subject-name=root"))
+        assert "subject-name: root" in xe("subject-list", f"uuid={uuid}")
         xe("subject-role-add", f"uuid={uuid}", "role-name=vm-admin")
         assert "vm-admin" in xe("subject-list", f"uuid={uuid}")
         xe("subject-role-remove", f"uuid={uuid}", "role-name=vm-admin")
