@@ -30,6 +30,7 @@ HOSTD = {
     "storage": "base value gen proto hv sandbox",
     "net": "base value gen proto",
     "hostd": "base value gen proto hv storage net wire sandbox",
+    "ldap": "base value sandbox",
 }
 TOOLS = {
     "cli": "base value gen wire",

@@ -4,6 +4,7 @@
 /* Upkeep of rows that the daemon does by itself, called by one thread now and then. */
 
 #include "base/error.h"
+#include "base/ticker.h"
 #include "task/daemon.h"
 
 /* Sessions unused for too long go; last_active of the others is brought up to date. */
@@ -16,3 +17,7 @@ _must_check_ struct error *api_certificates_expire(struct daemon *d);
 _must_check_ struct error *api_ssh_expires(struct daemon *d);
 /* Begins the plans of snapshot schedules whose time has come. */
 _must_check_ struct error *api_run_schedules(struct daemon *d);
+/* People of the directory with a session are looked up again: sessions of who is gone, or may do
+ * other things now, end. Asks hostd for each, up to the first that cannot be asked for; a ticker of
+ * its own, since a directory may take long. */
+_must_check_ struct error *api_review_people(struct daemon *d, struct ticker *ticker);

@@ -81,6 +81,16 @@ struct session *sessions_find(struct sessions *s, const char *ref)
     return &e->pub;
 }
 
+uint32_t sessions_roles(struct sessions *s, const char *ref)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct entry *e = strmap_find(&s->by_ref, ref);
+    const uint32_t roles = e ? e->pub.roles : 0;
+
+    pthread_mutex_unlock(&s->lock);
+    return roles;
+}
+
 /* The entry and its texts are one block. */
 static struct entry *entry_new(const struct session *seed)
 {

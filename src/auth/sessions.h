@@ -57,6 +57,8 @@ void session_leave(struct session *session);
  * caller's), NULL = none; from a. */
 void sessions_add(struct sessions *s, const struct session *seed, struct arena *a,
                   const char **ret_evicted);
+/* Roles of a session, 0 = there is none; it does not count as used. */
+uint32_t sessions_roles(struct sessions *s, const char *ref);
 /* False if there was none. */
 bool sessions_remove(struct sessions *s, const char *ref);
 

@@ -2,6 +2,7 @@
 #include "daemon/options.h"
 
 #include "base/mem.h"
+#include "base/world.h"
 
 #include <getopt.h>
 
@@ -18,6 +19,8 @@ static const char help[] =
     "  --hostd SOCKET        where xenolith-hostd listens, default DIR/run/hostd\n"
     "  --user NAME           started by root: become this user first\n"
     "  --login-delay SECONDS how long a refused login waits for its answer, default 5\n"
+    "  --directory-check SECONDS  how often people with a session are looked up again in the\n"
+    "                        directory they came from, default 300; 0 for never\n"
     "  --debug               more log lines\n"
     "  --version             print the version and exit\n"
     "  --help                this text\n"
@@ -32,6 +35,7 @@ enum {
     OPT_HOSTD,
     OPT_USER,
     OPT_DELAY,
+    OPT_CHECK,
     OPT_DEBUG,
     OPT_VERSION,
     OPT_HELP
@@ -45,20 +49,21 @@ static const struct option long_options[] = {
     {"hostd", required_argument, NULL, OPT_HOSTD},
     {"user", required_argument, NULL, OPT_USER},
     {"login-delay", required_argument, NULL, OPT_DELAY},
+    {"directory-check", required_argument, NULL, OPT_CHECK},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
-static struct error *parse_delay(const char *text, int64_t *ret)
+static struct error *parse_seconds(const char *option, const char *text, int64_t *ret_us)
 {
     char *end;
     double seconds = strtod(text, &end);
 
     if (!*text || *end || !(seconds >= 0 && seconds <= 3600))
-        return error_text("--login-delay takes seconds from 0 to 3600, not '%s'", text);
-    *ret = (int64_t)(seconds * 1000000);
+        return error_text("--%s takes seconds from 0 to 3600, not '%s'", option, text);
+    *ret_us = (int64_t)(seconds * 1000000);
     return NULL;
 }
 
@@ -84,7 +89,9 @@ static struct error *take(int c, struct options *o)
         o->user = optarg;
         return NULL;
     case OPT_DELAY:
-        return parse_delay(optarg, &o->login_delay_us);
+        return parse_seconds("login-delay", optarg, &o->login_delay_us);
+    case OPT_CHECK:
+        return parse_seconds("directory-check", optarg, &o->directory_check_us);
     case OPT_DEBUG:
         o->debug = true;
         return NULL;
@@ -102,7 +109,11 @@ static struct error *take(int c, struct options *o)
 struct error *options_parse(int argc, char **argv, struct options *ret)
 {
     struct options o = {
-        .http = "127.0.0.1:8080", .tls = "127.0.0.1:8443", .login_delay_us = 5000000};
+        .http = "127.0.0.1:8080",
+        .tls = "127.0.0.1:8443",
+        .login_delay_us = 5 * SECOND_US,
+        .directory_check_us = 300 * SECOND_US,
+    };
     int c;
 
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)

@@ -15,6 +15,7 @@ struct options {
     const char *hostd;   /* socket of xenolith-hostd, NULL = <state>/run/hostd */
     const char *user;    /* to become when started as root, NULL = stay */
     int64_t login_delay_us;
+    int64_t directory_check_us; /* 0 = never */
     bool debug;
 };
 

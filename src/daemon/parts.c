@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/parts.h"
 
+#include "api/chores.h"
 #include "api/http/transfers.h"
 #include "api/plans.h"
 #include "api/setup/setup.h"
@@ -9,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/ticker.h"
 #include "base/workers.h"
 #include "base/world.h"
 #include "daemon/chores.h"
@@ -266,6 +268,24 @@ static struct error *end_transfers_of_the_killed(struct parts *p)
     return e;
 }
 
+static void review_people(void *ctx, struct ticker *ticker)
+{
+    struct parts *p = ctx;
+    struct error *e = api_review_people(&p->d, ticker);
+
+    if (e && !hostd_is_away(e))
+        log_and_free(LOG_WARNING, e, "cannot look people with sessions up again");
+    else
+        error_free(e);
+}
+
+static struct error *start_reviewer(struct parts *p)
+{
+    const int64_t every = p->options->directory_check_us;
+
+    return every ? ticker_start(every, review_people, p, &p->reviewer) : NULL;
+}
+
 static struct error *take_charge(struct parts *p)
 {
     TRY(await_hostd(p));
@@ -279,6 +299,7 @@ static struct error *take_charge(struct parts *p)
     left_run(&p->d, take_over_get(p->take_over, "left"));
     reconcile(p);
     __atomic_store_n(&p->reconciled, true, __ATOMIC_RELEASE);
+    TRY(start_reviewer(p));
     return chores_start(&p->d, &p->chores);
 }
 
@@ -311,6 +332,7 @@ static void stop_model(struct parts *p)
     workers_settle(p->d.workers, p->next ? PAUSE_US : DRAIN_US);
     atomic_store(&p->d.leaving, true);
     hostd_cut(p->d.hostd);
+    ticker_stop(TAKE_PTR(p->reviewer)); /* which may have waited for hostd */
     if (p->next)
         transfers_await_left(p->d.under_way);
 }

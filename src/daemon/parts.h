@@ -16,6 +16,7 @@ struct chores;
 struct launcher;
 struct static_files;
 struct take_over;
+struct ticker;
 struct tls;
 struct transfer_successor;
 
@@ -27,7 +28,8 @@ struct parts {
     struct static_files *files;
     struct transfer_route handlers[HTTP_HANDLER_ROUTES];
     struct chores *chores;
-    int lock_fd; /* <state>/run/xenolithd.lock: one daemon per state directory */
+    struct ticker *reviewer; /* of people with sessions; NULL: nobody is reviewed */
+    int lock_fd;             /* <state>/run/xenolithd.lock: one daemon per state directory */
     struct listen_fds listen;
     struct take_over *take_over; /* NULL: nobody handed over to us */
     struct links *links;         /* transfers of programs before us */

@@ -188,8 +188,7 @@ static bool is_id(const char *who, char letter, unsigned *ret)
     return true;
 }
 
-static void fill_user(struct arena *arena, const struct passwd *pw,
-                      struct host_host_account_result *ret)
+static void fill_user(struct arena *arena, const struct passwd *pw, struct host_account_rec *ret)
 {
     _cleanup_free_ gid_t *ids = xnew_array(gid_t, GROUPS_MAX);
     int n = GROUPS_MAX;
@@ -200,7 +199,7 @@ static void fill_user(struct arena *arena, const struct passwd *pw,
 
     for (int i = 0; i < n; i++)
         v[i] = arena_printf(arena, "g%u", (unsigned)ids[i]);
-    *ret = (struct host_host_account_result){
+    *ret = (struct host_account_rec){
         .id = arena_printf(arena, "u%u", (unsigned)pw->pw_uid),
         .name = arena_strdup(arena, pw->pw_name),
         .full_name = arena_memdup0(arena, pw->pw_gecos, strcspn(pw->pw_gecos, ",")),
@@ -208,8 +207,7 @@ static void fill_user(struct arena *arena, const struct passwd *pw,
     };
 }
 
-static struct error *find_group(const char *who, struct arena *arena,
-                                struct host_host_account_result *ret)
+static struct error *find_group(const char *who, struct arena *arena, struct host_account_rec *ret)
 {
     char *buf = arena_zalloc(arena, ENTRY_MAX);
     struct group gr, *found = NULL;
@@ -221,7 +219,7 @@ static struct error *find_group(const char *who, struct arena *arena,
         getgrnam_r(who, &gr, buf, ENTRY_MAX, &found);
     if (!found)
         return not_found();
-    *ret = (struct host_host_account_result){
+    *ret = (struct host_account_rec){
         .id = arena_printf(arena, "g%u", (unsigned)found->gr_gid),
         .name = arena_strdup(arena, found->gr_name),
         .full_name = "",
@@ -231,7 +229,7 @@ static struct error *find_group(const char *who, struct arena *arena,
 }
 
 static struct error *find_in_system(const char *who, struct arena *arena,
-                                    struct host_host_account_result *ret)
+                                    struct host_account_rec *ret)
 {
     char *buf = arena_zalloc(arena, ENTRY_MAX);
     struct passwd pw, *found = NULL;
@@ -248,7 +246,7 @@ static struct error *find_in_system(const char *who, struct arena *arena,
 }
 
 struct error *accounts_find(struct accounts *a, const char *who, struct arena *arena,
-                            struct host_host_account_result *ret)
+                            struct host_account_rec *ret)
 {
     const char *name = str_starts(who, "u:") ? who + 2 : who;
     _cleanup_free_ char *unused = NULL;
@@ -263,9 +261,9 @@ struct error *accounts_find(struct accounts *a, const char *who, struct arena *a
     TRY(find_hash(a, name, &unused, &found));
     if (!found)
         return not_found();
-    *ret = (struct host_host_account_result){.id = arena_printf(arena, "u:%s", name),
-                                             .name = arena_strdup(arena, name),
-                                             .full_name = ""};
+    *ret = (struct host_account_rec){.id = arena_printf(arena, "u:%s", name),
+                                     .name = arena_strdup(arena, name),
+                                     .full_name = ""};
     return NULL;
 }
 

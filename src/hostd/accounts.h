@@ -21,9 +21,9 @@ void accounts_close(struct accounts *a); /* NULL is accepted */
 _must_check_ struct error *accounts_check(struct accounts *a, const char *user,
                                           const char *password, bool *ret_superuser);
 /* SUBJECT_CANNOT_BE_RESOLVED when there is no such user or group. */
-struct host_host_account_result;
+struct host_account_rec;
 _must_check_ struct error *accounts_find(struct accounts *a, const char *who, struct arena *arena,
-                                         struct host_host_account_result *ret);
+                                         struct host_account_rec *ret);
 /* Of an account that exists. With PAM: refused, that is the host's affair. */
 _must_check_ struct error *accounts_set_password(struct accounts *a, const char *user,
                                                  const char *password);

@@ -3,6 +3,7 @@
 #include "gen/errors.h"
 #include "hostd/accounts.h"
 #include "hostd/devices.h"
+#include "hostd/directory_server.h"
 #include "hostd/facts.h"
 #include "hostd/machine.h"
 #include "hostd/settings.h"
@@ -153,7 +154,26 @@ struct error *host_host_account(struct host_call *c, const struct host_host_acco
 {
     struct machine *m = host_call_ctx(c);
 
-    return accounts_find(m->accounts, a->who, host_call_arena(c), ret);
+    return accounts_find(m->accounts, a->who, host_call_arena(c), &ret->account);
+}
+
+struct error *host_directory_set(struct host_call *c, const struct host_directory_set_args *a,
+                                 struct host_directory_set_result *ret)
+{
+    return directory_server_set(host_call_ctx(c), &a->config, a->ca);
+}
+
+struct error *host_directory_login(struct host_call *c, const struct host_directory_login_args *a,
+                                   struct host_directory_login_result *ret)
+{
+    return directory_server_login(host_call_ctx(c), a->user, a->password, host_call_arena(c),
+                                  &ret->account);
+}
+
+struct error *host_directory_find(struct host_call *c, const struct host_directory_find_args *a,
+                                  struct host_directory_find_result *ret)
+{
+    return directory_server_find(host_call_ctx(c), a->who, host_call_arena(c), &ret->account);
 }
 
 struct error *host_host_set_password(struct host_call *c,

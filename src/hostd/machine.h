@@ -42,8 +42,9 @@ struct machine {
     pthread_mutex_t copies_lock;
     struct list copies; /* of disks, under way (calls_storage.c) */
     pthread_mutex_t lent_lock;
-    struct strmap lent; /* handles of disks that the API has open, each its own key */
-    atomic_int plugins; /* under way (plugins.h) */
+    struct strmap lent;             /* handles of disks that the API has open, each its own key */
+    atomic_int plugins;             /* under way (plugins.h) */
+    atomic_int directory_questions; /* the same (directory_server.h) */
     char boot_id[64];
     char *own_state_dir;
     char *own_roots[2];

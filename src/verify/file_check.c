@@ -10,7 +10,7 @@
 
 static bool is_secret(const char *name)
 {
-    static const char *const names[] = {"password", "accounts", "host.pem"};
+    static const char *const names[] = {"password", "accounts", "directory", "host.pem"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (streq(name, names[i]))

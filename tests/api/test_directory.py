@@ -2,11 +2,12 @@
 """People of a directory, here the accounts of the state directory: who they are and what they may do."""
 
 import subprocess
+import time
 import xmlrpc.client
 
 import pytest
 
-from conftest import Client
+from conftest import Client, XenError, a_pair
 
 READ_ONLY = "OpaqueRef:7233b8e3-eacb-d7da-2c95-f2e581cdbf4e"
 VM_ADMIN = "vm-admin"
@@ -97,3 +98,28 @@ def test_roles_of_a_login(people, fails):
     xen.pool.disable_external_auth(people.pool, {})
     fails("SESSION_INVALID", anna.VM.get_all)
     fails("SESSION_AUTHORIZATION_FAILED", people.login)
+
+
+def test_who_is_gone_is_logged_out(fails):
+    with a_pair() as daemons:
+        daemons.start_hostd()
+        daemons.start_xapi(["--directory-check", "0.1"])
+        daemons.ready()
+        people = People(daemons)
+        xen, accounts = people.xen, daemons.state / "accounts"
+        xen.pool.enable_external_auth(people.pool, {}, "accounts", "PAM")
+        who = xen.subject.create({"subject_identifier": "u:anna", "other_config": {}})
+        xen.subject.add_to_roles(who, READ_ONLY)
+        anna = people.login()
+        begun = anna.call("session.get_validation_time", anna.session)
+        end = time.monotonic() + 30
+        while anna.call("session.get_validation_time", anna.session) == begun:  # in whole seconds
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        accounts.write_text("".join(line for line in accounts.open() if not line.startswith("anna:")))
+        with pytest.raises(XenError) as gone:
+            while time.monotonic() < end:
+                anna.VM.get_all()
+                time.sleep(0.02)
+        assert gone.value.code == "SESSION_INVALID"
+        assert xen.VM.get_all()  # who is not from the directory is not looked for there

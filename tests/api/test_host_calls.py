@@ -71,7 +71,9 @@ TEXT = ["", "../" * 50, "a\nb\tc\x1b[2J", "a,b=c", "$(id)`id`", "\u00e9\U0001f60
 KINDS = {
     "hello.version": "free", "hello.schema": "digest",
     "host_auth.user": "free", "host_auth.password": "free",
-    "host_account.who": "account", "host_set_password.user": "free", "host_set_password.password": "free",
+    "host_account.who": "account", "directory_find.who": "free", "directory_login.user": "free",
+    "directory_login.password": "free", "directory_set.config": "config", "directory_set.ca": "free",
+    "host_set_password.user": "free", "host_set_password.password": "free",
     "net_attach.bridge": "interface", "net_attach.device": "device name", "net_attach.mtu": "mtu",
     "net_detach.bridge": "interface",
     "vm_start.name": "free", "vm_start.cmdline": "free", "vm_start.record": "free", "vm_start.platform": "free map",
@@ -109,7 +111,7 @@ GOOD = {
 ABSENT_IS_SUCCESS = {"vm_destroy", "vm_forget", "vm_query", "sr_detach", "vdi_copy_progress",
                      "net_attach", "net_detach", "plugin_exists"}
 NO_ID = {name for name, call in CALLS.items() if not call.get("args")} | {
-    "hello", "host_auth", "host_set_password", "vm_control", "vm_start", "sr_create", "sr_destroy"}
+    "hello", "host_auth", "host_set_password", "directory_set", "vm_control", "vm_start", "sr_create", "sr_destroy"}
 
 
 class Refused(Exception):

@@ -394,7 +394,8 @@ def test_a_disk_without_a_row(resting):
 # ---- files ----
 
 def test_modes(resting):
-    secret = [resting.state / name for name in ("password", "host.pem", "store.db", "accounts")]
+    secret = [resting.state / name for name in ("password", "host.pem", "store.db", "accounts", "directory")]
+    secret[-1].touch(mode=0o600)  # how a directory server is asked
     for path in secret:
         assert path.stat().st_mode & 0o777 == 0o600
         path.chmod(0o640)

@@ -87,6 +87,14 @@ def test_a_failing_installation_is_told(machine):
     assert "E: no such mirror" in done.stderr
 
 
+def test_a_directory_server_is_installed_without_a_service(machine):
+    here = machine([name for name in wanted() if name != "slapd"], uid=1000, sudo=True)
+    here.program("debconf-set-selections", f"read -r line; echo \"$line\" >>{here.calls}")
+    assert here.setup().returncode == 0
+    assert here.called() == ["sudo", "slapd slapd/no_configuration boolean true", "sudo", "update", "sudo",
+                             "install -y --no-install-recommends slapd"]
+
+
 def test_every_package_has_a_reason_and_stands_once():
     names = wanted()
     assert len(names) == len(set(names))

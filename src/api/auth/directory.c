@@ -2,221 +2,189 @@
 #include "api/auth/directory.h"
 
 #include "api/common/lists.h"
-#include "auth/sessions.h"
 #include "gen/class/host_txn.h"
-#include "gen/class/pool_txn.h"
-#include "gen/class/session_txn.h"
-#include "gen/msg/auth.h"
-#include "gen/msg/host.h"
-#include "gen/msg/pool.h"
-#include "rpc/call.h"
+#include "gen/class/subject_txn.h"
+#include "gen/roles.h"
 
-#define TYPE_ACCOUNTS "PAM"
-#define TYPE_DOMAIN   "AD"
+#define NAME_MAX_CHARS     256
+#define PASSWORD_MAX_CHARS 1024
 
-struct error *directory_check_on(struct call *c)
+static struct error *type_of(const struct directory *d, const char **ret)
 {
     const struct host_rec *host;
 
-    TRY(txn_host(c->txn, c->daemon->host_ref, &host));
-    return *host->external_auth_type ? NULL : err_auth_is_disabled();
+    TRY(txn_host(d->txn, d->daemon->host_ref, &host));
+    *ret = host->external_auth_type;
+    return NULL;
 }
 
-struct error *directory_find(struct call *c, const char *who, struct host_host_account_result *ret)
+struct error *directory_check_on(const struct directory *d)
 {
-    const struct host_host_account_args args = {.who = who};
+    const char *type;
 
-    return hostd_host_account(c->daemon->hostd, &args, c->arena, ret);
+    TRY(type_of(d, &type));
+    return *type ? NULL : err_auth_is_disabled();
 }
 
-/* ---- on and off */
-
-/* What is kept of the configuration: never a password. */
-static struct map_string_string without_password(struct call *c, const struct map_string_string *m)
+struct error *directory_find(const struct directory *d, const char *who,
+                             struct host_account_rec *ret)
 {
-    struct map_string_string kept = *m;
+    const struct host_directory_find_args at_server = {.who = who};
+    const struct host_host_account_args at_host = {.who = who};
+    struct host_directory_find_result found;
+    struct host_host_account_result account;
+    const char *type;
 
-    map_remove(c->arena, &kept, "pass");
-    map_remove(c->arena, &kept, "password");
-    return kept;
-}
-
-static struct error *check_type(const char *type)
-{
-    if (streq(type, TYPE_ACCOUNTS))
+    TRY(type_of(d, &type));
+    if (streq(type, DIRECTORY_SERVER)) {
+        TRY(hostd_directory_find(d->daemon->hostd, &at_server, d->arena, &found));
+        *ret = found.account;
         return NULL;
-    if (streq(type, TYPE_DOMAIN))
-        return err_auth_enable_failed("this product cannot join a domain; the host's accounts "
-                                      "can be used with the type " TYPE_ACCOUNTS);
-    return err_auth_unknown_type(type);
-}
-
-static struct error *turn_on(struct call *c, const char *ref,
-                             const struct map_string_string *config, const char *service,
-                             const char *type)
-{
-    struct host_rec *h;
-
-    TRY(txn_edit_host(c->txn, ref, &h));
-    if (*h->external_auth_type)
-        return err_auth_already_enabled(h->external_auth_type, h->external_auth_service_name);
-    TRY(check_type(type));
-    h->external_auth_type = type;
-    h->external_auth_service_name = service;
-    h->external_auth_configuration = without_password(c, config);
+    }
+    TRY(hostd_host_account(d->daemon->hostd, &at_host, d->arena, &account));
+    *ret = account.account;
     return NULL;
 }
 
-/* Who came from the directory goes with it; but the caller hears the answer. */
-static struct error *end_sessions(struct call *c)
-{
-    const struct session_rec *const *all;
-    size_t n = txn_all_session(c->txn, &all);
+/* ---- what they may do ---- */
 
+static uint32_t roles_of(const struct subject_rec *s)
+{
+    uint32_t mask = 0;
+
+    for (size_t r = 0; r < s->roles.n; r++)
+        for (int k = 0; k < ROLE_MAX; k++)
+            if (str_ends(s->roles.v[r], role_infos[k].uuid))
+                mask |= ROLE_BIT(k);
+    return mask;
+}
+
+uint32_t directory_roles(const struct directory *d, const struct host_account_rec *who,
+                         const char **ret_subject)
+{
+    const struct subject_rec *const *all;
+    size_t n = txn_all_subject(d->txn, &all);
+    uint32_t mask = 0;
+
+    *ret_subject = REF_NULL;
     for (size_t i = 0; i < n; i++) {
-        if (!*all[i]->auth_user_sid || streq(all[i]->self, c->session))
+        const char *id = all[i]->subject_identifier;
+
+        if (!streq(who->id, id) && !set_has(&who->groups, id))
             continue;
-        TRY(txn_delete_session(c->txn, all[i]->self));
-        sessions_remove(c->daemon->sessions, all[i]->self);
+        *ret_subject = all[i]->self;
+        mask |= roles_of(all[i]);
     }
-    return NULL;
+    return mask;
 }
 
-static struct error *turn_off(struct call *c, const char *ref)
-{
-    struct host_rec *h;
+/* ---- logins ---- */
 
-    TRY(txn_edit_host(c->txn, ref, &h));
-    h->external_auth_type = h->external_auth_service_name = "";
-    h->external_auth_configuration = (struct map_string_string){0};
-    return end_sessions(c);
+static uint32_t role_mask(const char *name)
+{
+    for (int i = 0; i < ROLE_MAX; i++)
+        if (streq(role_infos[i].name, name))
+            return ROLE_BIT(i);
+    return 0;
 }
 
-struct error *api_host_enable_external_auth(struct call *c,
-                                            const struct host_enable_external_auth_args *a)
+static struct error *refused(const char *user)
 {
-    return turn_on(c, a->host, &a->config, a->service_name, a->auth_type);
+    return error_api(ERR_SESSION_AUTHENTICATION_FAILED, 2, user, "Authentication failure");
 }
 
-struct error *api_host_disable_external_auth(struct call *c,
-                                             const struct host_disable_external_auth_args *a)
+/* Longer ones are nobody's: they are not handed on. */
+static bool is_sane(const char *user, const char *password)
 {
-    return turn_off(c, a->host);
+    return strlen(user) <= NAME_MAX_CHARS && strlen(password) <= PASSWORD_MAX_CHARS;
 }
 
-struct error *api_pool_enable_external_auth(struct call *c,
-                                            const struct pool_enable_external_auth_args *a)
+struct error *directory_admit_local(const struct directory *d, const char *user,
+                                    const char *password, struct admitted *ret)
 {
-    const struct pool_rec *pool;
+    const struct host_host_auth_args args = {.user = user, .password = password};
+    struct host_host_auth_result result;
 
-    TRY(txn_pool(c->txn, a->pool, &pool));
-    struct error *e = turn_on(c, pool->master, &a->config, a->service_name, a->auth_type);
-
-    if (error_is(e, ERR_AUTH_ALREADY_ENABLED)) {
-        error_free(e);
-        return err_pool_auth_already_enabled(pool->master);
-    }
-    if (!error_is(e, ERR_AUTH_ENABLE_FAILED))
-        return e;
-    const char *why = arena_strdup(c->arena, e->params[0]);
-
-    error_free(e);
-    return err_pool_auth_enable_failed(pool->master, why);
-}
-
-struct error *api_pool_disable_external_auth(struct call *c,
-                                             const struct pool_disable_external_auth_args *a)
-{
-    const struct pool_rec *pool;
-
-    TRY(txn_pool(c->txn, a->pool, &pool));
-    return turn_off(c, pool->master);
-}
-
-/* One host cannot differ from itself. */
-struct error *api_pool_detect_nonhomogeneous_external_auth(
-    struct call *c, const struct pool_detect_nonhomogeneous_external_auth_args *a)
-{
-    const struct pool_rec *pool;
-
-    return txn_pool(c->txn, a->pool, &pool);
-}
-
-static struct error *set_ldaps(struct call *c, const char *ref, bool on)
-{
-    const struct host_rec *host;
-
-    TRY(txn_host(c->txn, ref, &host));
-    TRY(directory_check_on(c));
-    return on ? err_auth_set_ldaps_failed(ref, "accounts of the host are not asked for over LDAP")
-              : NULL;
-}
-
-struct error *api_host_external_auth_set_ldaps(struct call *c,
-                                               const struct host_external_auth_set_ldaps_args *a)
-{
-    return set_ldaps(c, a->host, a->ldaps);
-}
-
-struct error *api_pool_external_auth_set_ldaps(struct call *c,
-                                               const struct pool_external_auth_set_ldaps_args *a)
-{
-    const struct pool_rec *pool;
-
-    TRY(txn_pool(c->txn, a->pool, &pool));
-    return set_ldaps(c, pool->master, a->ldaps);
-}
-
-/* ---- questions */
-
-struct error *api_auth_get_subject_identifier(struct call *c,
-                                              const struct auth_get_subject_identifier_args *a,
-                                              const char **ret)
-{
-    struct host_host_account_result who;
-
-    TRY(directory_check_on(c));
-    TRY(directory_find(c, a->subject_name, &who));
-    *ret = who.id;
-    return NULL;
-}
-
-struct error *api_auth_get_subject_information_from_identifier(
-    struct call *c, const struct auth_get_subject_information_from_identifier_args *a,
-    struct map_string_string *ret)
-{
-    struct host_host_account_result who;
-
-    TRY(directory_check_on(c));
-    TRY(directory_find(c, a->subject_identifier, &who));
-    const char *const pairs[] = {
-        "subject-name",
-        who.name,
-        "subject-upn",
-        who.name,
-        "subject-sid",
-        who.id,
-        "subject-gecos",
-        who.full_name,
-        "subject-displayname",
-        *who.full_name ? who.full_name : who.name,
-        "subject-is-group",
-        who.is_group ? "true" : "false",
-        NULL,
+    if (!is_sane(user, password))
+        return refused(user);
+    TRY(hostd_host_auth(d->daemon->hostd, &args, d->arena, &result));
+    *ret = (struct admitted){
+        .user = user,
+        .superuser = result.superuser,
+        .roles = role_mask(result.role),
+        .subject = REF_NULL,
+        .id = "",
     };
-
-    *ret = map_of(c->arena, pairs);
     return NULL;
 }
 
-struct error *api_auth_get_group_membership(struct call *c,
-                                            const struct auth_get_group_membership_args *a,
-                                            struct set_string *ret)
+/* What the server is and what it said is not for strangers; hostd's log has it. */
+static struct error *hide(struct error *e)
 {
-    struct host_host_account_result who;
+    if (!error_is(e, ERR_AUTH_SERVICE_ERROR))
+        return e;
+    error_free(e);
+    return err_auth_service_error("the directory cannot be asked; the host's log says why");
+}
 
-    TRY(directory_check_on(c));
-    TRY(directory_find(c, a->subject_identifier, &who));
-    *ret = who.groups;
+static struct error *ask_server(const struct directory *d, const char *user, const char *password,
+                                struct host_account_rec *ret)
+{
+    const struct host_directory_login_args args = {.user = user, .password = password};
+    struct host_directory_login_result result;
+
+    /* To a server an empty password is a login of nobody, which succeeds. */
+    if (!is_sane(user, password) || !*password)
+        return refused(user);
+    TRY(hide(hostd_directory_login(d->daemon->hostd, &args, d->arena, &result)));
+    /* Tasks and the log know people by name: nobody of a directory is the host's root. */
+    if (!strcasecmp(result.account.name, "root"))
+        return refused(user);
+    *ret = result.account;
     return NULL;
+}
+
+/* An account that is not root's has the roles of its subjects: its own and those of its groups. */
+static struct error *authorize(const struct directory *d, const struct host_account_rec *who,
+                               struct admitted *ret)
+{
+    *ret = (struct admitted){.user = who->name, .id = who->id};
+    ret->roles = directory_roles(d, who, &ret->subject);
+    return ret->roles ? NULL : err_subject_cannot_be_resolved();
+}
+
+static struct error *authorize_account(const struct directory *d, struct admitted *a)
+{
+    struct host_account_rec who;
+
+    if (a->superuser || a->roles)
+        return NULL;
+    TRY(directory_check_on(d));
+    TRY(directory_find(d, a->user, &who));
+    return authorize(d, &who, a);
+}
+
+static struct error *refuse_stranger(struct error *why, const char *user)
+{
+    if (!error_is(why, ERR_AUTH_IS_DISABLED) && !error_is(why, ERR_SUBJECT_CANNOT_BE_RESOLVED))
+        return why;
+    error_free(why);
+    return error_api(ERR_SESSION_AUTHORIZATION_FAILED, 2, user,
+                     "this account has no role in the pool");
+}
+
+struct error *directory_admit(const struct directory *d, const char *user, const char *password,
+                              struct admitted *ret)
+{
+    struct host_account_rec who;
+    const char *type = "";
+
+    if (!streq(user, "root"))
+        TRY(type_of(d, &type));
+    if (streq(type, DIRECTORY_SERVER)) {
+        TRY(ask_server(d, user, password, &who));
+        return refuse_stranger(authorize(d, &who, ret), user);
+    }
+    TRY(directory_admit_local(d, user, password, ret));
+    return refuse_stranger(authorize_account(d, ret), user);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/http/transfer_task.h"
 
+#include "api/auth/directory.h"
 #include "api/http/transfers.h"
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
 #include "gen/class/task_txn.h"
 #include "gen/errors.h"
-#include "gen/host_proto.h"
 #include "gen/roles.h"
 #include "rpc/rpc.h"
 #include "task/task_row.h"
@@ -22,20 +22,23 @@ const char *transfer_param(const struct transfer *t, const char *name)
 
 static struct error *by_password(struct transfer *t, bool *ret_found)
 {
-    struct host_host_auth_args args = {0};
-    struct host_host_auth_result result;
+    _cleanup_txn_ struct txn *txn = txn_new(t->daemon->store, &t->arena);
+    const struct directory d = {.daemon = t->daemon, .txn = txn, .arena = &t->arena};
+    const char *user, *password;
+    struct admitted who;
 
-    *ret_found = http_basic_auth(&t->arena, &t->rq->head, &args.user, &args.password);
+    *ret_found = http_basic_auth(&t->arena, &t->rq->head, &user, &password);
     if (!*ret_found)
         return NULL;
-    struct error *e = hostd_host_auth(t->daemon->hostd, &args, &t->arena, &result);
+    struct error *e = directory_admit(&d, user, password, &who);
 
     if (e) {
         t->guessed = error_is(e, ERR_SESSION_AUTHENTICATION_FAILED);
         return e;
     }
-    t->user = args.user;
-    t->superuser = result.superuser;
+    t->user = arena_strdup(&t->arena, who.user);
+    t->superuser = who.superuser;
+    t->roles = who.roles;
     return NULL;
 }
 
@@ -167,8 +170,10 @@ static int status_of(const struct error *e)
 {
     if (error_is(e, ERR_SESSION_INVALID) || error_is(e, ERR_SESSION_AUTHENTICATION_FAILED))
         return 401;
-    if (error_is(e, ERR_RBAC_PERMISSION_DENIED))
+    if (error_is(e, ERR_RBAC_PERMISSION_DENIED) || error_is(e, ERR_SESSION_AUTHORIZATION_FAILED))
         return 403;
+    if (error_is(e, ERR_TOO_MANY_PENDING_TASKS))
+        return 503;
     if (error_is(e, ERR_HANDLE_INVALID) || error_is(e, ERR_INVALID_VALUE))
         return 400;
     return 500;

@@ -4,142 +4,112 @@
  * alone may read accounts. A refused login is answered late, and waits without holding a thread.
  */
 #include "api/auth/directory.h"
-#include "api/common/lists.h"
 #include "auth/sessions.h"
 #include "base/uuid.h"
 #include "base/world.h"
 #include "gen/class/session_txn.h"
-#include "gen/class/subject_txn.h"
-#include "gen/host_proto.h"
 #include "gen/msg/session.h"
-#include "gen/roles.h"
 #include "rpc/call.h"
 
-#define NAME_MAX_CHARS     256
 #define PASSWORD_MAX_CHARS 1024
+/* For a directory that has all the questions it may have: how soon it is asked again, how long. */
+#define BUSY_PAUSE_US    100000
+#define BUSY_PATIENCE_US (20 * SECOND_US)
 
 static struct error *refused(const char *user, const char *why)
 {
     return error_api(ERR_SESSION_AUTHENTICATION_FAILED, 2, user, why);
 }
 
-/* The memo of a parked login is the reason of its refusal. */
-static struct error *refuse_late(struct call *c, const char *user, const char *why)
+/* The memo of a login that waits: why it will be refused, or until when it is tried. */
+struct wait {
+    const char *refusal; /* constant; NULL = the directory had too many questions */
+    int64_t give_up_us;
+};
+
+static struct error *park_login(struct call *c, const char *refusal, int64_t until_us,
+                                int64_t give_up_us)
 {
     static const bool none[CLASS_MAX];
-    int64_t delay = sessions_login_delay(c->daemon->sessions);
+    struct wait *w = c->memo ? c->memo : arena_new(c->arena, struct wait);
 
-    if (delay <= 0)
-        return refused(user, why);
-    c->memo = arena_strdup(c->arena, why);
-    return call_park(c, none, mono_us() + delay);
+    *w = (struct wait){.refusal = refusal, .give_up_us = give_up_us};
+    c->memo = w;
+    return call_park(c, none, until_us);
 }
 
-/* Who logs in, as far as it is known before the password was looked at. */
-static struct session seed_of(const struct call *c, const char *user, const char *originator)
+static struct error *refuse_late(struct call *c, const char *user)
 {
-    return (struct session){
-        .ref = "",
-        .user = *user ? user : "root",
-        .originator = originator,
-        .superuser = c->from_unix,
-    };
+    static const char why[] = "Authentication failure";
+    const int64_t delay = sessions_login_delay(c->daemon->sessions);
+
+    return delay <= 0 ? refused(user, why) : park_login(c, why, mono_us() + delay, 0);
 }
 
-static uint32_t role_mask(const char *name)
+/* Others wait for the directory too, and each holds a thread: this one does not. */
+static struct error *try_later(struct call *c, struct error *too_many)
 {
-    for (int i = 0; i < ROLE_MAX; i++)
-        if (streq(role_infos[i].name, name))
-            return ROLE_BIT(i);
-    return 0;
+    const struct wait *w = c->memo;
+    const int64_t give_up = w ? w->give_up_us : mono_us() + BUSY_PATIENCE_US;
+
+    if (mono_us() >= give_up)
+        return too_many;
+    error_free(too_many);
+    return park_login(c, NULL, mono_us() + BUSY_PAUSE_US, give_up);
 }
 
-/* Asks for the account, unless the caller came by the local socket; its rights go to seed. A
- * refusal is *ret_why. */
-static struct error *authenticate(struct call *c, const char *password, struct session *seed,
-                                  const char **ret_why)
+/* What becomes of a login that failed. */
+static struct error *not_admitted(struct call *c, const char *user, struct error *e)
 {
-    struct host_host_auth_args args = {.user = seed->user, .password = password};
-    struct host_host_auth_result result;
-
-    *ret_why = NULL;
-    if (c->from_unix)
-        return NULL;
-    if (strlen(args.user) > NAME_MAX_CHARS || strlen(password) > PASSWORD_MAX_CHARS) {
-        *ret_why = "Authentication failure";
-        return NULL;
-    }
-    struct error *e = hostd_host_auth(c->daemon->hostd, &args, c->arena, &result);
-
-    if (error_is(e, ERR_SESSION_AUTHENTICATION_FAILED)) {
-        *ret_why = "Authentication failure";
-        error_free(e);
-        return NULL;
-    }
-    if (e)
+    if (error_is(e, ERR_TOO_MANY_PENDING_TASKS))
+        return try_later(c, e);
+    if (!error_is(e, ERR_SESSION_AUTHENTICATION_FAILED))
         return e;
-    seed->superuser = result.superuser;
-    seed->roles = role_mask(result.role);
+    error_free(e);
+    return refuse_late(c, user);
+}
+
+static bool is_refused(const struct call *c, struct error **ret, const char *user)
+{
+    const struct wait *w = c->memo;
+
+    if (!w || !w->refusal)
+        return false;
+    *ret = refused(user, w->refusal);
+    return true;
+}
+
+/* Asks for the account, unless the caller came by the local socket. */
+static struct error *authenticate(struct call *c, const char *user, const char *password,
+                                  struct admitted *ret)
+{
+    const struct directory d = directory_of(c);
+
+    if (!c->from_unix)
+        return directory_admit(&d, *user ? user : "root", password, ret);
+    *ret = (struct admitted){
+        .user = *user ? user : "root", .superuser = true, .subject = REF_NULL, .id = ""};
     return NULL;
 }
 
-/* What is known of somebody from the directory. */
-struct person {
-    const char *subject; /* reference of a row, "" = not from the directory */
-    const char *id;
-};
-
-static bool is_one_of(const struct host_host_account_result *who, const char *id)
-{
-    return streq(who->id, id) || set_has(&who->groups, id);
-}
-
-/* An account that is not root's has the roles of its subjects: its own and those of its groups. */
-static struct error *authorize(struct call *c, struct session *seed, struct person *ret)
-{
-    struct host_host_account_result who;
-    const struct subject_rec *const *all;
-    size_t n = txn_all_subject(c->txn, &all);
-
-    *ret = (struct person){.subject = REF_NULL, .id = ""};
-    if (seed->superuser || seed->roles)
-        return NULL;
-    TRY(directory_check_on(c));
-    TRY(directory_find(c, seed->user, &who));
-    for (size_t i = 0; i < n; i++) {
-        if (!is_one_of(&who, all[i]->subject_identifier))
-            continue;
-        ret->subject = all[i]->self;
-        for (size_t r = 0; r < all[i]->roles.n; r++)
-            for (int k = 0; k < ROLE_MAX; k++)
-                if (str_ends(all[i]->roles.v[r], role_infos[k].uuid))
-                    seed->roles |= ROLE_BIT(k);
-    }
-    ret->id = who.id;
-    return seed->roles ? NULL : err_subject_cannot_be_resolved();
-}
-
-static struct error *refuse_stranger(struct call *c, struct error *why, const char *user)
-{
-    if (!error_is(why, ERR_AUTH_IS_DISABLED) && !error_is(why, ERR_SUBJECT_CANNOT_BE_RESOLVED))
-        return why;
-    error_free(why);
-    return error_api(ERR_SESSION_AUTHORIZATION_FAILED, 2, user,
-                     "this account has no role in the pool");
-}
-
-static struct error *open_session(struct call *c, struct session seed, const struct person *from,
-                                  const char **ret)
+static struct error *open_session(struct call *c, const struct admitted *who,
+                                  const char *originator, const char **ret)
 {
     struct session_rec *row = txn_new_session(c->txn);
+    const struct session seed = {
+        .ref = row->self,
+        .user = who->user,
+        .originator = originator,
+        .roles = who->roles,
+        .superuser = who->superuser,
+    };
     const char *evicted;
 
-    seed.ref = row->self;
     row->this_host = c->daemon->host_ref;
     row->last_active = row->validation_time = now_s();
     row->is_local_superuser = seed.superuser;
-    row->subject = from->subject;
-    row->auth_user_sid = from->id;
+    row->subject = who->subject;
+    row->auth_user_sid = who->id;
     row->auth_user_name = arena_strdup(c->arena, seed.user);
     row->originator = arena_strdup(c->arena, seed.originator);
     sessions_add(c->daemon->sessions, &seed, c->arena, &evicted);
@@ -153,35 +123,40 @@ struct error *api_session_login_with_password(struct call *c,
                                               const struct session_login_with_password_args *a,
                                               const char **ret)
 {
-    struct session seed = seed_of(c, a->uname, a->originator);
-    const char *why = NULL;
-    struct person from;
+    struct admitted who;
+    struct error *e;
 
-    if (c->memo)
-        return refused(a->uname, c->memo);
-    TRY(authenticate(c, a->pwd, &seed, &why));
-    if (why)
-        return refuse_late(c, a->uname, why);
-    struct error *e = authorize(c, &seed, &from);
-
-    return e ? refuse_stranger(c, e, a->uname) : open_session(c, seed, &from, ret);
+    if (is_refused(c, &e, a->uname))
+        return e;
+    e = authenticate(c, a->uname, a->pwd, &who);
+    return e ? not_admitted(c, a->uname, e) : open_session(c, &who, a->originator, ret);
 }
 
-/* A session outside the store: it works while the store cannot be reached. */
+/* A session outside the store: it works while the store cannot be reached. The host's own accounts
+ * only. */
 struct error *api_session_slave_local_login_with_password(
     struct call *c, const struct session_slave_local_login_with_password_args *a, const char **ret)
 {
-    struct ref_text ref = ref_random();
-    struct session seed = seed_of(c, a->uname, "");
-    const char *why = NULL, *evicted;
+    const struct directory d = directory_of(c);
+    const struct ref_text ref = ref_random();
+    struct session seed = {.ref = ref.s,
+                           .user = *a->uname ? a->uname : "root",
+                           .originator = "",
+                           .superuser = c->from_unix,
+                           .local = true};
+    struct admitted who;
+    const char *evicted;
+    struct error *e;
 
-    if (c->memo)
-        return refused(a->uname, c->memo);
-    TRY(authenticate(c, a->pwd, &seed, &why));
-    if (why)
-        return refuse_late(c, a->uname, why);
-    seed.ref = ref.s;
-    seed.local = true;
+    if (is_refused(c, &e, a->uname))
+        return e;
+    if (!c->from_unix) {
+        e = directory_admit_local(&d, seed.user, a->pwd, &who);
+        if (e)
+            return not_admitted(c, a->uname, e);
+        seed.superuser = who.superuser;
+        seed.roles = who.roles;
+    }
     sessions_add(c->daemon->sessions, &seed, c->arena, &evicted);
     *ret = arena_strdup(c->arena, ref.s);
     return NULL;
