@@ -236,10 +236,11 @@ json_t *sessions_write(struct sessions *s)
 
     pthread_mutex_lock(&s->lock);
     while ((e = strmap_next(&s->by_ref, &pos, NULL))) {
-        json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:I}", "ref", e->pub.ref, "user",
+        json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:b, s:I}", "ref", e->pub.ref, "user",
                               e->pub.user, "originator", e->pub.originator, "roles",
                               (json_int_t)e->pub.roles, "superuser", e->pub.superuser, "local",
-                              e->pub.local, "used", (json_int_t)atomic_load(&e->last_active));
+                              e->pub.local, "internal", e->pub.internal, "used",
+                              (json_int_t)atomic_load(&e->last_active));
 
         if (j && e->reg.any)
             json_object_set_new(j, "events", write_registration(&e->reg));
@@ -281,6 +282,7 @@ void sessions_read(struct sessions *s, const json_t *list)
             .roles = (uint32_t)json_integer_value(json_object_get(j, "roles")),
             .superuser = json_is_true(json_object_get(j, "superuser")),
             .local = json_is_true(json_object_get(j, "local")),
+            .internal = json_is_true(json_object_get(j, "internal")),
         };
 
         if (!seed.ref || !seed.user || !seed.originator)

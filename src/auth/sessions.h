@@ -37,6 +37,7 @@ struct session {
     uint32_t roles; /* ROLE_BIT() mask */
     bool superuser; /* local root: no role is needed */
     bool local;     /* of slave_local_login*: has no row */
+    bool internal;  /* of root on the host itself: may call what hosts ask of each other */
 };
 
 /* login_delay_us: how long a refused login waits for its answer. */

@@ -40,15 +40,16 @@ static int params_max(const struct message *m)
     return m->args ? m->args->n : by_kind[m->kind];
 }
 
-static struct error *check_count(const struct message *m, size_t given)
+/* given: -1 if not even the session came. */
+static struct error *check_count(const struct message *m, int given)
 {
     int max = params_max(m);
     int required = m->args ? m->n_required : max;
 
-    if ((int)given >= required && ((int)given <= max || required < max))
+    if (given >= required && (given <= max || required < max))
         return NULL;
     _cleanup_free_ char *expected = xasprintf("%d", required);
-    _cleanup_free_ char *received = xasprintf("%zu", given);
+    _cleanup_free_ char *received = xasprintf("%d", given);
 
     return err_message_parameter_count_mismatch(m->name, expected, received);
 }
@@ -105,6 +106,13 @@ static struct error *find_session(struct job *j)
     return NULL;
 }
 
+static struct error *check_internal(const struct job *j)
+{
+    if (!(j->call.msg->flags & MSG_POOL_INTERNAL) || j->session->internal)
+        return NULL;
+    return err_internal_error("only hosts of the pool may call this");
+}
+
 static struct error *check_async(const struct message *m)
 {
     if (m->flags & MSG_ASYNC)
@@ -118,14 +126,7 @@ static struct error *check_present(const struct message *m)
 {
     if (m->flags & MSG_REMOVED)
         return err_message_removed();
-    if (m->refusal) {
-        int n = 0;
-
-        while (m->refusal[n + 1])
-            n++;
-        return error_api_v(m->refusal[0], m->refusal + 1, n);
-    }
-    if (!m->body && !(m->flags & MSG_GENERIC))
+    if (!m->body && !m->refusal && !(m->flags & MSG_GENERIC))
         return err_not_implemented(m->name);
     return NULL;
 }
@@ -168,9 +169,10 @@ static struct error *resolve(struct job *j, const char *name, bool async)
     size_t first = m->flags & MSG_NO_SESSION ? 0 : 1;
 
     j->call.msg = m;
-    TRY(check_count(m, given < first ? 0 : given - first));
+    TRY(check_count(m, (int)given - (int)first));
     if (first)
         TRY(find_session(j));
+    TRY(check_internal(j));
     if (async)
         TRY(check_async(m));
     if (!(m->flags & MSG_REMOVED) && first)

@@ -176,6 +176,35 @@ static struct error *check_store(const struct job *j)
     return err_operation_not_allowed(why);
 }
 
+/* What is refused on purpose is so only with arguments that are right. */
+static struct error *check_refs(struct job *j)
+{
+    const struct struct_info *si = j->call.msg->args;
+
+    for (int i = 0; i < si->n; i++) {
+        const struct field *f = &si->fields[i];
+        const char *ref =
+            f->type->kind == K_REF ? *(const char *const *)field_at(f, j->args) : NULL;
+
+        const void *rec;
+
+        if (ref && *ref && !streq(ref, REF_NULL))
+            TRY(txn_read(j->call.txn, f->type->class_id, ref, &rec));
+    }
+    return NULL;
+}
+
+static struct error *refuse(struct job *j)
+{
+    const char *const *refusal = j->call.msg->refusal;
+    int n = 0;
+
+    TRY(check_refs(j));
+    while (refusal[n + 1])
+        n++;
+    return error_api_v(refusal[0], refusal + 1, n);
+}
+
 static struct error *run_body(struct job *j)
 {
     struct call *c = &j->call;
@@ -187,6 +216,8 @@ static struct error *run_body(struct job *j)
         str_clear(c->raw);
     if (is_emptied(c->msg))
         return NULL;
+    if (c->msg->refusal)
+        return refuse(j);
     if (!c->msg->body)
         return generic_write(j);
     return c->msg->body(c, j->args, j->ret);

@@ -8,7 +8,7 @@ def test_restricted(xen, fails):
     pif, network, host = xen.PIF.get_all()[0], xen.network.get_all()[0], xen.host.get_all()[0]
     for call, arguments in ((xen.Cluster.create, (pif, "corosync", True)),
                             (xen.Cluster.pool_create, (network, "corosync")),
-                            (xen.Cluster_host.create, ("OpaqueRef:none", host, pif))):
+                            (xen.Cluster_host.create, ("OpaqueRef:NULL", host, pif))):
         assert fails("LICENCE_RESTRICTION", call, *arguments) == ["Corosync"]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Updates and patches of earlier products: none can be had, and that is said."""
 
-NONE = "OpaqueRef:none"
+NONE, NULL = "OpaqueRef:none", "OpaqueRef:NULL"
 
 
 def test_no_rows(xen, fails):
@@ -17,13 +17,13 @@ def test_no_rows(xen, fails):
 def test_refused(xen, fails):
     host = xen.host.get_all()[0]
     for code, call, *args in (
-            ("INVALID_UPDATE", xen.pool_update.introduce, NONE),
-            ("UPDATE_PRECHECK_FAILED_UNKNOWN_ERROR", xen.pool_update.precheck, NONE, host),
-            ("UPDATE_APPLY_FAILED", xen.pool_update.apply, NONE, host),
-            ("UPDATE_POOL_APPLY_FAILED", xen.pool_update.pool_apply, NONE),
-            ("CANNOT_FIND_UPDATE", xen.pool_update.attach, NONE),
-            ("PATCH_PRECHECK_FAILED_UNKNOWN_ERROR", xen.pool_patch.precheck, NONE, host),
-            ("PATCH_APPLY_FAILED", xen.pool_patch.apply, NONE, host),
-            ("PATCH_APPLY_FAILED", xen.pool_patch.pool_apply, NONE),
-            ("PATCH_APPLY_FAILED", xen.host_patch.apply, NONE)):
+            ("INVALID_UPDATE", xen.pool_update.introduce, NULL),
+            ("UPDATE_PRECHECK_FAILED_UNKNOWN_ERROR", xen.pool_update.precheck, NULL, host),
+            ("UPDATE_APPLY_FAILED", xen.pool_update.apply, NULL, host),
+            ("UPDATE_POOL_APPLY_FAILED", xen.pool_update.pool_apply, NULL),
+            ("CANNOT_FIND_UPDATE", xen.pool_update.attach, NULL),
+            ("PATCH_PRECHECK_FAILED_UNKNOWN_ERROR", xen.pool_patch.precheck, NULL, host),
+            ("PATCH_APPLY_FAILED", xen.pool_patch.apply, NULL, host),
+            ("PATCH_APPLY_FAILED", xen.pool_patch.pool_apply, NULL),
+            ("PATCH_APPLY_FAILED", xen.host_patch.apply, NULL)):
         fails(code, call, *args)

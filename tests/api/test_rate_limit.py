@@ -50,6 +50,6 @@ def test_callers(xen, fails):
 
 
 def test_refused(xen, fails):
-    for name, args in (("token_usage", ["OpaqueRef:none"]), ("call_count", ["OpaqueRef:none"]),
+    for name, args in (("token_usage", ["OpaqueRef:NULL"]), ("call_count", ["OpaqueRef:NULL"]),
                        ("group_token_usage", ["g"]), ("group_call_count", ["g"]), ("all_usage", [])):
         fails("NOT_IMPLEMENTED", getattr(xen.Caller, f"query_{name}"), *args)

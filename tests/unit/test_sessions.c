@@ -225,6 +225,7 @@ static void another_program_knows_the_same_sessions(void **state)
     login(s, "b", 1);
     _cleanup_session_ struct session *l = sessions_find(s, "OpaqueRef:a-0");
 
+    l->internal = true;
     session_register(s, l, tasks, true, (struct token){.stamp = 7});
     json_t *list = sessions_write(s);
 
@@ -236,6 +237,7 @@ static void another_program_knows_the_same_sessions(void **state)
     struct registration r = session_registration(next, same);
 
     assert_string_equal(same->originator, "a");
+    assert_true(same->internal && !same->superuser);
     assert_true(r.any && r.classes[CLASS_TASK] && !r.classes[CLASS_POOL] && r.token.stamp == 7);
     sessions_free(s);
     sessions_free(next);

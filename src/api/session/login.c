@@ -102,6 +102,7 @@ static struct error *open_session(struct call *c, const struct admitted *who,
         .originator = originator,
         .roles = who->roles,
         .superuser = who->superuser,
+        .internal = c->from_unix,
     };
     const char *evicted;
 
@@ -143,6 +144,7 @@ struct error *api_session_slave_local_login_with_password(
                            .user = *a->uname ? a->uname : "root",
                            .originator = "",
                            .superuser = c->from_unix,
+                           .internal = c->from_unix,
                            .local = true};
     struct admitted who;
     const char *evicted;
