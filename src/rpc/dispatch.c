@@ -108,7 +108,7 @@ static struct error *find_session(struct job *j)
 
 static struct error *check_internal(const struct job *j)
 {
-    if (!(j->call.msg->flags & MSG_POOL_INTERNAL) || j->session->internal)
+    if (!(j->call.msg->flags & MSG_POOL_INTERNAL) || (j->session && j->session->internal))
         return NULL;
     return err_internal_error("only hosts of the pool may call this");
 }

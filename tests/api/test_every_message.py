@@ -306,10 +306,31 @@ def test_types(host):
             for value in FACTS.wrong(p.type):
                 args = fillers(m)
                 args[i] = value
-                code, params = host.call(host.root, m, *args)
-                if code != "FIELD_TYPE_ERROR":
-                    found.append(f"{m.name}({p.name}={value!r}): {code} {params}")
+                found.expect(f"{m.name}({p.name}={value!r})", host.call(host.root, m, *args),
+                             ("FIELD_TYPE_ERROR", [p.name]))
     found.check(len(MESSAGES))
+
+
+def test_values_of_enums(host):
+    """Each is taken, in any case but where the exact spelling counts."""
+    found, told = Findings(), 0
+    for m in MESSAGES:
+        if m.has("r") or not m.params or not m.params[0].type.startswith("ref:"):
+            continue
+        for i, p in enumerate(m.params):
+            kind, _, name = p.type.removeprefix("set:").partition(":")
+            if kind != "enum":
+                continue
+            for value in FACTS.enums[name]:
+                told += 1
+                args = fillers(m, NOTHING.format(0))
+                exact = name in ("bond_mode", "event_operation")
+                args[i] = value if exact else value.swapcase()
+                args[i] = [args[i]] if p.type.startswith("set:") else args[i]
+                code, params = host.call(host.root, m, *args)
+                if code in (OK, "FIELD_TYPE_ERROR"):
+                    found.append(f"{m.name}({p.name}={value!r}): {code} {params}")
+    found.check(told)
 
 
 def test_members_of_create(host):
@@ -374,7 +395,9 @@ def test_references_to_nothing(host):
             told += 1
             ref = NOTHING.format(i)
             code, params = host.call(host.root, m, *with_reference(host, m, i, ref))
-            if code == OK and (m.name, p.name) not in MAY_DANGLE:
+            if code == "FIELD_TYPE_ERROR":
+                found.append(f"{m.name} takes no {[p.type for p in m.params]}: {params}")
+            elif code == OK and (m.name, p.name) not in MAY_DANGLE:
                 found.append(f"{m.name}({p.name}=nothing) succeeds: {params}")
             elif code == "HANDLE_INVALID" and ref in params:
                 found.expect(f"{m.name}({p.name})", params, [p.type[4:], ref])
