@@ -186,5 +186,9 @@ def _works(schema, where, m):
         schema.problems.add(where, "has a test but no body")
     if m.inert and not m.body:
         schema.problems.add(where, "is inert but has no body")
+    if m.cannot and not m.has_body:
+        schema.problems.add(where, "'cannot' needs a body that checks; without one it is 'refuse'")
+    if m.cannot and m.inert:
+        schema.problems.add(where, "cannot succeed and be inert")
     if m.state == "removed" and (m.body or m.refuse):
         schema.problems.add(where, "is removed, it cannot have a body")

@@ -3,7 +3,10 @@
 
 import xe
 
-WORKS, ERROR, MISSING = "works", "answers with an error", "missing"
+WORKS, CANNOT, ERROR = "works", "checks, then refuses", "answers with an error"
+GONE, MISSING = "gone from the API", "missing"
+KINDS = (WORKS, CANNOT, ERROR, GONE, MISSING)
+GONE_CODES = ("MESSAGE_REMOVED", "MESSAGE_DEPRECATED")  # what any server of the XenAPI answers
 
 IMPLICIT_DOC = {
     "GET_RECORD": "All fields of the {cls} as one record.",
@@ -25,8 +28,10 @@ IMPLICIT_DOC = {
 
 
 def status(m):
-    if m.refuse or m.state == "removed":
-        return ERROR
+    if m.state == "removed" or m.refuse and m.refuse[0] in GONE_CODES:
+        return GONE
+    if m.refuse or m.cannot:
+        return ERROR if m.refuse else CANNOT
     return WORKS if m.has_body or m.generic else MISSING
 
 
@@ -156,11 +161,10 @@ def _index(schema):
 
 
 def coverage(schema):
-    kinds = (WORKS, ERROR, MISSING)
     rows, details = [], ""
-    total = dict.fromkeys(kinds, 0)
+    total = dict.fromkeys(KINDS, 0)
     for cls in schema.classes.values():
-        count = dict.fromkeys(kinds, 0)
+        count = dict.fromkeys(KINDS, 0)
         for m in cls.messages:
             count[status(m)] += 1
             total[status(m)] += 1
@@ -168,15 +172,29 @@ def coverage(schema):
             rows.append((cls.name, *count.values()))
             details += _coverage_class(cls)
     rows.append(("**all**", *total.values()))
-    return ("# Coverage\n\nEvery message of the XenAPI: works, answers with an error on purpose, "
-            "or is missing. Messages that are\nserved from the tables alone (get_F, set_F, "
-            "get_all ...) are counted, and listed only if they have a body of their own.\n\n"
-            + _table(("Class", *kinds), rows) + details)
+    return ("# Coverage\n\nEvery message of the XenAPI: works; checks everything and then can only refuse; answers "
+            "with an error\non purpose; is gone from the API, so that every server refuses it; or is missing. "
+            "Messages that are served\nfrom the tables alone (get_F, set_F, get_all ...) are counted, and listed "
+            "only if they have a body of their own.\n\n"
+            + _table(("Class", *KINDS), rows) + _refused(schema) + details)
+
+
+def refused(schema):
+    """Messages that no arguments make work here."""
+    return [m for cls in schema.classes.values() for m in cls.messages if status(m) in (CANNOT, ERROR, MISSING)]
+
+
+def _refused(schema):
+    """All of them by name, with the reason."""
+    found, n = refused(schema), sum(len(cls.messages) for cls in schema.classes.values())
+    rows = [(m.wire, status(m), m.cannot or m.doc) for m in found]
+    return (f"\n## What does not work\n\n{len(found)} of {n} messages, {100 * len(found) / n:.1f} %.\n\n"
+            + _table(("Message", "", "Why"), rows))
 
 
 def _why(m):
     """Why an answer is an error on purpose, or an empty success."""
-    reason = f"inert: {m.inert}" if m.inert else m.doc if m.refuse else ""
+    reason = f"inert: {m.inert}" if m.inert else m.cannot or (m.doc if m.refuse else "")
     return f" ({reason})" if reason else ""
 
 

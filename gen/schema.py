@@ -28,11 +28,11 @@ MESSAGE_KEYS = {
     "errors": list, "state": str, "since": str, "history": list, "hidden": bool,
     "pool_internal": bool, "secret": bool, "no_current_operations": bool, "custom_result": bool,
     "emergency": bool, "session": bool, "forward_to": str, "body": str, "test": str, "doc": str,
-    "refuse": list, "inert": str,
+    "refuse": list, "inert": str, "cannot": str,
 }
 OVERRIDE_KEYS = {
     "body": str, "test": str, "doc": str, "refuse": list, "errors": list, "effect": bool,
-    "inert": str,
+    "inert": str, "cannot": str,
 }
 PARAM_KEYS = {"name": str, "type": str, "default": None, "since": str, "doc": str}
 ENUM_KEYS = {"values": list, "exact": bool, "doc": dict}
@@ -136,6 +136,7 @@ class Message:
     refuse: list = dc_field(default_factory=list)
     test: str = ""
     inert: str = ""  # why the right answer is the empty success
+    cannot: str = ""  # why the body can only check and refuse
     doc: str = ""
 
     @property

@@ -17,12 +17,14 @@
 #include "daemon/launcher.h"
 #include "daemon/take_over.h"
 #include "db/db.h"
+#include "gen/messages.h"
 #include "model/store.h"
 #include "proto/client.h"
 #include "rpc/left.h"
 #include "rpc/rpc.h"
 #include "task/callers.h"
 #include "task/engine.h"
+#include "task/tally.h"
 #include "task/waiting.h"
 #include "wire/static_files.h"
 
@@ -168,6 +170,7 @@ static struct error *start_threads(struct parts *p)
     TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
     p->d.under_way = transfers_new();
     TRY(waiting_new(p->d.store, &p->d.waiting));
+    p->d.tally = tally_new(MID_MAX);
     p->d.sessions = sessions_new(p->options->login_delay_us);
     sessions_read(p->d.sessions, take_over_get(p->take_over, "sessions"));
     p->d.callers = callers_new();
@@ -495,6 +498,7 @@ void parts_stop(struct parts *p)
     }
     transfers_free(p->d.under_way);
     sessions_free(p->d.sessions);
+    tally_free(p->d.tally);
     left_free(p->d.left);
     tls_free(p->tls);
     static_files_free(p->files);

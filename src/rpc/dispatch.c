@@ -9,6 +9,7 @@
 #include "gen/roles.h"
 #include "rpc/builtin.h"
 #include "rpc/job.h"
+#include "task/tally.h"
 #include "value/json.h"
 
 #define BIG_LIST 256
@@ -292,6 +293,13 @@ bool rpc_plain_is_refused(struct daemon *d, const struct http_request *rq)
     return v && ((const struct host_rec *)v->rec)->https_only;
 }
 
+static void note_caller(const struct job *j)
+{
+    const char *agent = http_header_find(&j->rq->head, "user-agent");
+
+    tally_came(j->call.daemon->tally, agent ? agent : "", j->rq->peer->address);
+}
+
 static void handle(struct daemon *d, struct http_request *rq, bool json)
 {
     if (rpc_plain_is_refused(d, rq)) {
@@ -316,6 +324,8 @@ static void handle(struct daemon *d, struct http_request *rq, bool json)
         return;
     }
     e = resolve(j, name, async);
+    if (!e)
+        note_caller(j);
     if (e)
         job_finish(j, e, NULL, 0);
     else

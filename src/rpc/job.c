@@ -8,12 +8,14 @@
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
+#include "gen/messages.h"
 #include "gen/roles.h"
 #include "rpc/begin.h"
 #include "rpc/builtin.h"
 #include "rpc/left.h"
 #include "task/callers.h"
 #include "task/engine.h"
+#include "task/tally.h"
 #include "value/json.h"
 #include "value/xml.h"
 
@@ -499,7 +501,11 @@ void job_leave(struct job *j)
 
 void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n)
 {
+    const struct message *m = j->call.msg;
+
     stop_contending(j);
+    if (m)
+        tally_ended(j->call.daemon->tally, message_id(m), mono_us() - j->call.start_us);
     if (e) {
         e = error_to_api(e);
         log_failure(j, e);

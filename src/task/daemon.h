@@ -17,6 +17,7 @@ struct left;
 struct sessions;
 struct server;
 struct store;
+struct tally;
 struct transfers;
 struct tls;
 struct waiting;
@@ -35,6 +36,7 @@ struct daemon {
     struct tls *tls;         /* of the server, or NULL */
     struct callers *callers; /* of plans of an earlier program (task/callers.h), or NULL */
     struct left *left;       /* calls for the next program (rpc/left.h), or NULL */
+    struct tally *tally;     /* of calls (task/tally.h), or NULL */
     const char *state_dir;
     const char *host_ref; /* the row of the host this daemon runs on */
     const char *pool_ref;

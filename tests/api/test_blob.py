@@ -21,6 +21,24 @@ def test_blob(xen, fails):
     fails("HANDLE_INVALID", xen.blob.destroy, ref)
 
 
+def test_storage_off(fresh_daemons, fails):
+    """Off: those that are there go, and their names; no more can be made."""
+    xen = fresh_daemons.client()
+    host = xen.host.get_all()[0]
+    for on, off, *which in ((xen.pool.enable_binary_storage, xen.pool.disable_binary_storage),
+                            (xen.host.enable_binary_storage, xen.host.disable_binary_storage, host)):
+        xen.host.create_new_blob(host, "of the host", "text/plain")
+        xen.blob.create("text/plain", True)
+        off(*which)
+        assert xen.blob.get_all() == [] and xen.host.get_blobs(host) == {}
+        assert fails("NO_LOCAL_STORAGE", xen.blob.create, "text/plain", True) == []
+        off(*which)
+        on(*which)
+        xen.blob.destroy(xen.blob.create("text/plain", True))
+    fails("HANDLE_INVALID", xen.host.disable_binary_storage, "OpaqueRef:none")
+    fails("HANDLE_INVALID", xen.host.enable_binary_storage, "OpaqueRef:none")
+
+
 @pytest.mark.parametrize("cls", ["host", "pool"])
 def test_of_an_owner(xen, fails, cls):
     owner = getattr(xen, cls).get_all()[0]

@@ -79,3 +79,20 @@ def test_get_without_upgrade(daemons, xen, console):
 @pytest.mark.parametrize("path", ["/", "/index.html", "/../etc/passwd"])
 def test_no_pages_without_a_folder(daemons, path):
     assert ask(daemons, "GET", path).status == 403
+
+
+def test_rows_of_clients(xen, console, fails):
+    """They lead to no VM, and go when the client says so; those of VMs do not."""
+    mine = xen.console.create({"other_config": {"of": "mine"}})
+    assert xen.console.get_other_config(mine) == {"of": "mine"}
+    assert xen.console.get_VM(mine) == "OpaqueRef:NULL" and xen.console.get_location(mine) == ""
+    fails("OPERATION_NOT_ALLOWED", xen.console.destroy, console)
+    xen.console.destroy(mine)
+    fails("HANDLE_INVALID", xen.console.destroy, mine)
+
+
+def test_console_that_leads_nowhere(daemons, xen):
+    mine = xen.console.create({"other_config": {}})
+    reply = ask(daemons, "GET", "/console", ref=mine, session_id=xen.session)
+    assert reply.status in (400, 404, 500)
+    xen.console.destroy(mine)

@@ -28,8 +28,8 @@ NOBODY = "OpaqueRef:00000000-0000-4000-8000-0000000dead0"
 NOTHING = "OpaqueRef:00000000-0000-4000-8000-0000000dead{}"
 OK = "Success"
 
-# They take no arguments that could be wrong, and a call that is right ends the session, the daemon or waits.
-NEVER_RIGHT = {"session.logout", "session.local_logout", "host.shutdown_agent", "event.next"}
+# They take no arguments that could be wrong; a call that is right ends the session or the daemon, waits, or removes rows.
+NEVER_RIGHT = {"session.logout", "session.local_logout", "host.shutdown_agent", "event.next", "pool.disable_binary_storage"}
 
 # A reference to nothing is none: servers of the XenAPI look at it when it is used, if ever.
 MAY_DANGLE = {(f"{cls}.set_{field}", "value") for cls, field in (

@@ -46,6 +46,13 @@ def test_quiet(xen, host, fails):
         fails("HANDLE_INVALID", call, NONE, *more)
 
 
+def test_among_hosts(xen, host, fails):
+    for name, *more in (("prepare_for_poweroff",), ("request_backup", "1", True), ("copy_primary_host_certs",),
+                        ("write_uefi_certificates_to_disk",)):
+        assert xen.call(f"host.{name}", host, *more) == ""
+        fails("HANDLE_INVALID", xen.call, f"host.{name}", NONE, *more)
+
+
 def test_ssl_legacy(xen, host, fails):
     xen.host.set_ssl_legacy(host, False)
     assert xen.host.get_ssl_legacy(host) is False
@@ -147,17 +154,15 @@ def test_sm_diagnostics(xen, host, pool):
 
 REFUSED = {
     "NOT_IMPLEMENTED": [
-        ("prepare_for_poweroff", "h"), ("send_debug_keys", "h", "q"), ("bugreport_upload", "h", "", {}),
-        ("create", "", "", "", "", ""), ("request_backup", "h", "1", True), ("request_config_file_sync", "h", ""),
+        ("send_debug_keys", "h", "q"), ("bugreport_upload", "h", "", {}),
+        ("create", "", "", "", "", ""), ("request_config_file_sync", "h", ""),
         ("propose_new_master", "", True), ("commit_new_master", ""), ("abort_new_master", ""), ("notify", "", ""),
-        ("get_diagnostic_timing_stats", "h"), ("enable_binary_storage", "h"), ("disable_binary_storage", "h"),
         ("update_pool_secret", "h", ""), ("notify_accept_new_pool_secret", "h", "", ""),
         ("notify_send_new_pool_secret", "h", "", ""), ("cleanup_pool_secret", "h", "", ""), ("update_master", "h", ""),
         ("attach_static_vdis", "h", {}), ("detach_static_vdis", "h", []), ("set_localdb_key", "h", "", ""),
-        ("reset_networking", "h"), ("sm_dp_destroy", "h", "", True), ("allocate_resources_for_vm", "h", NULL, True),
-        ("mxgpu_vf_setup", "h"), ("nvidia_vf_setup", "h", NULL, True), ("write_uefi_certificates_to_disk", "h"),
-        ("cert_distrib_atom", "h", ""), ("copy_primary_host_certs", "h"), ("update_firewalld_service_status",),
-        ("set_max_cstate", "h", ""), ("get_tracked_user_agents", "h"), ("migrate_receive", "h", NULL, {})],
+        ("sm_dp_destroy", "h", "", True), ("mxgpu_vf_setup", "h"), ("nvidia_vf_setup", "h", NULL, True),
+        ("cert_distrib_atom", "h", ""), ("update_firewalld_service_status",), ("set_max_cstate", "h", ""),
+        ("migrate_receive", "h", NULL, {})],
     "HA_NOT_ENABLED": [
         ("emergency_ha_disable",), ("ha_disarm_fencing", "h"), ("preconfigure_ha", "h", [], NULL, ""),
         ("ha_join_liveset", "h"), ("ha_disable_failover_decisions", "h"), ("ha_wait_for_shutdown_via_statefile", "h"),

@@ -112,3 +112,19 @@ def test_pool_introduce(xen, fails):
         ("xenbr17", "9000", False, {"k": "v"})
     assert fails("BRIDGE_NAME_EXISTS", xen.network.pool_introduce, "", "", "0", {}, "xenbr17", True, []) == ["xenbr17"]
     xen.network.destroy(made)
+
+
+def test_reset_networking(fresh_daemons, fails):
+    """All interfaces go, with what was made on them, and those of the machine come back with a scan."""
+    xen = fresh_daemons.client()
+    host = xen.host.get_all()[0]
+    pif = min(xen.PIF.get_all(), key=xen.PIF.get_device)
+    of_machine = {xen.PIF.get_device(p) for p in xen.PIF.get_all()}
+    network = xen.network.create({"name_label": "n", "name_description": "", "MTU": "1500", "other_config": {}})
+    xen.VLAN.create(pif, "5", network)
+    fails("HANDLE_INVALID", xen.host.reset_networking, "OpaqueRef:none")
+    xen.host.reset_networking(host)
+    assert xen.PIF.get_all() == xen.VLAN.get_all() == xen.PIF_metrics.get_all() == []
+    assert xen.host.get_PIFs(host) == [] and network in xen.network.get_all()
+    xen.PIF.scan(host)
+    assert {xen.PIF.get_device(p) for p in xen.PIF.get_all()} == of_machine

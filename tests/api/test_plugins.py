@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from vms import new_vm, remove
+
 ECHO = """\
 import sys, xmlrpc.client as x
 params, fn = x.loads(sys.argv[1])
@@ -66,6 +68,17 @@ def test_plugin(daemons, xen, host, fails):
     assert xen.wait(xen.call("Async.host.call_plugin", host, "echo", "good", {})) == "fine"
     path.unlink()
     assert fails("XENAPI_MISSING_PLUGIN", call, host, "echo", "good", {}) == ["echo"]
+
+
+def test_plugin_for_vm(daemons, xen, fails):
+    """One of the host that the VM is on, also while it is off."""
+    path, vm = install(daemons, "plugins", "echo", ECHO), new_vm(xen, "asks")
+    assert xen.VM.call_host_plugin(vm, "echo", "main", {"text": "hello"}) == "hello"
+    xen.VM.start(vm, False, False)
+    assert xen.VM.call_host_plugin(vm, "echo", "main", {"text": "again"}) == "again"
+    fails("HANDLE_INVALID", xen.VM.call_host_plugin, "OpaqueRef:none", "echo", "main", {})
+    remove(xen, vm)
+    path.unlink()
 
 
 def test_which_files_are_plugins(daemons, xen, host, fails):

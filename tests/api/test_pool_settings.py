@@ -168,7 +168,13 @@ def test_refused(xen, pool, host, fails):
             ("WLB_DISABLED", xen.pool.initialize_wlb, "u", "n", "p", "n", "p"),
             ("NOT_IMPLEMENTED", xen.pool.send_test_post, "h", "1", "b"),
             ("MESSAGE_REMOVED", xen.pool.test_archive_target, pool, {}),
-            ("OPENVSWITCH_NOT_ACTIVE", xen.pool.set_vswitch_controller, "a"),
-            ("NOT_IMPLEMENTED", xen.pool.disable_binary_storage),
-            ("NOT_IMPLEMENTED", xen.pool.audit_log_append, "l")):
+            ("OPENVSWITCH_NOT_ACTIVE", xen.pool.set_vswitch_controller, "a")):
         fails(code, call, *args)
+
+
+def test_audit_line(daemons, xen, fails):
+    line = "another host saw this"
+    xen.pool.audit_log_append(line)
+    assert f"audit: {line}\n" in daemons.log("xenolithd")
+    for bad in ("two\nlines", "x" * 5000):
+        fails("INVALID_VALUE", xen.pool.audit_log_append, bad)

@@ -144,7 +144,9 @@ def test_types(xen):
 def test_probe(xen, host, fails):
     assert "<SRlist>" in xen.SR.probe(host, {}, "file", {})
     assert fails("SR_UNKNOWN_DRIVER", xen.SR.probe, host, {}, "floppy", {}) == ["floppy"]
-    fails("SR_OPERATION_NOT_SUPPORTED", xen.SR.probe_ext, host, {}, "file", {})
+    assert xen.SR.probe_ext(host, {}, "file", {}) == []
+    assert fails("SR_UNKNOWN_DRIVER", xen.SR.probe_ext, host, {}, "floppy", {}) == ["floppy"]
+    fails("HANDLE_INVALID", xen.SR.probe_ext, "OpaqueRef:none", {}, "file", {})
 
 
 def test_deprecated(xen, host, fails):

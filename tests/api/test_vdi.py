@@ -194,9 +194,26 @@ def test_deprecated(xen, vdi, fails):
 
 
 def test_introduce(xen, sr, fails):
+    """A disk whose row was forgotten comes back with the caller's words and its own size."""
+    made = create(xen, sr)
+    before = xen.VDI.get_record(made)
+    ident, place = before["uuid"], before["location"]
+    words = ("name", "text", sr, "user", False, False, {"k": "v"})
+    assert fails("LOCATION_NOT_UNIQUE", xen.VDI.introduce, ident, *words, place) == [sr, place]
+    xen.VDI.forget(made)
+    assert fails("VDI_LOCATION_MISSING", xen.VDI.introduce, ident, *words, "somewhere") == [sr, "somewhere"]
+    fails("INVALID_VALUE", xen.VDI.introduce, str(uuid.uuid4()), *words, place)
+    fails("HANDLE_INVALID", xen.VDI.introduce, ident, "name", "text", made, *words[3:], place)
+    again = xen.VDI.introduce(ident, *words, place)
+    record = xen.VDI.get_record(again)
+    assert (record["uuid"], record["name_label"], record["other_config"]) == (ident, "name", {"k": "v"})
+    assert record["virtual_size"] == before["virtual_size"] and record["managed"]
+    xen.VDI.destroy(again)
+
+
+def test_db_introduce(xen, sr, fails):
     ident = str(uuid.uuid4())
     fixed = ("name", "text", sr, "user", False, False, {"k": "v"}, "somewhere")
-    fails("SR_OPERATION_NOT_SUPPORTED", xen.VDI.introduce, ident, *fixed)
     ref = xen.VDI.db_introduce(ident, *fixed)
     record = xen.VDI.get_record(ref)
     assert (record["uuid"], record["name_label"], record["SR"]) == (ident, "name", sr)

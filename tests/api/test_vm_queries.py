@@ -41,6 +41,22 @@ def test_where_it_can_boot(xen, vm, fails):
     assert xen.VM.get_possible_hosts(vm) == []
 
 
+def test_allocated(xen, vm, fails):
+    """Memory is promised only to what could run here, and taken back when it has run."""
+    host = xen.host.get_all()[0]
+    fails("HANDLE_INVALID", xen.host.allocate_resources_for_vm, "OpaqueRef:none", vm, True)
+    free = int(xen.host.compute_free_memory(host))
+    xen.host.allocate_resources_for_vm(host, vm, False)
+    assert xen.VM.get_scheduled_to_be_resident_on(vm) == host
+    assert int(xen.host.compute_free_memory(host)) < free
+    xen.VM.start(vm, False, False)
+    xen.VM.hard_shutdown(vm)
+    assert xen.VM.get_scheduled_to_be_resident_on(vm) == "OpaqueRef:NULL"
+    huge = str(1 << 50)
+    xen.VM.set_memory_limits(vm, "0", huge, huge, huge)
+    fails("HOST_NOT_ENOUGH_FREE_MEMORY", xen.host.allocate_resources_for_vm, host, vm, True)
+
+
 def test_boot_record(xen, vm, fails):
     assert fails("VM_BAD_POWER_STATE", xen.VM.get_boot_record, vm)[2] == "halted"
     xen.VM.start(vm, False, False)

@@ -4,12 +4,11 @@
 import json
 import re
 import socket
-import tomllib
 import urllib.request
 
 import pytest
 
-from conftest import ROOT, UnixConnection
+from conftest import UnixConnection
 
 
 def post(daemons, path, body, kind="application/json", headers=()):
@@ -220,14 +219,3 @@ def test_cors(daemons):
     r = c.getresponse()
     assert r.status == 200 and r.getheader("access-control-allow-origin") == "*"
     assert "content-type" in r.getheader("access-control-allow-headers")
-
-
-def test_missing_message_says_so(xen, fails):
-    """Whatever of the schema nobody has written yet."""
-    for path in sorted((ROOT / "schema" / "classes").glob("*.toml")):
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        for name, m in data.get("messages", {}).items():
-            known = m.get("body") or m.get("refuse") or m.get("state") == "removed"
-            if "roles" in m and m.get("session", True) and not known:
-                full = f"{data['class']['name']}.{name}"
-                assert fails("NOT_IMPLEMENTED", xen.call, full, *[""] * len(m.get("params", []))) == [full]

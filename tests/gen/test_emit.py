@@ -55,6 +55,10 @@ def test_prefixes_of_paths_are_dependencies(tiny):
 def test_body_is_called_only_when_written(tiny):
     text = (generate(tiny) / "dispatch.c").read_text()
     assert "api_box_shake" not in text
+    row = next(line for line in text.splitlines() if '.name = "Box.shake"' in line)
+    # What dispatch answers with NOT_IMPLEMENTED: neither body nor refusal, and not served from tables.
+    assert ".body" not in row and ".refusal" not in row and "MSG_GENERIC" not in row
+    assert "MSG_GENERIC" in next(line for line in text.splitlines() if '.name = "Box.get_color"' in line)
     tiny.spoil("classes/Box.toml", "[messages.shake]",
                '[messages.shake]\nbody = "write"\ntest = "x::y"')
     text = (generate(tiny) / "dispatch.c").read_text()
@@ -105,13 +109,25 @@ def test_only_what_changed_is_written(tiny):
 
 
 def test_coverage_counts(tiny):
-    text = (generate(tiny) / "coverage.md").read_text()
-    assert "| Box | 11 | 0 | 3 |" in text
+    def text():
+        return (generate(tiny) / "coverage.md").read_text()
+
+    assert "| Box | 11 | 0 | 0 | 0 | 3 |" in text()
+    assert "\n3 of 20 messages, 15.0 %.\n" in text()
     tiny.spoil("classes/Box.toml", "[messages.shake]",
                '[messages.shake]\nrefuse = ["BROKEN", "box"]\ntest = "x::y"')
-    text = (generate(tiny) / "coverage.md").read_text()
-    assert "| Box | 11 | 1 | 2 |" in text
-    assert "| shake | answers with an error (Shakes it.) | BROKEN box | x::y |" in text
+    assert "| Box | 11 | 0 | 1 | 0 | 2 |" in text()
+    assert "| shake | answers with an error (Shakes it.) | BROKEN box | x::y |" in text()
+    assert "| Box.shake | answers with an error | Shakes it. |" in text()
+    tiny.spoil("classes/Box.toml", 'refuse = ["BROKEN", "box"]',
+               'body = "read"\ncannot = "It is nailed down."')
+    assert "| Box | 11 | 1 | 0 | 0 | 2 |" in text()
+    assert "| shake | checks, then refuses (It is nailed down.) | read | x::y |" in text()
+    assert "| Box.shake | checks, then refuses | It is nailed down. |" in text()
+    tiny.spoil("classes/Box.toml", 'body = "read"\ncannot = "It is nailed down."\ntest = "x::y"',
+               'state = "removed"')
+    assert "| Box | 11 | 0 | 0 | 1 | 2 |" in text()
+    assert "Box.shake" not in text()
 
 
 def test_result_compiles(tiny):

@@ -127,6 +127,12 @@ CASES = {
     "body and refusal": (BOX, SHAKE, SHAKE + 'body = "read"\nrefuse = ["BROKEN"]\n'
                          'test = "x::y"\n',
                          "[messages.shake]: has both a body and a refusal"),
+    "cannot without body": (BOX, SHAKE, SHAKE + 'cannot = "It is nailed down."\n',
+                            "[messages.shake]: 'cannot' needs a body that checks; without one it "
+                            "is 'refuse'"),
+    "cannot and inert": (BOX, SHAKE, SHAKE + 'body = "read"\ntest = "x::y"\ncannot = "No."\n'
+                         'inert = "Yes."\n',
+                         "[messages.shake]: cannot succeed and be inert"),
     "refuses with unknown error": (BOX, SHAKE, SHAKE + 'refuse = ["BUST"]\ntest = "x::y"\n',
                                    "[messages.shake]: unknown error 'BUST'"),
     "removed and works": (BOX, SHAKE, SHAKE + 'state = "removed"\nbody = "read"\ntest = "x::y"\n',

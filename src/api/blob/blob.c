@@ -21,6 +21,7 @@ struct error *blob_new(struct call *c, const char *mime_type, bool is_public, st
 {
     struct blob_rec *b;
 
+    TRY(blob_check_storage(c));
     /* It becomes a header of an answer. */
     if (strlen(mime_type) > TYPE_MAX_CHARS)
         return err_invalid_value("mime_type", "too long");
@@ -147,10 +148,4 @@ struct error *api_blob_destroy(struct call *c, const struct blob_destroy_args *a
     FORGET_IN(sr, a->self);
     FORGET_IN(vm, a->self);
     return txn_delete_blob(c->txn, a->self);
-}
-
-struct error *api_pool_enable_binary_storage(struct call *c,
-                                             const struct pool_enable_binary_storage_args *a)
-{
-    return NULL; /* there is always room for them */
 }

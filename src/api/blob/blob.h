@@ -10,6 +10,9 @@
 
 struct call;
 
+/* NO_LOCAL_STORAGE [] if the host keeps none. */
+_must_check_ struct error *blob_check_storage(struct call *c);
+
 _must_check_ struct error *blob_new(struct call *c, const char *mime_type, bool is_public,
                                     struct blob_rec **ret);
 /* create_new_blob of any class: blobs is the owner's map, in a row that is being edited.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Memory of the host that new guests may have. */
+#include "api/vm/boot_checks.h"
 #include "gen/class/VM_txn.h"
 #include "gen/class/host_metrics_txn.h"
 #include "gen/class/host_txn.h"
@@ -44,5 +45,20 @@ struct error *api_host_compute_memory_overhead(struct call *c,
 
     TRY(txn_host(c->txn, a->host, &host));
     *ret = host->memory_overhead;
+    return NULL;
+}
+
+/* Promises the room, until the VM has come or gone. */
+struct error *api_host_allocate_resources_for_vm(
+    struct call *c, const struct host_allocate_resources_for_vm_args *a)
+{
+    const struct host_rec *host;
+    struct vm_rec *vm;
+
+    TRY(txn_host(c->txn, a->self, &host));
+    TRY(txn_edit_vm(c->txn, a->vm, &vm));
+    if (!streq(vm->resident_on, host->self))
+        TRY(vm_boot_checks(c->daemon, c->txn, vm));
+    vm->scheduled_to_be_resident_on = host->self;
     return NULL;
 }

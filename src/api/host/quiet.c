@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Calls that have nothing to do on such a host, once it is clear that the host exists. */
+#include "base/log.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/host_txn.h"
 #include "gen/class/pool_txn.h"
 #include "gen/msg/host.h"
 #include "gen/msg/pool.h"
 #include "rpc/call.h"
+
+#define AUDIT_LINE_MAX 4096
 
 static struct error *check(struct call *c, const char *ref)
 {
@@ -55,6 +58,45 @@ struct error *api_host_sync_pif_currently_attached(
     struct call *c, const struct host_sync_pif_currently_attached_args *a)
 {
     return check(c, a->host);
+}
+
+/* ---- among hosts; this one alone answers for its pool */
+
+/* Nobody has to be told. */
+struct error *api_host_prepare_for_poweroff(struct call *c,
+                                            const struct host_prepare_for_poweroff_args *a)
+{
+    return check(c, a->host);
+}
+
+/* Every commit is on disk already, and no other host has a copy. */
+struct error *api_host_request_backup(struct call *c, const struct host_request_backup_args *a)
+{
+    return check(c, a->host);
+}
+
+/* They would come from this host. */
+struct error *api_host_copy_primary_host_certs(struct call *c,
+                                               const struct host_copy_primary_host_certs_args *a)
+{
+    return check(c, a->host);
+}
+
+/* Of the pool there are never any (pool.set_custom_uefi_certificates); others come with firmware.
+ */
+struct error *api_host_write_uefi_certificates_to_disk(
+    struct call *c, const struct host_write_uefi_certificates_to_disk_args *a)
+{
+    return check(c, a->host);
+}
+
+/* What another host saw goes into the log of this one, as one line. */
+struct error *api_pool_audit_log_append(struct call *c, const struct pool_audit_log_append_args *a)
+{
+    if (strlen(a->line) > AUDIT_LINE_MAX || strpbrk(a->line, "\r\n"))
+        return err_invalid_value("line", "too long, or more than a line");
+    log_info("audit: %s", a->line);
+    return NULL;
 }
 
 /* Agents of guests read the settings of the pool when they ask. */

@@ -16,10 +16,13 @@ struct driver_info {
 };
 
 static const char *const disk_features[] = {
-    "SR_SCAN",      "SR_STATS",   "SR_UPDATE",         "VDI_CREATE",        "VDI_DELETE",
-    "VDI_ATTACH",   "VDI_DETACH", "VDI_ACTIVATE",      "VDI_DEACTIVATE",    "VDI_CLONE",
-    "VDI_SNAPSHOT", "VDI_RESIZE", "VDI_RESIZE_ONLINE", "VDI_MIRROR",        "VDI_MIRROR_IN",
-    "VDI_REVERT",   "VDI_UPDATE", "VDI_READ_CACHING",  "THIN_PROVISIONING", NULL};
+    "SR_SCAN",           "SR_STATS",      "SR_UPDATE",
+    "VDI_CREATE",        "VDI_DELETE",    "VDI_ATTACH",
+    "VDI_DETACH",        "VDI_ACTIVATE",  "VDI_DEACTIVATE",
+    "VDI_CLONE",         "VDI_SNAPSHOT",  "VDI_RESIZE",
+    "VDI_RESIZE_ONLINE", "VDI_MIRROR",    "VDI_MIRROR_IN",
+    "VDI_REVERT",        "VDI_UPDATE",    "VDI_READ_CACHING",
+    "THIN_PROVISIONING", "VDI_INTRODUCE", NULL};
 static const char *const media_features[] = {"SR_SCAN",    "SR_STATS",   "SR_ATTACH", "SR_DETACH",
                                              "VDI_ATTACH", "VDI_DETACH", NULL};
 static const char *const file_config[] = {

@@ -55,6 +55,15 @@ struct error *api_sr_probe(struct call *c, const struct sr_probe_args *a, const 
     return NULL;
 }
 
+struct error *api_sr_probe_ext(struct call *c, const struct sr_probe_ext_args *a,
+                               struct set_probe_result_rec *ret)
+{
+    const char *text;
+
+    *ret = (struct set_probe_result_rec){0};
+    return api_sr_probe(c, &(struct sr_probe_args){.host = a->host, .type = a->type}, &text);
+}
+
 struct error *api_sr_get_supported_types(struct call *c,
                                          const struct sr_get_supported_types_args *a,
                                          struct set_string *ret)

@@ -2,8 +2,10 @@
 /* Poking at a running guest: keys, triggers, plugins of its agent. */
 #include "api/common/host_error.h"
 #include "gen/class/VM_txn.h"
+#include "gen/class/host_txn.h"
 #include "gen/host_proto.h"
 #include "gen/msg/VM.h"
+#include "gen/msg/host.h"
 #include "rpc/call.h"
 #include "rules/ops.h"
 
@@ -52,13 +54,21 @@ struct error *api_vm_call_plugin(struct call *c, const struct vm_call_plugin_arg
     return err_xenapi_missing_plugin(a->plugin);
 }
 
+/* Of the host it runs on; one that is off has this one. */
 struct error *api_vm_call_host_plugin(struct call *c, const struct vm_call_host_plugin_args *a,
                                       const char **ret)
 {
     const struct vm_rec *vm;
 
     TRY(txn_vm(c->txn, a->vm, &vm));
-    return err_xenapi_missing_plugin(a->plugin);
+    const struct host_call_plugin_args there = {
+        .host = txn_find_host(c->txn, vm->resident_on) ? vm->resident_on : c->daemon->host_ref,
+        .plugin = a->plugin,
+        .fn = a->fn,
+        .args = a->args,
+    };
+
+    return api_host_call_plugin(c, &there, ret);
 }
 
 struct error *api_vm_query_services(struct call *c, const struct vm_query_services_args *a,
