@@ -48,6 +48,7 @@ const struct plan_type *const plan_types[] = {
     &plan_vm_destroy,
     &plan_vm_hard_reboot,
     &plan_vm_hard_shutdown,
+    &plan_vm_migrate_send,
     &plan_vm_pause,
     &plan_vm_provision,
     &plan_vm_restart,

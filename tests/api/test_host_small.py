@@ -161,8 +161,7 @@ REFUSED = {
         ("notify_send_new_pool_secret", "h", "", ""), ("cleanup_pool_secret", "h", "", ""), ("update_master", "h", ""),
         ("attach_static_vdis", "h", {}), ("detach_static_vdis", "h", []), ("set_localdb_key", "h", "", ""),
         ("sm_dp_destroy", "h", "", True), ("mxgpu_vf_setup", "h"), ("nvidia_vf_setup", "h", NULL, True),
-        ("cert_distrib_atom", "h", ""), ("update_firewalld_service_status",), ("set_max_cstate", "h", ""),
-        ("migrate_receive", "h", NULL, {})],
+        ("cert_distrib_atom", "h", ""), ("update_firewalld_service_status",), ("set_max_cstate", "h", "")],
     "HA_NOT_ENABLED": [
         ("emergency_ha_disable",), ("ha_disarm_fencing", "h"), ("preconfigure_ha", "h", [], NULL, ""),
         ("ha_join_liveset", "h"), ("ha_disable_failover_decisions", "h"), ("ha_wait_for_shutdown_via_statefile", "h"),

@@ -384,6 +384,14 @@ def vm_copy(bed, xen):
     return lambda c: c.VM.copy(vm, "copy", NULL)
 
 
+@plan("VM.migrate_send", one_way=True)
+def vm_migrate_send(bed, xen):
+    vm, (sr, _) = halted(xen, disks=2), extra_sr(xen)
+    moves = {xen.VBD.get_VDI(vbd): sr for vbd in xen.VM.get_VBDs(vm)}
+    dest = {key: "x" for key in ("SM", "xenops", "session_id", "master")} | {"host": host_of(xen)}
+    return lambda c: c.VM.migrate_send(vm, dest, True, moves, {}, {})
+
+
 @plan("VM.checkpoint")
 def vm_checkpoint(bed, xen):
     vm = running(xen, disks=1, sr=simulated_sr(xen))

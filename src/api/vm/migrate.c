@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * VM.pool_migrate, migrate_send and what belongs to them. Within a pool of one host a VM is where
- * it is to go. Sending one elsewhere is not possible yet: the checks come in the order clients
- * know, and the last of them says so.
+ * it is to go; its disks can go to other repositories while it is off. Sending one to another pool
+ * is not possible yet: the checks come in the order clients know, and the last of them says so.
  */
 #include "api/common/lists.h"
+#include "api/pif/pif.h"
+#include "api/vm/move.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VBD_txn.h"
 #include "gen/class/VDI_txn.h"
 #include "gen/class/VM_txn.h"
 #include "gen/class/host_txn.h"
+#include "gen/class/network_txn.h"
 #include "gen/msg/VM.h"
+#include "gen/msg/host.h"
 #include "rpc/call.h"
 #include "rules/ops.h"
 
@@ -74,35 +78,92 @@ static struct error *check_disks(struct txn *t, const struct vm_rec *vm,
     return NULL;
 }
 
-static struct error *check_send(struct call *c, const char *ref,
-                                const struct map_string_string *dest,
-                                const struct map_ref_ref *vdi_map)
+struct sending {
+    const char *vm;
+    const struct map_string_string *dest, *options;
+    const struct map_ref_ref *vdi_map, *vif_map;
+};
+
+static struct error *check_send(struct call *c, const struct sending *s, const struct vm_rec **ret)
 {
     const struct vm_rec *vm;
 
-    TRY(txn_vm(c->txn, ref, &vm));
+    TRY(txn_vm(c->txn, s->vm, &vm));
     TRY(vm_op_check(txn_view(c->txn), vm, VM_OPERATIONS_MIGRATE_SEND));
-    TRY(check_dest(dest));
-    TRY(check_disks(c->txn, vm, vdi_map));
-    return err_vm_migrate_failed(vm->self, c->daemon->host_ref, map_find(dest, "host"),
-                                 "A VM cannot be sent to another host yet");
+    TRY(check_dest(s->dest));
+    TRY(check_disks(c->txn, vm, s->vdi_map));
+    const char *host = map_find(s->dest, "host");
+
+    if (!txn_find_host(c->txn, host))
+        return err_vm_migrate_failed(vm->self, c->daemon->host_ref, host,
+                                     "A VM cannot be sent to another pool yet");
+    if (s->vif_map->n)
+        return err_operation_not_allowed("Within a pool a VM keeps its networks");
+    if (map_is_true(s->options, "copy"))
+        return err_operation_not_allowed("Within a pool a VM is copied by VM.copy");
+    *ret = vm;
+    return NULL;
 }
 
 struct error *api_vm_migrate_send(struct call *c, const struct vm_migrate_send_args *a,
                                   const char **ret)
 {
-    return check_send(c, a->vm, &a->dest, &a->vdi_map);
+    const struct sending s = {a->vm, &a->dest, &a->options, &a->vdi_map, &a->vif_map};
+    const struct vm_rec *vm;
+
+    TRY(check_send(c, &s, &vm));
+    *ret = vm->self;
+    return vm_move(c, vm, &a->vdi_map);
+}
+
+static struct error *assert_can(struct call *c, const struct sending *s)
+{
+    const struct vm_rec *vm;
+
+    TRY(check_send(c, s, &vm));
+    return vm_check_move(c, vm, s->vdi_map);
 }
 
 struct error *api_vm_assert_can_migrate(struct call *c, const struct vm_assert_can_migrate_args *a)
 {
-    return check_send(c, a->vm, &a->dest, &a->vdi_map);
+    return assert_can(c, &(struct sending){a->vm, &a->dest, &a->options, &a->vdi_map, &a->vif_map});
 }
 
 struct error *api_vm_assert_can_migrate_sender(struct call *c,
                                                const struct vm_assert_can_migrate_sender_args *a)
 {
-    return check_send(c, a->vm, &a->dest, &a->vdi_map);
+    return assert_can(c, &(struct sending){a->vm, &a->dest, &a->options, &a->vdi_map, &a->vif_map});
+}
+
+/* Where the data would arrive, by the address of the host on that network. */
+struct error *api_host_migrate_receive(struct call *c, const struct host_migrate_receive_args *a,
+                                       struct map_string_string *ret)
+{
+    const struct network_rec *network;
+    const struct host_rec *host;
+
+    TRY(txn_host(c->txn, a->host, &host));
+    TRY(txn_network(c->txn, a->network, &network));
+    const struct pif_rec *pif = pif_on_network(c->txn, network->self, host->self);
+
+    if (!pif)
+        return err_host_cannot_attach_network(host->self, network->self);
+    if (pif->ip_configuration_mode == IP_CONFIGURATION_MODE_NONE)
+        return err_pif_has_no_network_configuration(pif->self);
+    if (!*pif->IP)
+        return err_interface_has_no_ip(pif->device);
+    const char *service = arena_printf(c->arena, "http://%s/services/", pif->IP);
+    const char *const pairs[] = {
+        "SM",         arena_printf(c->arena, "%sSM?session_id=%s", service, c->session),
+        "host",       host->self,
+        "xenops",     arena_printf(c->arena, "%sxenops?session_id=%s", service, c->session),
+        "session_id", c->session,
+        "master",     arena_printf(c->arena, "http://%s", host->address),
+        NULL,
+    };
+
+    *ret = map_of(c->arena, pairs);
+    return NULL;
 }
 
 /* The machine around a running guest is changed by moving the guest into a new one. */

@@ -8,6 +8,7 @@
 extern const struct plan_type plan_vm_start;
 extern const struct plan_type plan_vm_resume;
 extern const struct plan_type plan_vm_suspend;
+extern const struct plan_type plan_vm_migrate_send;
 extern const struct plan_type plan_vm_pause;
 extern const struct plan_type plan_vm_unpause;
 extern const struct plan_type plan_vm_clean_shutdown;
