@@ -66,6 +66,8 @@ def _class(schema, cls):
         schema.problems.add(where, "a class in the database needs the field 'uuid'")
     if cls.name_label and not cls.field("name_label"):
         schema.problems.add(where, "'name_label' needs the field 'name_label'")
+    if cls.no_rows and not cls.in_database:
+        schema.problems.add(where, "'no_rows' belongs to classes in the database")
     if len(cls.fields) > MAX_FIELDS:
         schema.problems.add(where, f"has more than {MAX_FIELDS} fields")
     if sum(1 for f in cls.fields if f.derived) > MAX_DERIVED:

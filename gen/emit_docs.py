@@ -189,7 +189,18 @@ def _refused(schema):
     found, n = refused(schema), sum(len(cls.messages) for cls in schema.classes.values())
     rows = [(m.wire, status(m), m.cannot or m.doc) for m in found]
     return (f"\n## What does not work\n\n{len(found)} of {n} messages, {100 * len(found) / n:.1f} %.\n\n"
-            + _table(("Message", "", "Why"), rows))
+            + _table(("Message", "", "Why"), rows) + _no_rows(schema))
+
+
+def _no_rows(schema):
+    """Classes whose messages are served, but have nothing to be about."""
+    rows = [(cls.name, sum(status(m) == WORKS for m in cls.messages), cls.no_rows)
+            for cls in schema.classes.values() if cls.no_rows]
+    if not rows:
+        return ""
+    return ("\n## Classes without objects\n\nTheir messages are counted as working; but lists are "
+            "empty, and a reference can only lead to nothing.\n\n"
+            + _table(("Class", "Messages", "Why"), rows))
 
 
 def _why(m):

@@ -15,7 +15,7 @@ from typetext import Type, TypeText, parse
 CLASS_KEYS = {
     "name": str, "doc": str, "state": str, "since": str, "history": list, "in_database": bool,
     "in_store": bool, "soft": bool, "events": bool, "create_destroy": bool, "get_all": bool,
-    "name_label": bool, "roles": str, "read_roles": str,
+    "name_label": bool, "roles": str, "read_roles": str, "no_rows": str,
 }
 FIELD_KEYS = {
     "type": str, "q": str, "default": None, "column": str, "state": str, "since": str,
@@ -184,6 +184,7 @@ class Class:
     name_label: bool = False
     roles: str = ""
     read_roles: str = "read-only+"
+    no_rows: str = ""  # why nothing here makes an object of it
     fields: list = dc_field(default_factory=list)
     messages: list = dc_field(default_factory=list)  # explicit, then implicit (implicit.py)
     overrides: dict = dc_field(default_factory=dict)  # [messages.set_F] of implicit messages

@@ -128,7 +128,9 @@ def test_coverage_counts(tiny):
     tiny.spoil("classes/Box.toml", 'body = "read"\ncannot = "It is nailed down."\ntest = "x::y"',
                'state = "removed"')
     assert "| Box | 11 | 0 | 0 | 1 | 2 |" in text()
-    assert "Box.shake" not in text()
+    assert "Box.shake" not in text() and "Classes without objects" not in text()
+    tiny.spoil("classes/Ball.toml", 'doc = "A ball."', 'doc = "A ball."\nno_rows = "None is made."')
+    assert "| Ball | 6 | None is made. |" in text().split("## Classes without objects")[1]
 
 
 def test_little_is_refused():

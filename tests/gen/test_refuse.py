@@ -59,6 +59,8 @@ CASES = {
                                     "[fields.weight]: 'on_delete' belongs to stored references"),
     "bad_ref without reference": (BALL, "default = 7", 'default = 7\nbad_ref = "null"',
                                   "[fields.weight]: 'bad_ref' belongs to stored references"),
+    "no rows of no table": (BALL, "in_database = true", 'no_rows = "None are made."',
+                            "[class]: 'no_rows' belongs to classes in the database"),
     "no uuid": (BALL, "[fields.uuid]", "[fields.id]",
                 "[class]: a class in the database needs the field 'uuid'"),
     # duplicates
