@@ -39,7 +39,7 @@ MAY_DANGLE |= {("PGPU.remove_enabled_VGPU_types", "value"), ("host.evacuate", "n
 
 
 class Wire:
-    """JSON-RPC over one connection. call() answers (code, parameters) or (OK, value)."""
+    """One connection. call() in JSON-RPC, xml() in XML-RPC: (code, parameters) or (OK, value)."""
 
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -48,17 +48,25 @@ class Wire:
         self.file = self.sock.makefile("rb")
 
     def call(self, method, *params):
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        self.sock.sendall(b"POST /jsonrpc HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        answer = json.loads(self.post(b"/jsonrpc", {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+        error = answer.get("error")
+        return (error["message"], error["data"]) if error else (OK, answer["result"])
+
+    def xml(self, method, *params):
+        (answer,), _ = xmlrpc.client.loads(self.post(b"/", xmlrpc.client.dumps(params, method)))
+        failure = answer.get("ErrorDescription")
+        return (failure[0], failure[1:]) if failure else (OK, answer["Value"])
+
+    def post(self, path, body):
+        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.sock.sendall(b"POST %s HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (path, len(body)) + body)
         assert b" 200 " in self.file.readline()
         length = 0
         while (line := self.file.readline().strip()):
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-        answer = json.loads(self.file.read(length))
-        error = answer.get("error")
-        return (error["message"], error["data"]) if error else (OK, answer["result"])
+        return self.file.read(length)
 
 
 class Host:
@@ -93,8 +101,8 @@ class Host:
             xen.subject.add_to_roles(subject, xen.role.get_by_name_label(role)[0])
         return {role: self.login(role, "word") for role in ROLES}
 
-    def call(self, session, m, *args, prefix=""):
-        return self.wire.call(prefix + m.name, *([] if m.has("s") else [session]), *args)
+    def call(self, session, m, *args, prefix="", form="call"):
+        return getattr(self.wire, form)(prefix + m.name, *([] if m.has("s") else [session]), *args)
 
 
 def populate(xen):
@@ -296,7 +304,8 @@ def test_async(host):
     found.check(len(MESSAGES))
 
 
-def test_types(host):
+@pytest.mark.parametrize("form", ["call", "xml"])
+def test_types(host, form):
     """A value of a wrong kind in each place; what stands before it is right."""
     found = Findings()
     for m in MESSAGES:
@@ -306,7 +315,7 @@ def test_types(host):
             for value in FACTS.wrong(p.type):
                 args = fillers(m)
                 args[i] = value
-                found.expect(f"{m.name}({p.name}={value!r})", host.call(host.root, m, *args),
+                found.expect(f"{m.name}({p.name}={value!r})", host.call(host.root, m, *args, form=form),
                              ("FIELD_TYPE_ERROR", [p.name]))
     found.check(len(MESSAGES))
 
@@ -431,6 +440,26 @@ def test_answers_have_their_types(host):
                 m = FACTS.messages.get(f"{cls}.get_{name}")
                 if m and not m.has("r"):
                     found.expect(m.name, host.call(host.root, m, ref), (OK, record[name]))
+    found.check(told)
+
+
+def in_xml(type_, value):
+    """What xmlrpc.client makes of the XML form of a JSON value of that type: an int is text, a date has a type."""
+    head, _, rest = type_.partition(":")
+    if head == "set":
+        return [in_xml(rest, v) for v in value]
+    if head == "map":
+        return {k: in_xml(split(rest)[1], v) for k, v in value.items()}
+    return {"int": str, "datetime": xmlrpc.client.DateTime}.get(head, lambda v: v)(value)
+
+
+def test_records_are_the_same_in_xml(host):
+    found, told = Findings(), 0
+    for cls in FACTS.classes:
+        for ref, record in list((rows(host, cls) or {}).items())[:4]:
+            told += 1
+            wanted = {name: in_xml(type_, record[name]) for name, type_ in FACTS.fields[cls].items()}
+            found.expect(f"{cls}.get_record", host.wire.xml(f"{cls}.get_record", host.root, ref), (OK, wanted))
     found.check(told)
 
 
