@@ -105,5 +105,8 @@ def test_timing(daemons, xen, fails):
     fails("HANDLE_INVALID", xen.host.get_diagnostic_timing_stats, "OpaqueRef:none")
 
 
-def test_refused(xen, fails):
-    fails("NOT_IMPLEMENTED", xen.Caller.query_all_usage)
+def test_all_usage(daemons, xen):
+    knock(daemons, "first/1", 2, xen.session)
+    knock(daemons, "second/1", 1, xen.session)
+    told = [row for row in xen.Caller.query_all_usage() if row[0] in ("first/1", "second/1")]
+    assert told == [["second/1", "127.0.0.1", "1", "1"], ["first/1", "127.0.0.1", "2", "2"]]

@@ -46,7 +46,7 @@ def test_snapshot_metadata(xen, vm):
 
 
 def test_refused(xen, vm, fails):
-    assert fails("MESSAGE_DEPRECATED", xen.VM.csvm, vm) == ["VM.csvm"]
+    assert fails("NOT_IMPLEMENTED", xen.VM.csvm, vm) == ["VM.csvm"]
     fails("WLB_NOT_INITIALIZED", xen.VM.retrieve_wlb_recommendations, vm)
     sr = xen.SR.get_all()[0]
     assert fails("XENAPI_MISSING_PLUGIN", xen.VM.import_convert, "vmware", "u", "p", sr, {}) == ["conversion"]

@@ -89,6 +89,27 @@ struct error *api_caller_query_group_token_usage(
     return NULL;
 }
 
+/* Each as program, address, calls, tokens. */
+struct error *api_caller_query_all_usage(struct call *c,
+                                         const struct caller_query_all_usage_args *a,
+                                         struct set_set_string *ret)
+{
+    struct tally_caller *came;
+    size_t n = tally_callers(c->daemon->tally, c->arena, &came);
+    struct set_string *rows = arena_array(c->arena, struct set_string, n);
+
+    for (size_t i = 0; i < n; i++) {
+        const char **words = arena_array(c->arena, const char *, 4);
+
+        words[0] = came[i].agent;
+        words[1] = came[i].address;
+        words[2] = words[3] = arena_printf(c->arena, "%lld", (long long)came[i].calls);
+        rows[i] = (struct set_string){.n = 4, .v = words};
+    }
+    *ret = (struct set_set_string){.n = n, .v = rows};
+    return NULL;
+}
+
 /* ---- of the host */
 
 /* name -> version of "name/version"; of several versions the one seen last. */
