@@ -4,6 +4,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,16 @@ class Standing:
 
     def __enter__(self):
         os.kill(self.pid, signal.SIGSTOP)
+        end = time.monotonic() + 20
+        while not self.stands():  # the signal is only on its way when kill returns
+            assert time.monotonic() < end
+
+    def stands(self):
+        try:
+            threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
+            return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
+        except OSError:  # one has just ended
+            return False
 
     def __exit__(self, *_):
         os.kill(self.pid, signal.SIGCONT)
