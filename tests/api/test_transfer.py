@@ -119,6 +119,26 @@ def test_empty_probe_changes_nothing(daemons, xen, vdi, length):
     assert get(daemons, xen, vdi) == pattern()
 
 
+def test_upload_right_behind_its_probe(daemons, xen, vdi):
+    """A client that has seen the answer to its probe cuts that off, and the upload it meant finds the disk free."""
+    for seed in range(20):
+        probe = connect(daemons)
+        probe.sendall(head("PUT", "/import_raw_vdi", PIB, vdi=vdi, session_id=xen.session))
+        assert Reply(probe).status == 200
+        probe.close()
+        put(daemons, xen, vdi, pattern(MIB, seed))
+    assert get(daemons, xen, vdi)[:MIB] == pattern(MIB, 19)
+
+
+def test_disk_that_another_upload_keeps(daemons, xen, vdi):
+    other = connect(daemons)
+    other.sendall(head("PUT", "/import_raw_vdi", SIZE, vdi=vdi, session_id=xen.session))
+    assert Reply(other).status == 200
+    reply = ask(daemons, "PUT", "/import_raw_vdi", length=SIZE, vdi=vdi, session_id=xen.session)
+    assert (reply.status, b"VDI_IN_USE" in reply.body()) == (500, True)
+    other.close()
+
+
 def test_length_unknown_to_the_client(daemons, xen, vdi):
     put(daemons, xen, vdi, pattern(), length=PIB)
     assert get(daemons, xen, vdi) == pattern()

@@ -2,11 +2,16 @@
 #include "api/http/disk.h"
 
 #include "api/http/transfer_task.h"
+#include "api/http/transfers.h"
+#include "base/world.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VDI_txn.h"
 #include "gen/errors.h"
 
 #include <errno.h>
+
+/* Less than a hand-over waits for transfers that begin. */
+#define FREE_WITHIN_US (2 * SECOND_US)
 
 static struct error *name_disk(struct transfer *t, const char *ref, bool writable,
                                struct host_vdi_nbd_args *ret)
@@ -38,16 +43,33 @@ struct error *disk_format(struct transfer *t, const char *format)
     return err_internal_error(arena_printf(&t->arena, "Unknown format %s", format));
 }
 
-struct error *disk_open(struct transfer *t, const char *vdi, bool writable, struct host_disk *ret)
+static struct error *try_open(struct transfer *t, const struct host_vdi_nbd_args *args,
+                              struct host_disk *ret)
 {
-    struct host_vdi_nbd_args args;
-
-    TRY(name_disk(t, vdi, writable, &args));
-    struct error *e = host_disk_open(t->daemon, &args, &t->arena, ret);
+    struct error *e = host_disk_open(t->daemon, args, &t->arena, ret);
 
     if (e && ret->handle)
         disk_close(t, ret);
     return e;
+}
+
+struct error *disk_open(struct transfer *t, const char *vdi, bool writable, struct host_disk *ret)
+{
+    struct transfers *all = t->daemon->under_way;
+    int64_t deadline = mono_us() + FREE_WITHIN_US;
+    struct host_vdi_nbd_args args;
+
+    TRY(name_disk(t, vdi, writable, &args));
+    for (;;) {
+        unsigned ended = transfers_count_ended(all);
+        struct error *e = try_open(t, &args, ret);
+
+        if (!e)
+            transfers_set_vdi(t, vdi);
+        if (!error_is(e, ERR_VDI_IN_USE) || !transfers_await_end(all, vdi, ended, deadline))
+            return e;
+        error_free(e);
+    }
 }
 
 struct error *disk_failure(struct error *e)

@@ -8,6 +8,7 @@
 
 /* What is asked for must be raw, so far: 404 otherwise. */
 _must_check_ struct error *disk_format(struct transfer *t, const char *format);
+/* vdi is in the transfer's arena. Waits a moment for another transfer that is about to end. */
 _must_check_ struct error *disk_open(struct transfer *t, const char *vdi, bool writable,
                                      struct host_disk *ret);
 /* What reading or writing it gave, as the API tells it: a full repository, a broken disk. */

@@ -34,6 +34,7 @@ struct transfer {
     const char *task;        /* reference */
     const char *result;      /* of the task, NULL = void */
     int64_t told_us;         /* when progress was last written */
+    const char *vdi;         /* the disk it has open, NULL = none; see transfers.h */
     bool beginning;          /* inside: see transfer_task.h */
     bool own_task;           /* made here, not by the client */
     int status;              /* answered instead of the error's own, 0 = none */

@@ -10,6 +10,8 @@
 struct transfers {
     pthread_mutex_t running_lock; /* rank: before those of stream, websocket and waiting */
     struct list running;
+    unsigned ended;
+    pthread_cond_t one_ended;
     bool stopping;
 
     /* Who uses the store and hostd right now, and whether anybody still may. */
@@ -27,6 +29,7 @@ struct transfers *transfers_new(void)
     struct transfers *all = xnew(struct transfers);
 
     pthread_mutex_init(&all->running_lock, NULL);
+    pthread_cond_init(&all->one_ended, NULL);
     list_init(&all->running);
     pthread_mutex_init(&all->lock, NULL);
     pthread_cond_init(&all->changed, NULL);
@@ -39,6 +42,7 @@ void transfers_free(struct transfers *all)
         return;
     pthread_cond_destroy(&all->changed);
     pthread_mutex_destroy(&all->lock);
+    pthread_cond_destroy(&all->one_ended);
     pthread_mutex_destroy(&all->running_lock);
     free(all);
 }
@@ -60,7 +64,50 @@ void transfers_remove(struct transfer *t)
 
     pthread_mutex_lock(&all->running_lock);
     list_remove(&t->link);
+    all->ended++;
+    pthread_cond_broadcast(&all->one_ended);
     pthread_mutex_unlock(&all->running_lock);
+}
+
+void transfers_set_vdi(struct transfer *t, const char *vdi)
+{
+    struct transfers *all = t->daemon->under_way;
+
+    pthread_mutex_lock(&all->running_lock);
+    t->vdi = vdi;
+    pthread_mutex_unlock(&all->running_lock);
+}
+
+unsigned transfers_count_ended(struct transfers *all)
+{
+    pthread_mutex_lock(&all->running_lock);
+    unsigned ended = all->ended;
+
+    pthread_mutex_unlock(&all->running_lock);
+    return ended;
+}
+
+static bool has_locked(const struct transfers *all, const char *vdi)
+{
+    const struct transfer *t;
+
+    list_foreach (t, &all->running, link)
+        if (t->vdi && streq(t->vdi, vdi))
+            return true;
+    return false;
+}
+
+bool transfers_await_end(struct transfers *all, const char *vdi, unsigned ended,
+                         int64_t deadline_us)
+{
+    pthread_mutex_lock(&all->running_lock);
+    while (all->ended == ended && !all->stopping && has_locked(all, vdi) &&
+           cond_wait_until(&all->one_ended, &all->running_lock, deadline_us))
+        ;
+    bool one = all->ended != ended && !all->stopping && mono_us() < deadline_us;
+
+    pthread_mutex_unlock(&all->running_lock);
+    return one;
 }
 
 void transfers_set_stream(struct transfer *t, struct stream *stream)
@@ -116,6 +163,7 @@ void transfers_cancel(struct transfers *all)
 
     pthread_mutex_lock(&all->running_lock);
     all->stopping = true;
+    pthread_cond_broadcast(&all->one_ended);
     list_foreach (t, &all->running, link) {
         if (t->refusal)
             waiting_kick(t->daemon->waiting, &t->late);

@@ -49,6 +49,15 @@ void transfer_begun(struct transfer *t);
 _must_check_ bool transfers_enter(struct transfers *all);
 void transfers_exit(struct transfers *all);
 
+/* Has that VDI open, from now until transfers_remove. */
+void transfers_set_vdi(struct transfer *t, const char *vdi);
+/* A disk that another transfer has may be free soon: clients cut one off and begin the next at
+ * once. transfers_count_ended is asked before the disk is; transfers_await_end returns true once
+ * one has ended since then, false when no other has that VDI or deadline_us has come. */
+unsigned transfers_count_ended(struct transfers *all);
+_must_check_ bool transfers_await_end(struct transfers *all, const char *vdi, unsigned ended,
+                                      int64_t deadline_us);
+
 /* What transfers_cancel ends: given back as NULL before it is closed. */
 void transfers_set_stream(struct transfer *t, struct stream *stream);
 void transfers_set_web(struct transfer *t, struct websocket *web);
