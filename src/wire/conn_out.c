@@ -85,11 +85,17 @@ bool conn_step_linger(struct conn *c)
 {
     char scrap[4096];
 
+    /* The rest stays in the socket until the time is up. A peer that goes on writing is stopped by
+     * that, and reads; a reset would tell it before the answer does. */
+    if (c->lingered >= LINGER_BYTES)
+        return false;
     /* Below TLS: nobody looks at these bytes. */
     ssize_t n = TEMP_FAILURE_RETRY(recv(c->io.fd, scrap, sizeof(scrap), MSG_DONTWAIT));
 
-    if (n > 0 && (c->lingered += (size_t)n) < LINGER_BYTES)
+    if (n > 0) {
+        c->lingered += (size_t)n;
         return true;
+    }
     if (n < 0 && errno == EAGAIN)
         return false;
     conn_close(c);

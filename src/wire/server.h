@@ -136,7 +136,7 @@ struct server_limits {
     int64_t head_us;          /* for a whole head, also a TLS handshake; 60 s */
     int64_t idle_us;          /* keep-alive without a request; 300 s */
     int64_t write_us;         /* no progress of an answer; 60 s */
-    int64_t linger_us;        /* reading on after an early refusal; 2 s */
+    int64_t linger_us;        /* staying after an early refusal; 2 s */
     unsigned max_head;        /* bytes; 16 KiB, at most that */
     unsigned max_unix;        /* connections; 1024 */
     unsigned max_tcp;         /* plain and TLS together; 800 */

@@ -47,6 +47,20 @@ def test_readers_that_stop_are_closed(tmp_path, kind):
             server.wait_for(**({"unix": 1} if kind == "unix" else {"tcp": 0}))
 
 
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_an_early_refusal_is_told_before_the_connection_goes(tmp_path, kind):
+    """Who sends more than is read meets a full socket, then the answer, and no reset."""
+    with serving(tmp_path, "linger=3000") as server, server.connect(kind) as s:
+        s.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1125899906842624\r\n\r\n")
+        sent = 0
+        while sent < 1 << 26 and select.select([], [s], [], 0.5)[1]:
+            sent += s.send(bytes(1 << 16), socket.MSG_DONTWAIT)
+        assert 1 << 20 <= sent < 1 << 26
+        assert read_answer(s)[0].status == 500
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            s.sendall(bytes(1 << 26))  # not for ever
+
+
 def test_connection_limits(tmp_path):
     with serving(tmp_path, "max-tcp=5", "max-unix=4", "max-address=3") as server:
         held = [server.tcp() for _ in range(3)]
