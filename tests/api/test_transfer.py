@@ -130,13 +130,30 @@ def test_upload_right_behind_its_probe(daemons, xen, vdi):
     assert get(daemons, xen, vdi)[:MIB] == pattern(MIB, 19)
 
 
-def test_disk_that_another_upload_keeps(daemons, xen, vdi):
+@pytest.mark.parametrize("sr", [default_sr, simulated_sr])
+def test_destroy_right_behind_an_upload_that_was_cut_off(daemons, xen, sr):
+    for _ in range(20):
+        vdi = new_vdi(xen, "cut", SIZE, sr(xen))
+        s = connect(daemons)
+        s.sendall(head("PUT", "/import_raw_vdi", SIZE, vdi=vdi, session_id=xen.session))
+        assert Reply(s).status == 200
+        s.sendall(bytes(MIB))
+        task = xen.Async.VDI.destroy(vdi)
+        s.close()
+        xen.wait(task)
+
+
+def test_disk_that_another_upload_keeps(daemons, xen):
+    vdi = new_vdi(xen, "kept", SIZE)
     other = connect(daemons)
     other.sendall(head("PUT", "/import_raw_vdi", SIZE, vdi=vdi, session_id=xen.session))
     assert Reply(other).status == 200
     reply = ask(daemons, "PUT", "/import_raw_vdi", length=SIZE, vdi=vdi, session_id=xen.session)
     assert (reply.status, b"VDI_IN_USE" in reply.body()) == (500, True)
+    with pytest.raises(XenError, match="VDI_IN_USE"):
+        xen.VDI.destroy(vdi)
     other.close()
+    xen.VDI.destroy(vdi)
 
 
 def test_length_unknown_to_the_client(daemons, xen, vdi):

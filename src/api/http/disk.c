@@ -3,15 +3,11 @@
 
 #include "api/http/transfer_task.h"
 #include "api/http/transfers.h"
-#include "base/world.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VDI_txn.h"
 #include "gen/errors.h"
 
 #include <errno.h>
-
-/* Less than a hand-over waits for transfers that begin. */
-#define FREE_WITHIN_US (2 * SECOND_US)
 
 static struct error *name_disk(struct transfer *t, const char *ref, bool writable,
                                struct host_vdi_nbd_args *ret)
@@ -43,33 +39,31 @@ struct error *disk_format(struct transfer *t, const char *format)
     return err_internal_error(arena_printf(&t->arena, "Unknown format %s", format));
 }
 
-static struct error *try_open(struct transfer *t, const struct host_vdi_nbd_args *args,
-                              struct host_disk *ret)
-{
-    struct error *e = host_disk_open(t->daemon, args, &t->arena, ret);
+struct opening {
+    struct transfer *t;
+    const struct host_vdi_nbd_args *args;
+    struct host_disk *ret;
+};
 
-    if (e && ret->handle)
-        disk_close(t, ret);
+static struct error *open_disk(void *ctx)
+{
+    const struct opening *o = ctx;
+    struct error *e = host_disk_open(o->t->daemon, o->args, &o->t->arena, o->ret);
+
+    if (e && o->ret->handle)
+        disk_close(o->t, o->ret);
     return e;
 }
 
 struct error *disk_open(struct transfer *t, const char *vdi, bool writable, struct host_disk *ret)
 {
-    struct transfers *all = t->daemon->under_way;
-    int64_t deadline = mono_us() + FREE_WITHIN_US;
     struct host_vdi_nbd_args args;
+    struct opening o = {t, &args, ret};
 
     TRY(name_disk(t, vdi, writable, &args));
-    for (;;) {
-        unsigned ended = transfers_count_ended(all);
-        struct error *e = try_open(t, &args, ret);
-
-        if (!e)
-            transfers_set_vdi(t, vdi);
-        if (!error_is(e, ERR_VDI_IN_USE) || !transfers_await_end(all, vdi, ended, deadline))
-            return e;
-        error_free(e);
-    }
+    TRY(transfers_retry(t->daemon->under_way, vdi, open_disk, &o));
+    transfers_set_vdi(t, vdi);
+    return NULL;
 }
 
 struct error *disk_failure(struct error *e)

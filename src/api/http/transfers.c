@@ -3,9 +3,13 @@
 
 #include "base/mem.h"
 #include "base/wait.h"
+#include "gen/errors.h"
 #include "wire/websocket.h"
 
 #include <pthread.h>
+
+/* Less than a hand-over waits for transfers that begin. */
+#define FREE_WITHIN_US (2 * SECOND_US)
 
 struct transfers {
     pthread_mutex_t running_lock; /* rank: before those of stream, websocket and waiting */
@@ -78,7 +82,7 @@ void transfers_set_vdi(struct transfer *t, const char *vdi)
     pthread_mutex_unlock(&all->running_lock);
 }
 
-unsigned transfers_count_ended(struct transfers *all)
+static unsigned count_ended(struct transfers *all)
 {
     pthread_mutex_lock(&all->running_lock);
     unsigned ended = all->ended;
@@ -97,8 +101,8 @@ static bool has_locked(const struct transfers *all, const char *vdi)
     return false;
 }
 
-bool transfers_await_end(struct transfers *all, const char *vdi, unsigned ended,
-                         int64_t deadline_us)
+/* True: one has ended since they were counted. False: none has that VDI, or time is up. */
+static bool await_end(struct transfers *all, const char *vdi, unsigned ended, int64_t deadline_us)
 {
     pthread_mutex_lock(&all->running_lock);
     while (all->ended == ended && !all->stopping && has_locked(all, vdi) &&
@@ -108,6 +112,21 @@ bool transfers_await_end(struct transfers *all, const char *vdi, unsigned ended,
 
     pthread_mutex_unlock(&all->running_lock);
     return one;
+}
+
+struct error *transfers_retry(struct transfers *all, const char *vdi,
+                              struct error *(*fn)(void *ctx), void *ctx)
+{
+    int64_t deadline = mono_us() + FREE_WITHIN_US;
+
+    for (;;) {
+        unsigned ended = count_ended(all);
+        struct error *e = fn(ctx);
+
+        if (!error_is(e, ERR_VDI_IN_USE) || !await_end(all, vdi, ended, deadline))
+            return e;
+        error_free(e);
+    }
 }
 
 void transfers_set_stream(struct transfer *t, struct stream *stream)

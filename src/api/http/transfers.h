@@ -51,12 +51,11 @@ void transfers_exit(struct transfers *all);
 
 /* Has that VDI open, from now until transfers_remove. */
 void transfers_set_vdi(struct transfer *t, const char *vdi);
-/* A disk that another transfer has may be free soon: clients cut one off and begin the next at
- * once. transfers_count_ended is asked before the disk is; transfers_await_end returns true once
- * one has ended since then, false when no other has that VDI or deadline_us has come. */
-unsigned transfers_count_ended(struct transfers *all);
-_must_check_ bool transfers_await_end(struct transfers *all, const char *vdi, unsigned ended,
-                                      int64_t deadline_us);
+/* A disk that a transfer has may be free soon: clients cut one off, and upload again or destroy the
+ * disk at once. Calls fn, and again while it fails with VDI_IN_USE and a transfer that has the VDI
+ * ends within two seconds. Blocks. */
+_must_check_ struct error *transfers_retry(struct transfers *all, const char *vdi,
+                                           struct error *(*fn)(void *ctx), void *ctx);
 
 /* What transfers_cancel ends: given back as NULL before it is closed. */
 void transfers_set_stream(struct transfer *t, struct stream *stream);

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/common/host_error.h"
+#include "api/http/transfers.h"
 #include "api/vdi/plans.h"
 #include "api/vdi/vdi.h"
 #include "gen/msg/VDI.h"
 #include "rules/ops.h"
 
-static struct error *erase(struct plan *p)
+static struct error *erase_disk(void *ctx)
 {
+    struct plan *p = ctx;
     const struct host_vdi_destroy_args args = {.sr = plan_str(p, P_SRUUID),
                                                .uuid = plan_str(p, P_VDIUUID)};
     struct host_vdi_destroy_result result;
     struct daemon *d = plan_daemon(p);
 
     return from_host(d->store, hostd_vdi_destroy(d->hostd, &args, plan_arena(p), &result));
+}
+
+static struct error *erase(struct plan *p)
+{
+    return transfers_retry(plan_daemon(p)->under_way, plan_str(p, P_VDI), erase_disk, p);
 }
 
 /* VBDs of the disk go with it: none is attached, or the call would not have begun. */
