@@ -19,7 +19,8 @@
 /* What libc, SQLite, OpenSSL and our own threads, sockets and files need. */
 static const struct syscall_rule rules[] = {
     /* files */
-    {"openat close read write pread64 pwrite64 readv writev lseek fstat newfstatat statx access "
+    {"openat openat2 close read write pread64 pwrite64 readv writev lseek fstat newfstatat statx "
+     "access "
      "faccessat2 readlink readlinkat getcwd getdents64 fcntl flock fsync fdatasync ftruncate "
      "rename renameat2 unlink mkdir chmod fchmod fchown sendfile"},
     /* memory, never writable and executable at once */

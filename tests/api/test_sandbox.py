@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from conftest import PROGRAMS, Daemons
+from conftest import PROGRAMS, Daemons, UnixConnection, a_pair
 
 
 def status(pid):
@@ -94,6 +94,20 @@ def test_root_does_not_work_where_others_write(tmp_path, how):
     done = subprocess.run([PROGRAMS["xenolith-hostd"], "--state", tmp_path, "--hv", "sim"], capture_output=True,
                           text=True, timeout=30, check=False)
     assert done.returncode == 1 and "must belong to root" in done.stderr
+
+
+def test_pages_are_served_inside_it(tmp_path):
+    (tmp_path / "index.html").write_text("<p>hello</p>")
+    (tmp_path / "out").symlink_to("/etc/hostname")
+    with a_pair() as d:
+        d.start_hostd()
+        d.start_xapi(["--web", str(tmp_path)])
+        d.ready()
+        for path, status in (("/", 200), ("/index.html", 200), ("/none", 404), ("/out", 403)):
+            c = UnixConnection(d.socket)
+            c.request("GET", path)
+            answer = c.getresponse()
+            assert answer.status == status and (status != 200 or answer.read() == b"<p>hello</p>"), path
 
 
 def test_unknown_user_is_refused(tmp_path):
