@@ -172,6 +172,9 @@ void conn_free_request(struct conn *c);
 /* Acts on c->ending. False: the connection is gone. */
 bool conn_apply_ending(struct conn *c);
 struct http_request *conn_new_request(struct conn *c);
+/* Says `100 Continue` if the client waits for that. By whoever owns the transport. False: it did
+ * not go out, the connection is of no use. */
+_must_check_ bool conn_invite_body(struct conn *c);
 /* Answers without a handler and closes. False: the connection is gone. */
 bool conn_refuse(struct conn *c, int status, const char *why);
 

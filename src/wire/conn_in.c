@@ -8,8 +8,6 @@
 
 #define BODY_BYTES_PER_SECOND 4096 /* what a body may not fall below, after the time for a head */
 
-static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
 static bool has_early(const struct conn *c)
 {
     return c->early && c->early->at < c->early->end;
@@ -156,15 +154,9 @@ static bool begin_body(struct conn *c, size_t n)
     c->input_end_us = poller_now(c->shard->poller) + conn_limits(c)->head_us +
                       (int64_t)(n / BODY_BYTES_PER_SECOND) * 1000000;
     c->state = CONN_BODY;
-    if (rq->head.expect_continue && !have) {
-        struct iovec iov = {(void *)(uintptr_t)go_on, sizeof(go_on) - 1};
-        size_t done = 0;
-
-        /* These bytes fit in any socket's buffer, or the peer has stopped reading. */
-        if (transport_write(&c->io, &iov, 1, &done) != TRANSPORT_OK || done < iov.iov_len) {
-            conn_close(c);
-            return false;
-        }
+    if (!have && !conn_invite_body(c)) {
+        conn_close(c);
+        return false;
     }
     return true;
 }

@@ -7,6 +7,18 @@
 
 #define LINGER_BYTES (1u << 20) /* read and thrown away at most */
 
+bool conn_invite_body(struct conn *c)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct iovec iov = {(void *)(uintptr_t)go_on, sizeof(go_on) - 1};
+    size_t done = 0;
+
+    if (!c->rq->head.expect_continue)
+        return true;
+    /* These bytes fit in any socket's buffer, or the peer has stopped reading. */
+    return transport_write(&c->io, &iov, 1, &done) == TRANSPORT_OK && done == iov.iov_len;
+}
+
 /* The answer is out. */
 static bool finish(struct conn *c)
 {

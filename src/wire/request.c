@@ -6,6 +6,7 @@
 #include "wire/stream_private.h"
 
 #include <assert.h>
+#include <sys/socket.h>
 
 static void end_request(struct conn *c, enum ending ending)
 {
@@ -134,6 +135,10 @@ struct stream *http_take(struct http_request *rq)
     rq->conn = NULL;
     size_t n;
     _cleanup_free_ char *unused = conn_copy_unused(c, &n);
+
+    /* Or the client waits before it sends what the stream is for; that fails then if this does. */
+    if (!n && rq->head.content_length > 0 && !conn_invite_body(c))
+        shutdown(c->io.fd, SHUT_RDWR);
     struct stream *s = stream_adopt(&c->io, unused, n, c->ticket);
 
     c->ticket = (struct ticket){0};

@@ -28,6 +28,16 @@ def test_upload_is_answered_before_its_body(server, kind, path):
     server.wait_for(uploaded=before["uploaded"] + 3_050_000, upload_ended=before["upload_ended"] + 2)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client_that_waits_before_it_uploads_is_told_to_go_on(server, kind):
+    with server.connect(kind) as s:
+        s.sendall(b"PUT /upload HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        told, rest = read_exactly(s, 25)
+        assert told == b"HTTP/1.1 100 Continue\r\n\r\n"
+        s.sendall(b"hello")
+        assert read_head(s, rest)[0] == 200
+
+
 def test_upload_denied_with_the_body_under_way(server):
     with server.tcp() as s:
         s.sendall(b"PUT /upload?deny HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100000)
