@@ -14,7 +14,7 @@ export XENOLITH_CACHE ?= $(CURDIR)/cache
 export XENOLITH_STATE ?= $(CURDIR)/var
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run status restart stop test test-xen check format bench deb image image-tiny image-debian \
+.PHONY: help setup build run status restart stop test test-clients test-xen check format bench deb image image-tiny image-debian \
 	install clean
 
 help: ## this list
@@ -38,8 +38,13 @@ restart: build ## let the programs just built replace those that run; clients no
 stop: ## stop the guests and both daemons; the state stays
 	@$(PYTHON) tools/run stop
 
-test: setup ## run every test and house check; ends with "N passed, N failed"
+test: ## run every test and house check; ends with "N passed, N failed"
+	@tools/setup --clients
 	@$(PYTHON) tools/run-tests
+
+test-clients: ## run clients written by others (xen-api, xmlrpc.client, JSON-RPC, curl) against the daemons
+	@tools/setup --clients
+	@$(PYTHON) tools/run-tests clients
 
 test-xen: ## boot the appliance under emulation and tell stories through the XenAPI on real Xen
 	@tools/setup --xen

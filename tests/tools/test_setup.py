@@ -33,8 +33,8 @@ class Machine:
         (self.folder / name).write_text("#!/bin/sh\n" + script + "\n")
         (self.folder / name).chmod(0o755)
 
-    def setup(self):
-        return subprocess.run(["/bin/sh", f"{ROOT}/tools/setup"], env={"PATH": str(self.folder)}, stdin=subprocess.DEVNULL,
+    def setup(self, *options):
+        return subprocess.run(["/bin/sh", f"{ROOT}/tools/setup", *options], env={"PATH": str(self.folder)}, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True)
 
     def called(self):
@@ -52,6 +52,16 @@ def test_nothing_missing_is_silent_quick_and_calls_nobody(machine):
     done = here.setup()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert time.monotonic() - begin < 0.3
+    assert here.called() == []
+
+
+def test_clients_need_a_node_and_an_npm_from_anywhere(machine):
+    here = machine(wanted())
+    assert here.setup("--clients", "--list").stdout.split() == ["nodejs", "npm"]
+    for name in ("node", "npm"):
+        assert here.setup("--clients", "--list").stdout
+        here.program(name, "exit 0")
+    assert here.setup("--clients").stdout == ""
     assert here.called() == []
 
 
