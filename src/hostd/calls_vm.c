@@ -277,7 +277,8 @@ struct error *host_vm_start(struct host_call *c, const struct host_vm_start_args
         TRY(hv_start(m->hv, &p, host_call_arena(c), &started));
         TRY(guest_runs(m, a->uuid));
     }
-    *ret = (struct host_vm_start_result){.domid = started.domid, .record = started.record};
+    *ret = (struct host_vm_start_result){
+        .domid = started.domid, .kind = hv_kind_names[p.kind], .record = started.record};
     return NULL;
 }
 

@@ -122,14 +122,38 @@ def test_hard_shutdown_overtakes_a_waiting_clean_one(daemons, xen, vm):
 
 def test_reboots(daemons, xen, vm):
     xen.VM.start(vm, False, False)
-    domid = xen.VM.get_domid(vm)
+    first = xen.VM.get_domid(vm)
     signals, resets = daemons.driver_calls("signal"), daemons.driver_calls("reset")
     xen.VM.clean_reboot(vm)
     assert daemons.driver_calls("signal") == signals + 1
+    second = xen.VM.get_domid(vm)
     xen.VM.hard_reboot(vm)
     assert daemons.driver_calls("reset") == resets + 1
     assert xen.VM.get_power_state(vm) == "Running"
-    assert xen.VM.get_domid(vm) == domid
+    third = xen.VM.get_domid(vm)
+    assert len({first, second, third}) == 3
+    assert daemons.host_call("vm_query", uuid=xen.VM.get_uuid(vm))["domains"][0]["domid"] == int(third)
+
+
+def test_a_reboot_of_the_guest_itself_is_another_domain(daemons, xen, vm):
+    xen.VM.start(vm, False, False)
+    before = xen.VM.get_domid(vm)
+    daemons.control(xen.VM.get_uuid(vm), "reboot")
+    end = time.monotonic() + 30
+    while xen.VM.get_domid(vm) == before:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert xen.VM.get_power_state(vm) == "Running"
+
+
+@pytest.mark.parametrize("kind", ["hvm", "pv", "pvh"])
+def test_metrics_tell_the_kind_that_runs(daemons, xen, vm, kind):
+    xen.VM.set_domain_type(vm, kind)
+    xen.VM.start(vm, False, False)
+    record = xen.VM_metrics.get_record(xen.VM.get_metrics(vm))
+    assert (record["current_domain_type"], record["hvm"]) == (kind, kind == "hvm")
+    # Only a whole machine has a display.
+    assert {xen.console.get_protocol(c) for c in xen.VM.get_consoles(vm)} == {"vt100"} | ({"rfb"} if kind == "hvm" else set())
 
 
 def test_suspend_and_resume(xen, vm, fails):

@@ -142,7 +142,19 @@ struct error *domain_start(struct plan *p)
     if (e)
         return from_host(d->store, e);
     plan_set_int(p, "domid", result.domid);
+    plan_set_str(p, "kind", result.kind);
     plan_set_str(p, "record", result.record);
+    return NULL;
+}
+
+struct error *domain_find(struct plan *p, const struct host_domain_rec **ret)
+{
+    struct daemon *d = plan_daemon(p);
+    const struct host_vm_query_args args = {.uuid = plan_str(p, "uuid")};
+    struct host_vm_query_result r;
+
+    TRY(from_host(d->store, hostd_vm_query(d->hostd, &args, plan_arena(p), &r)));
+    *ret = r.found && r.domains.n ? &r.domains.v[0] : NULL;
     return NULL;
 }
 

@@ -13,7 +13,7 @@
 /*
  * Keys of the plan state that power plans share:
  *   vm       reference of the VM       uuid   its uuid
- *   paused   leave it paused           domid, record   what hostd answered to vm_start
+ *   paused   leave it paused           domid, kind, record   what hostd answered to vm_start
  */
 
 /* Everything the rows say, as hostd wants it. Reads rows in a transaction of its own; memory from
@@ -25,6 +25,8 @@ _must_check_ struct error *domain_describe(struct daemon *d, struct arena *a, co
 struct error *domain_start(struct plan *p); /* ends paused; fills domid and record */
 struct error *domain_run(struct plan *p);   /* unpauses unless `paused` is set */
 struct error *domain_destroy(struct plan *p);
+/* The domain as hostd tells, NULL = there is none; memory of the plan. */
+_must_check_ struct error *domain_find(struct plan *p, const struct host_domain_rec **ret);
 
 /* record halves: what the rows say from now on. */
 /* No rows: the plan's position is kept, so that a domain that has run since is not started again.

@@ -88,14 +88,46 @@ static struct error *begin_stopped(struct daemon *d, struct txn *t, const struct
     return engine_commit(d->engine, t, p, "guest stopped");
 }
 
+/* The event may be older than what the rows say (a start pauses and runs in one go), so what is
+ * true now is asked after the rows were read: whatever changes them from here on is a conflict. */
+static struct error *look(struct daemon *d, struct txn *t, const char *uuid,
+                          struct host_domain_rec *ret)
+{
+    const struct host_vm_query_args args = {.uuid = uuid};
+    struct host_vm_query_result r;
+
+    TRY(hostd_vm_query(d->hostd, &args, txn_arena(t), &r));
+    if (r.found && r.domains.n)
+        *ret = r.domains.v[0];
+    else
+        *ret = (struct host_domain_rec){.state = "stopped", .stop = "lost"};
+    return NULL;
+}
+
+/* A guest that cannot be reset in place runs on as another domain. */
+static struct error *follow_domid(struct daemon *d, struct txn *t, const struct vm_rec *vm)
+{
+    struct host_domain_rec now;
+    struct vm_rec *edit;
+
+    TRY(look(d, t, vm->uuid, &now));
+    if (streq(now.state, "stopped") || now.domid == vm->domid)
+        return NULL;
+    TRY(txn_edit_vm(t, vm->self, &edit));
+    edit->domid = now.domid;
+    return NULL;
+}
+
 /* Wakes plans that wait for this VM: a soft stamp that readers see as "last updated". */
-static struct error *touch(struct txn *t, const struct vm_rec *vm, bool rebooted)
+static struct error *touch(struct daemon *d, struct txn *t, const struct vm_rec *vm, bool rebooted)
 {
     const struct commit_info info = {.who = "", .task = "", .call = "guest event"};
     struct vm_metrics_rec *m;
 
     if (!txn_find_vm_metrics(t, vm->metrics))
         return NULL;
+    if (rebooted)
+        TRY(follow_domid(d, t, vm));
     TRY(txn_edit_vm_metrics(t, vm->metrics, &m));
     TRY(txn_touch(t, CLASS_VM_METRICS, vm->metrics)); /* the second may be the same as before */
     m->last_updated = now_s();
@@ -145,29 +177,13 @@ static bool differs(const struct vm_rec *vm, const char *state)
     return streq(state, "running") && vm->power_state == VM_POWER_STATE_PAUSED;
 }
 
-/* The event may be older than what the rows say (a start pauses and runs in one go), so what is
- * true now is asked after the rows were read: whatever changes them from here on is a conflict. */
-static struct error *look(struct daemon *d, struct txn *t, const char *uuid,
-                          struct host_domain_rec *ret)
-{
-    const struct host_vm_query_args args = {.uuid = uuid};
-    struct host_vm_query_result r;
-
-    TRY(hostd_vm_query(d->hostd, &args, txn_arena(t), &r));
-    if (r.found && r.domains.n)
-        *ret = r.domains.v[0];
-    else
-        *ret = (struct host_domain_rec){.state = "stopped", .stop = "lost"};
-    return NULL;
-}
-
 static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm,
                                   const char *state)
 {
     struct host_domain_rec now;
 
     if (vm->current_operations.n)
-        return touch(t, vm, false); /* a plan is at it and will look */
+        return touch(d, t, vm, false); /* a plan is at it and will look */
     if (!differs(vm, state))
         return NULL;
     TRY(look(d, t, vm->uuid, &now));
@@ -190,12 +206,12 @@ static struct error *handle_once(struct daemon *d, const struct host_event_rec *
     if (!vm)
         return NULL;
     if (streq(event->kind, "rebooted"))
-        return touch(t, vm, true);
+        return touch(d, t, vm, true);
     if (streq(event->kind, "state"))
         return follow_state(d, t, vm, event->state);
     if (streq(event->kind, "memory"))
         return follow_memory(t, vm, event->memory_actual);
-    return touch(t, vm, false);
+    return touch(d, t, vm, false);
 }
 
 void vm_host_event(struct daemon *d, const struct host_event_rec *event)
@@ -225,8 +241,9 @@ static void reconcile_vm(struct daemon *d, const struct vm_rec *vm,
     const struct host_domain_rec *dom = find_domain(l, vm->uuid);
     bool live =
         vm->power_state == VM_POWER_STATE_RUNNING || vm->power_state == VM_POWER_STATE_PAUSED;
+    bool another = dom && dom->domid != vm->domid && !streq(dom->state, "stopped");
     const struct host_event_rec event = {
-        .kind = "state",
+        .kind = another ? "rebooted" : "state",
         .uuid = vm->uuid,
         .state = dom ? dom->state : "stopped",
         .stop = dom ? dom->stop : "lost",

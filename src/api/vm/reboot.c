@@ -55,12 +55,24 @@ static struct error *wait_for_reboot(struct plan *p)
     return guest_too_slow(p);
 }
 
+/* Where a guest cannot be reset in place it runs on as another domain. */
+static struct error *note_domid(struct plan *p)
+{
+    const struct host_domain_rec *dom;
+
+    TRY(domain_find(p, &dom));
+    if (dom)
+        plan_set_int(p, "domid", dom->domid);
+    return NULL;
+}
+
 static struct error *reset(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
     const struct host_vm_reset_args args = {.uuid = plan_str(p, "uuid")};
 
-    return from_host(d->store, hostd_vm_reset(d->hostd, &args, plan_arena(p), NULL));
+    TRY(from_host(d->store, hostd_vm_reset(d->hostd, &args, plan_arena(p), NULL)));
+    return note_domid(p);
 }
 
 static struct error *reset_if_stopped(struct plan *p)
@@ -68,7 +80,7 @@ static struct error *reset_if_stopped(struct plan *p)
     bool stopped;
 
     TRY(guest_is_stopped(p, &stopped));
-    return stopped ? reset(p) : NULL;
+    return stopped ? reset(p) : note_domid(p);
 }
 
 static struct error *rebooted(struct plan *p, struct txn *t)
@@ -78,6 +90,8 @@ static struct error *rebooted(struct plan *p, struct txn *t)
 
     TRY(vm_edit_live(p, t, &vm));
     vm->power_state = VM_POWER_STATE_RUNNING;
+    if (plan_int(p, "domid"))
+        vm->domid = plan_int(p, "domid");
     TRY(vm_metrics_edit(t, vm, &m));
     m->start_time = MAX(now_s(), m->start_time);
     return vm_news(t, vm, ALERT_VM_REBOOTED);

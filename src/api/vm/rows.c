@@ -88,7 +88,20 @@ static struct error *drop_guest_metrics(struct txn *t, struct vm_rec *vm)
     return txn_find_vm_guest_metrics(t, ref) ? txn_delete_vm_guest_metrics(t, ref) : NULL;
 }
 
-static struct error *note_start(struct txn *t, struct vm_rec *vm, bool resumed)
+/* What hostd made of it. A plan that found its domain running knows no more than the rows. */
+static enum domain_type type_of_run(const struct plan *p, struct txn *t, const struct vm_rec *vm)
+{
+    const char *kind = plan_str(p, "kind");
+
+    if (!*kind)
+        return (enum domain_type)vm_domain_type(txn_view(t), vm);
+    return streq(kind, "pv")    ? DOMAIN_TYPE_PV
+           : streq(kind, "pvh") ? DOMAIN_TYPE_PVH
+                                : DOMAIN_TYPE_HVM;
+}
+
+static struct error *note_start(struct txn *t, struct vm_rec *vm, enum domain_type type,
+                                bool resumed)
 {
     struct vm_metrics_rec *m;
 
@@ -98,8 +111,8 @@ static struct error *note_start(struct txn *t, struct vm_rec *vm, bool resumed)
     m->last_updated = now_s();
     m->memory_actual = vm->memory_dynamic_max;
     m->VCPUs_number = vm->VCPUs_at_startup;
-    m->hvm = true;
-    m->current_domain_type = DOMAIN_TYPE_HVM;
+    m->hvm = type == DOMAIN_TYPE_HVM;
+    m->current_domain_type = (int)type;
     return NULL;
 }
 
@@ -113,14 +126,17 @@ struct error *vm_now_running(struct plan *p, struct txn *t)
     vm->power_state = plan_bool(p, "paused") ? VM_POWER_STATE_PAUSED : VM_POWER_STATE_RUNNING;
     vm->resident_on = d->host_ref;
     vm->domid = plan_int(p, "domid");
+    enum domain_type type = type_of_run(p, t, vm);
+
     vm->memory_target = vm->memory_dynamic_max;
     if (*plan_str(p, "record"))
         vm->launch_record = arena_strdup(txn_arena(t), plan_str(p, "record"));
     if (!resumed)
         TRY(drop_guest_metrics(t, vm));
-    TRY(note_start(t, vm, resumed));
+    TRY(note_start(t, vm, type, resumed));
     TRY(set_attached(t, vm, true));
-    make_console(d, t, vm, CONSOLE_PROTOCOL_RFB);
+    if (type == DOMAIN_TYPE_HVM)
+        make_console(d, t, vm, CONSOLE_PROTOCOL_RFB); /* the others have no display */
     make_console(d, t, vm, CONSOLE_PROTOCOL_VT100);
     return NULL;
 }

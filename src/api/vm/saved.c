@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/vm/saved.h"
 
-#include "api/common/host_error.h"
 #include "api/vm/domain.h"
 #include "api/vm/suspend_disk.h"
 #include "proto/client.h"
 
 /* Plan state: the VM did not come back, its memory is all that is left of the guest. */
 #define KEEP_MEMORY "keep memory"
-
-/* Its domain as hostd tells, NULL = there is none. */
-static struct error *find_domain(struct plan *p, const struct host_domain_rec **ret)
-{
-    struct daemon *d = plan_daemon(p);
-    const struct host_vm_query_args args = {.uuid = plan_str(p, "uuid")};
-    struct host_vm_query_result r;
-
-    TRY(from_host(d->store, hostd_vm_query(d->hostd, &args, plan_arena(p), &r)));
-    *ret = r.found && r.domains.n ? &r.domains.v[0] : NULL;
-    return NULL;
-}
 
 static struct error *start_again(struct plan *p)
 {
@@ -35,7 +22,7 @@ struct error *saved_return(struct plan *p)
 {
     const struct host_domain_rec *dom;
 
-    TRY(find_domain(p, &dom));
+    TRY(domain_find(p, &dom));
     if (!dom)
         return start_again(p);
     /* Never saved, or restored by an undo that was cut off. */
@@ -70,7 +57,7 @@ struct error *saved_run(struct plan *p)
 
     if (!e)
         return NULL;
-    IGNORE_ERROR(find_domain(p, &dom));
+    IGNORE_ERROR(domain_find(p, &dom));
     if (!dom || !streq(dom->state, "stopped"))
         return e;
     error_free(e);

@@ -57,6 +57,17 @@ void sim_set_state(struct sim *s, struct sim_domain *d, enum hv_state state, enu
     sim_emit(s, HV_EVENT_STATE, d, -1);
 }
 
+/* As where a guest cannot be reset in place: another domain. */
+static void run_anew(struct sim *s, struct sim_domain *d)
+{
+    d->agent = false;
+    d->domid = s->next_domid++;
+    IGNORE_ERROR(sim_store(s, d));
+    sim_set_state(s, d, HV_RUNNING, HV_STOP_NONE);
+    sim_emit(s, HV_EVENT_REBOOTED, d, -1);
+    sim_act_later(s, d, SIM_AGENT_UP, s->boot_us);
+}
+
 void sim_guest_acts(struct sim *s, struct sim_domain *d, enum sim_act act)
 {
     static const enum hv_stop stop[] = {[SIM_POWEROFF] = HV_STOP_POWEROFF,
@@ -68,9 +79,7 @@ void sim_guest_acts(struct sim *s, struct sim_domain *d, enum sim_act act)
         d->agent = act == SIM_AGENT_UP;
         sim_emit(s, HV_EVENT_GUEST, d, -1);
     } else if (act == SIM_REBOOT && d->on_reboot == HV_ACTION_RESTART) {
-        d->agent = false;
-        sim_emit(s, HV_EVENT_REBOOTED, d, -1);
-        sim_act_later(s, d, SIM_AGENT_UP, s->boot_us);
+        run_anew(s, d);
     } else {
         d->agent = false;
         sim_set_state(s, d, HV_STOPPED, stop[act]);
@@ -156,7 +165,8 @@ static const struct hv_caps *sim_probe(struct hv *hv)
         .accelerator = "none",
         .why = "guests are simulated",
         .features = HV_CAN_SUSPEND | HV_CAN_HOTPLUG_DISK | HV_CAN_HOTPLUG_NIC |
-                    HV_CAN_HOTPLUG_VCPU | HV_CAN_BALLOON | HV_CAN_UEFI | HV_CAN_VNC | HV_CAN_AGENT,
+                    HV_CAN_HOTPLUG_VCPU | HV_CAN_BALLOON | HV_CAN_UEFI | HV_CAN_VNC | HV_CAN_AGENT |
+                    HV_CAN_PV | HV_CAN_PVH,
         .max_vcpus = HV_MAX_VCPUS,
     };
 
@@ -327,10 +337,7 @@ static struct error *sim_reset(struct hv *hv, const char *uuid)
     TRY(sim_enter_domain(s, "reset", uuid, &d));
     _sim_inside_ struct sim *in = s;
 
-    d->agent = false;
-    sim_set_state(s, d, HV_RUNNING, HV_STOP_NONE);
-    sim_emit(s, HV_EVENT_REBOOTED, d, -1);
-    sim_act_later(s, d, SIM_AGENT_UP, s->boot_us);
+    run_anew(s, d);
     return NULL;
 }
 
