@@ -54,14 +54,17 @@ static struct error *check(const struct options *o, int argc)
     return one_of("auth", o->auth, auths);
 }
 
-/* Xen says so in its file system, which a control domain mounts (Linux, xenfs). */
+/* Of the features that Xen gives a domain (Xen, public/features.h). */
+#define XENFEAT_DOM0 11
+
+/* The kernel tells, also in a namespace without Xen's own file system. */
 static bool is_control_domain(void)
 {
     _cleanup_str_ struct str text = STR_INIT;
-    struct error *e = io_read_file("/proc/xen/capabilities", 64, &text);
+    struct error *e = io_read_file("/sys/hypervisor/properties/features", 64, &text);
 
     error_free(e);
-    return strstr(str_cstr(&text), "control_d") != NULL;
+    return strtoul(str_cstr(&text), NULL, 16) >> XENFEAT_DOM0 & 1;
 }
 
 struct error *options_parse(int argc, char **argv, struct options *ret)
