@@ -57,6 +57,17 @@ static void add_features(struct arena *a, uint32_t features, struct set_string *
     *ret = (struct set_string){.n = n, .v = v};
 }
 
+static void add_capabilities(struct arena *a, const char *words, struct set_string *ret)
+{
+    char *rest, *text = arena_strdup(a, words);
+    const char **v = arena_array(a, const char *, strlen(text) / 2 + 1);
+    size_t n = 0;
+
+    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        v[n++] = word;
+    *ret = (struct set_string){.n = n, .v = v};
+}
+
 struct error *host_host_facts(struct host_call *c, const struct host_host_facts_args *a,
                               struct host_host_facts_result *ret)
 {
@@ -73,6 +84,8 @@ struct error *host_host_facts(struct host_call *c, const struct host_host_facts_
     facts_add_cpus(arena, ret);
     facts_add_interfaces(arena, !streq(caps->driver, "sim"), ret);
     add_features(arena, caps->features, &ret->features);
+    if (host.capabilities)
+        add_capabilities(arena, host.capabilities, &ret->capabilities);
     ret->driver = caps->driver;
     ret->driver_version = caps->version;
     ret->accelerator = caps->accelerator;

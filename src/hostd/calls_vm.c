@@ -151,7 +151,7 @@ static void close_taps(struct hv_nic *nics, size_t n)
     }
 }
 
-static const struct hv_pair *platform_of(struct arena *a, const struct map_string_string *m)
+static const struct hv_pair *pairs_of(struct arena *a, const struct map_string_string *m)
 {
     struct hv_pair *all = arena_array(a, struct hv_pair, m->n);
 
@@ -250,8 +250,10 @@ struct error *host_vm_start(struct host_call *c, const struct host_vm_start_args
         .boot_order = a->boot_order,
         .cmdline = a->cmdline,
         .on_reboot = a->restart_on_reboot ? HV_ACTION_RESTART : HV_ACTION_STOP,
-        .platform = platform_of(host_call_arena(c), &a->platform),
+        .platform = pairs_of(host_call_arena(c), &a->platform),
         .n_platform = a->platform.n,
+        .scheduling = pairs_of(host_call_arena(c), &a->scheduling),
+        .n_scheduling = a->scheduling.n,
         .record = a->record,
         .resume_fd = -1,
     };

@@ -122,6 +122,10 @@ struct hv_start {
     size_t n_nics;
     const struct hv_pair *platform; /* VM.platform: keys a driver knows, others ignored */
     size_t n_platform;
+    /* VM.VCPUs_params: "weight" and "cap" of the scheduler, "mask" of processors ("1,3"). What a
+     * driver cannot do or read is ignored. */
+    const struct hv_pair *scheduling;
+    size_t n_scheduling;
     /* Start from a suspended memory stream, else -1 (borrowed). The record that hv_start gave when
      * the domain first ran makes the machine the same again. */
     int resume_fd;

@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 
+static const struct hv_pair scheduling[] = {{"weight", "512"}};
+
 static void a_start_comes_back_as_it_left(void **state)
 {
     static const struct hv_disk disks[] = {
@@ -43,6 +45,8 @@ static void a_start_comes_back_as_it_left(void **state)
                                .n_nics = 1,
                                .platform = platform,
                                .n_platform = 1,
+                               .scheduling = scheduling,
+                               .n_scheduling = 1,
                                .resume_fd = 7,
                                .record = "{}"};
     _cleanup_json_ json_t *j = hv_to_json(&hv_start_shape, &p);
@@ -60,6 +64,8 @@ static void a_start_comes_back_as_it_left(void **state)
     assert_string_equal(back.disks[1].path, "");
     assert_string_equal(back.nics[0].bridge, "xenbr0");
     assert_string_equal(back.platform[0].value, "true");
+    assert_int_equal(back.n_scheduling, 1);
+    assert_string_equal(back.scheduling[0].value, "512");
     /* What is no UTF-8 cannot be carried; descriptors travel beside the text. */
     assert_string_equal(back.name, "caf?? ?");
     assert_int_equal(back.resume_fd, -1);

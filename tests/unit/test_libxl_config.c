@@ -16,6 +16,8 @@
 #include "hv/libxl/config.h"
 #include "hv/libxl/guest_keys.h"
 
+#include <libxl_utils.h>
+
 static const char *golden_dir;
 
 static const struct hv_disk disks[] = {
@@ -84,6 +86,34 @@ static void a_paravirtual_guest_with_a_kernel(void **state)
     p.ramdisk = "/boot/initrd";
     p.cmdline = "console=hvc0";
     compare("pv", &p);
+}
+
+static void a_weight_a_cap_and_a_mask(void **state)
+{
+    static const struct hv_pair good[] = {{"weight", "512"}, {"cap", "50"}, {"mask", "0,3,9"}};
+    static const struct hv_pair bad[] = {{"weight", "much"}, {"cap", "-1"}, {"mask", "1,x"}};
+    struct hv_start p = guest(HV_KIND_PV);
+    struct xl_config_in in = {.start = &p, .name = "web", .dir = "/d", .scripts = "/s"};
+    libxl_domain_config c;
+
+    p.firmware = HV_FIRMWARE_DIRECT;
+    p.scheduling = good;
+    p.n_scheduling = 3;
+    xl_config(&in, &c);
+    assert_int_equal(c.b_info.sched_params.weight, 512);
+    assert_int_equal(c.b_info.sched_params.cap, 50);
+    assert_int_equal(c.b_info.num_vcpu_hard_affinity, 9);
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(libxl_bitmap_count_set(&c.b_info.vcpu_hard_affinity[i]), 3);
+        assert_true(libxl_bitmap_test(&c.b_info.vcpu_hard_affinity[i], 9));
+    }
+    libxl_domain_config_dispose(&c);
+    p.scheduling = bad;
+    xl_config(&in, &c);
+    assert_int_equal(c.b_info.sched_params.weight, LIBXL_DOMAIN_SCHED_PARAM_WEIGHT_DEFAULT);
+    assert_int_equal(c.b_info.sched_params.cap, LIBXL_DOMAIN_SCHED_PARAM_CAP_DEFAULT);
+    assert_int_equal(c.b_info.num_vcpu_hard_affinity, 0);
+    libxl_domain_config_dispose(&c);
 }
 
 static void one_whose_kernel_is_on_its_disk(void **state)
@@ -166,6 +196,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_paravirtual_guest_with_a_kernel),
+        cmocka_unit_test(a_weight_a_cap_and_a_mask),
         cmocka_unit_test(one_whose_kernel_is_on_its_disk),
         cmocka_unit_test(a_whole_machine),
         cmocka_unit_test(disks_have_names_and_numbers),

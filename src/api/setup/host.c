@@ -113,6 +113,8 @@ static struct set_string capabilities(const struct setup *s)
 {
     struct set_string set = {0};
 
+    if (s->facts->capabilities.n)
+        return s->facts->capabilities;
     set_add(s->a, &set, "hvm-3.0-x86_32");
     set_add(s->a, &set, "hvm-3.0-x86_32p");
     set_add(s->a, &set, "hvm-3.0-x86_64");

@@ -97,6 +97,7 @@ struct error *domain_describe(struct daemon *d, struct arena *a, const char *ref
         .cmdline = vm->PV_args,
         .restart_on_reboot = vm->actions_after_reboot == ON_NORMAL_EXIT_RESTART,
         .platform = vm->platform,
+        .scheduling = vm->VCPUs_params,
         .record = "",
         .suspend_sr = "",
         .suspend_vdi = "",

@@ -8,13 +8,21 @@
 #define XVD_OLD      16 /* disks that have the old numbers */
 #define XVD_EXTENDED (1u << 28)
 
-static const char *find(const struct hv_start *p, const char *key, const char *fallback)
+#define CPUS_MAX 4096 /* of a host, more than Xen knows */
+
+static const char *find_pair(const struct hv_pair *pairs, size_t n, const char *key,
+                             const char *fallback)
 {
-    for (size_t i = 0; i < p->n_platform; i++) {
-        if (streq(p->platform[i].key, key))
-            return p->platform[i].value;
+    for (size_t i = 0; i < n; i++) {
+        if (streq(pairs[i].key, key))
+            return pairs[i].value;
     }
     return fallback;
+}
+
+static const char *find(const struct hv_start *p, const char *key, const char *fallback)
+{
+    return find_pair(p->platform, p->n_platform, key, fallback);
 }
 
 static bool is_true(const char *s)
@@ -161,6 +169,55 @@ static void set_memory(const struct hv_start *p, libxl_domain_build_info *b)
     b->shadow_memkb = LIBXL_MEMKB_DEFAULT;
 }
 
+/* A number of VM.VCPUs_params; left as it is when it is none, or out of range. */
+static void set_number(const struct hv_start *p, const char *key, long most, int *number)
+{
+    const char *text = find_pair(p->scheduling, p->n_scheduling, key, "");
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    if (*text && !*end && n >= 0 && n <= most)
+        *number = (int)n;
+}
+
+/* "1,3" as bits; false = not so, or none. */
+static bool read_mask(const char *text, libxl_bitmap *ret)
+{
+    bool any = false;
+
+    ret->size = CPUS_MAX / 8;
+    ret->map = xcalloc(ret->size, 1);
+    while (*text) {
+        char *end;
+        long n = strtol(text, &end, 10);
+
+        if (end == text || n < 0 || n >= CPUS_MAX || (*end && *end != ','))
+            return false;
+        ret->map[n / 8] |= (uint8_t)(1 << n % 8);
+        any = true;
+        text = *end ? end + 1 : end;
+    }
+    return any;
+}
+
+static void set_scheduling(const struct hv_start *p, libxl_domain_build_info *b)
+{
+    const char *mask = find_pair(p->scheduling, p->n_scheduling, "mask", "");
+    libxl_bitmap cpus;
+
+    set_number(p, "weight", UINT16_MAX, &b->sched_params.weight);
+    set_number(p, "cap", UINT16_MAX, &b->sched_params.cap);
+    if (read_mask(mask, &cpus)) {
+        b->vcpu_hard_affinity = xcalloc((size_t)p->vcpus_max, sizeof(cpus));
+        for (int i = 0; i < p->vcpus_max; i++) {
+            b->vcpu_hard_affinity[i].size = cpus.size;
+            b->vcpu_hard_affinity[i].map = memcpy(xmalloc(cpus.size), cpus.map, cpus.size);
+        }
+        b->num_vcpu_hard_affinity = p->vcpus_max;
+    }
+    free(cpus.map);
+}
+
 void xl_config(const struct xl_config_in *in, libxl_domain_config *ret)
 {
     const struct hv_start *p = in->start;
@@ -174,6 +231,7 @@ void xl_config(const struct xl_config_in *in, libxl_domain_config *ret)
     b->max_vcpus = p->vcpus_max;
     set_bits(&b->avail_vcpus, p->vcpus);
     set_memory(p, b);
+    set_scheduling(p, b);
     set_kernel(p, b);
     if (p->kind == HV_KIND_HVM)
         set_hvm(in, b);

@@ -76,6 +76,7 @@ static const struct member start_members[] = {
     M_LIST(hv_start, disks, hv_disk_shape),
     M_LIST(hv_start, nics, hv_nic_shape),
     M_LIST(hv_start, platform, hv_pair_shape),
+    M_LIST(hv_start, scheduling, hv_pair_shape),
     M(hv_start, resume_fd, IS_DESCRIPTOR),
     M(hv_start, record, IS_TEXT),
 };
