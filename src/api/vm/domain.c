@@ -3,6 +3,7 @@
 
 #include "api/common/host_devices.h"
 #include "api/common/host_error.h"
+#include "api/vm/guest_metrics.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VBD_txn.h"
 #include "gen/class/VDI_txn.h"
@@ -161,7 +162,12 @@ struct error *domain_find(struct plan *p, const struct host_domain_rec **ret)
 
 struct error *domain_started(struct plan *p, struct txn *t)
 {
-    return NULL;
+    struct vm_rec *vm;
+
+    if (plan_bool(p, "resume"))
+        return NULL;
+    TRY(txn_edit_vm(t, plan_str(p, "vm"), &vm));
+    return guest_metrics_drop(t, vm); /* it has not run yet: these are of another run */
 }
 
 struct error *domain_run(struct plan *p)

@@ -29,8 +29,8 @@ struct error *domain_destroy(struct plan *p);
 _must_check_ struct error *domain_find(struct plan *p, const struct host_domain_rec **ret);
 
 /* record halves: what the rows say from now on. */
-/* No rows: the plan's position is kept, so that a domain that has run since is not started again.
- */
+/* Hardly rows, but the plan's position is kept, so that a domain that has run since is not started
+ * again. */
 struct error *domain_started(struct plan *p, struct txn *t);
 struct error *vm_now_running(struct plan *p, struct txn *t); /* Running, or Paused */
 /* For the record of an operation on a running VM: a forced shutdown may have gone ahead of it, and

@@ -3,6 +3,7 @@
 
 #include "api/common/host_error.h"
 #include "api/vm/domain.h"
+#include "api/vm/guest_metrics.h"
 #include "api/vm/news.h"
 #include "api/vm/plans.h"
 #include "base/log.h"
@@ -211,6 +212,8 @@ static struct error *handle_once(struct daemon *d, const struct host_event_rec *
         return follow_state(d, t, vm, event->state);
     if (streq(event->kind, "memory"))
         return follow_memory(t, vm, event->memory_actual);
+    if (streq(event->kind, "guest"))
+        TRY(guest_metrics_follow(d, t, vm));
     return touch(d, t, vm, false);
 }
 
@@ -273,6 +276,15 @@ static void remove_stray(struct daemon *d, const struct host_domain_rec *dom)
                  dom->uuid);
 }
 
+/* What its agent said to a former xenolithd was not kept. */
+static void ask_guest(struct daemon *d, const struct host_domain_rec *dom)
+{
+    const struct host_event_rec event = {.kind = "guest", .uuid = dom->uuid};
+
+    if (streq(dom->state, "running"))
+        vm_host_event(d, &event);
+}
+
 static void compare(struct daemon *d, const struct host_vm_list_result *l)
 {
     struct version_list vms;
@@ -302,7 +314,9 @@ struct error *vm_reconcile(struct daemon *d)
     arena_init(&a);
     TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
     compare(d, &l);
-    for (size_t i = 0; i < l.domains.n; i++)
+    for (size_t i = 0; i < l.domains.n; i++) {
         remove_stray(d, &l.domains.v[i]);
+        ask_guest(d, &l.domains.v[i]);
+    }
     return NULL;
 }

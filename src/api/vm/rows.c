@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the rows of a VM and its devices say when a domain runs, is saved, or is gone. */
 #include "api/vm/domain.h"
+#include "api/vm/guest_metrics.h"
 #include "base/world.h"
 #include "gen/class/VBD_txn.h"
 #include "gen/class/VIF_txn.h"
-#include "gen/class/VM_guest_metrics_txn.h"
 #include "gen/class/VM_metrics_txn.h"
 #include "gen/class/console_txn.h"
 #include "gen/class/host_txn.h"
@@ -80,14 +80,6 @@ static void make_console(struct daemon *d, struct txn *t, const struct vm_rec *v
                                          : "";
 }
 
-static struct error *drop_guest_metrics(struct txn *t, struct vm_rec *vm)
-{
-    const char *ref = vm->guest_metrics;
-
-    vm->guest_metrics = REF_NULL;
-    return txn_find_vm_guest_metrics(t, ref) ? txn_delete_vm_guest_metrics(t, ref) : NULL;
-}
-
 /* What hostd made of it. A plan that found its domain running knows no more than the rows. */
 static enum domain_type type_of_run(const struct plan *p, struct txn *t, const struct vm_rec *vm)
 {
@@ -131,8 +123,6 @@ struct error *vm_now_running(struct plan *p, struct txn *t)
     vm->memory_target = vm->memory_dynamic_max;
     if (*plan_str(p, "record"))
         vm->launch_record = arena_strdup(txn_arena(t), plan_str(p, "record"));
-    if (!resumed)
-        TRY(drop_guest_metrics(t, vm));
     TRY(note_start(t, vm, type, resumed));
     TRY(set_attached(t, vm, true));
     if (type == DOMAIN_TYPE_HVM)
@@ -171,7 +161,7 @@ struct error *vm_reset_rows(struct daemon *d, struct txn *t, const char *ref,
     vm->requires_reboot = false;
     vm->memory_target = 0;
     vm->launch_record = "";
-    TRY(drop_guest_metrics(t, vm));
+    TRY(guest_metrics_drop(t, vm));
     return set_attached(t, vm, false);
 }
 
