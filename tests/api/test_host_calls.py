@@ -76,7 +76,7 @@ KINDS = {
     "host_set_password.user": "free", "host_set_password.password": "free",
     "net_attach.bridge": "interface", "net_attach.device": "device name", "net_attach.mtu": "mtu",
     "net_detach.bridge": "interface",
-    "vm_start.name": "free", "vm_start.cmdline": "free", "vm_start.record": "free", "vm_start.platform": "free map",
+    "vm_start.name": "free", "vm_start.cmdline": "free", "vm_start.record": "free", "vm_start.platform": "free map", "vm_start.scheduling": "free map",
     "vm_start.memory_max": "memory", "vm_start.memory_target": "memory",
     "vm_start.vcpus_max": "cpus", "vm_start.vcpus": "cpus", "vm_start.firmware": "firmware", "vm_start.kind": "guestkind",
     "vm_start.boot_order": "bootorder", "vm_start.kernel": "bootfile", "vm_start.ramdisk": "ramdisk",
