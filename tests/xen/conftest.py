@@ -11,7 +11,8 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
-from xenrig.rig import Rig  # noqa: E402 (the path is set above)
+from hostrun.api import ApiError  # noqa: E402,F401 (the path is set above; for the tests)
+from xenrig.rig import Rig  # noqa: E402
 
 BEGIN = time.monotonic()
 
@@ -53,6 +54,16 @@ def rig(request, tmp_path_factory):
             with open(os.path.join(keep, "serial.log"), "wb") as out:
                 out.write(machine.serial())
         machine.power_off()
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The folder of the tiny guest; made now if the cache has none."""
+    if "XENOLITH_TINY" in os.environ:
+        return os.environ["XENOLITH_TINY"]
+    done = subprocess.run([os.path.join(ROOT, "tools", "guest-image"), "tiny"], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0, "the tiny guest could not be made"
+    return done.stdout.strip()
 
 
 @pytest.fixture

@@ -21,6 +21,21 @@ def test_xen_is_below(rig):
     assert 900 <= int(listed[1].split()[2]) <= 1100  # what dom0_mem says for this machine
 
 
+def test_guests_run_on_it(rig, api):
+    """Told to choose by itself, hostd takes Xen in a control domain, and tells what Xen told it."""
+    host, = api.host.get_all()
+    record = api.host.get_record(host)
+    said = api.host.get_software_version(host)
+    assert (said["hypervisor"], said["accelerator"]) == ("libxl", "xen")
+    assert rig.shell("xl info xen_version").strip() == said["xen"]
+    assert sorted(record["capabilities"]) == sorted(rig.shell("xl info xen_caps").split())
+    assert abs(int(api.host_metrics.get_memory_total(record["metrics"])) - (int(rig.shell("xl info total_memory")) << 20)) <= 2 << 20
+    assert "Xen version 4." in api.host.dmesg(host) or "dom0" in api.host.dmesg(host).lower()
+    worker = rig.shell("ps -o ppid= -C xenolith-libxl").strip()
+    assert worker == rig.shell("pidof xenolith-hostd").strip()
+    assert rig.shell("xe vm-list is-control-domain=true params=uuid --minimal").strip() == api.VM.get_uuid(record["control_domain"])
+
+
 def test_no_unit_failed(rig):
     assert rig.shell("systemctl --failed --plain --no-legend") == ""
 

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests on the appliance's Xen: the tiny guest as kernel and ramdisk, its disks and its console over the network."""
+
+import http.client
+import os
+import queue
+import re
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+from hostrun.api import NULL, read_head
+
+BOOT = "/var/lib/xenolith-hostd/boot"
+ARGUMENTS = "console=hvc0 quiet mitigations=off panic=10"
+READY = "XENOLITH-TINY READY"
+MIB = 1 << 20
+LIMIT = 240.0  # seconds; everything here is emulated
+
+
+def put_boot_files(rig, tiny):
+    """The guest's kernel and ramdisk into the host's boot directory."""
+    for name in ("vmlinuz", "initrd"):
+        with open(os.path.join(tiny, name), "rb") as source:
+            subprocess.run(rig.ssh(f"cat >{BOOT}/tiny-{name}"), stdin=source, check=True, timeout=LIMIT)
+
+
+def until(what, look, limit=LIMIT):
+    """Asks until the answer is true, and gives it back."""
+    end = time.monotonic() + limit
+    while not (seen := look()):
+        assert time.monotonic() < end, f"{what}: not within {limit:.0f} s"
+        time.sleep(0.5)  # for what gives no notice
+    return seen
+
+
+class Console(threading.Thread):
+    """Everything a guest writes to its serial line, by CONNECT /console over HTTPS."""
+
+    def __init__(self, rig, session, vm):
+        super().__init__(daemon=True)
+        ref, = [c for c in session.VM.get_consoles(vm) if session.console.get_protocol(c) == "vt100"]
+        self.socket = connect(rig, session, ref)
+        rest, status, head = read_head(self.socket)
+        assert status == 200, head
+        self.text, self.closed, self.outgoing = rest.decode(errors="replace"), "", queue.SimpleQueue()
+        self.socket.settimeout(0.1)
+        self.start()
+
+    def run(self):
+        """One thread reads and writes: a TLS connection is not for two."""
+        try:
+            while not self.closed:
+                while not self.outgoing.empty():
+                    self.socket.sendall(self.outgoing.get())
+                try:
+                    got = self.socket.recv(65536)
+                except TimeoutError:
+                    continue
+                self.text += got.decode(errors="replace")
+                self.closed = "" if got else "by the host"
+        except OSError as error:
+            self.closed = str(error)
+
+    def wait(self, pattern, start=0, limit=LIMIT):
+        end = time.monotonic() + limit
+        while not (found := re.search(pattern, self.text[start:])):
+            assert time.monotonic() < end and not self.closed, f"no {pattern!r} on the console (closed: {self.closed}):\n{self.text[-2000:]}"
+            time.sleep(0.1)
+        return found
+
+    def type(self, text):
+        self.outgoing.put(text.encode())
+
+    def ask(self, command):
+        """Runs a command in the guest; gives back what it printed."""
+        mark = len(self.text)
+        self.type(f"{command}; echo '<''end'$?'>'\n")
+        found = self.wait(r"(?s)\n(.*?)<end(\d+)>", mark)
+        return found[1].replace("\r", "")
+
+    def counter(self):
+        return int(self.wait(r"(?s).*counter (\d+)\r?\n")[1])
+
+    def close(self):
+        self.closed = self.closed or "by us"
+        self.join()
+        self.socket.close()
+
+
+def connect(rig, session, console):
+    """A connection that has asked for a console; the answer is still to be read."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain = socket.create_connection(("127.0.0.1", rig.facts["tls"]), timeout=60)
+    line = context.wrap_socket(plain)
+    line.settimeout(None)
+    line.sendall(f"CONNECT /console?ref={console}&session_id={session.ref} HTTP/1.0\r\n\r\n".encode())
+    return line
+
+
+class Guest:
+    """A VM of the tiny guest, removed with its disks by remove()."""
+
+    def __init__(self, rig, session, kind, memory=160, **fields):
+        self.rig, self.session, self.console, self.disks = rig, session, None, []
+        most, least = str(memory * MIB), str(memory // 2 * MIB)
+        direct = {"PV_kernel": "tiny-vmlinuz", "PV_ramdisk": "tiny-initrd", "PV_args": ARGUMENTS, "HVM_boot_policy": "",
+                  "HVM_boot_params": {}}
+        firmware = {"PV_kernel": "", "PV_ramdisk": "", "PV_args": "", "HVM_boot_policy": "BIOS order",
+                    "HVM_boot_params": {"order": "cd", "firmware": "bios"}}
+        self.vm = session.VM.create({
+            "name_label": f"tiny-{kind}", "name_description": "", "user_version": "1", "is_a_template": False, "affinity": NULL,
+            "memory_static_max": most, "memory_dynamic_max": most, "memory_dynamic_min": least, "memory_static_min": least,
+            "VCPUs_params": {}, "VCPUs_max": "1", "VCPUs_at_startup": "1", "actions_after_shutdown": "destroy",
+            "actions_after_reboot": "restart", "actions_after_crash": "destroy", "PV_bootloader": "", "PV_bootloader_args": "",
+            "PV_legacy_args": "", "platform": {}, "PCI_bus": "", "other_config": {}, "recommendations": "", "domain_type": kind,
+            **(firmware if kind == "hvm" else direct), **fields})
+        self.uuid = session.VM.get_uuid(self.vm)
+        self.place = session.pool.get_default_SR(session.pool.get_all()[0])
+        session.VM.set_suspend_SR(self.vm, self.place)
+
+    def add_disk(self, device, size=16 * MIB):
+        """A new disk, not plugged in; its VBD."""
+        vdi = self.session.VDI.create({"name_label": f"disk {device}", "name_description": "", "SR": self.place,
+                                       "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False,
+                                       "other_config": {}})
+        self.disks.append(vdi)
+        return self.add_drive(device, vdi)
+
+    def add_drive(self, device, vdi, kind="Disk"):
+        return self.session.VBD.create({
+            "VM": self.vm, "VDI": vdi, "userdevice": device, "bootable": device == "0", "mode": "RO" if kind == "CD" else "RW",
+            "type": kind, "unpluggable": True, "empty": vdi == NULL, "other_config": {}, "qos_algorithm_type": "",
+            "qos_algorithm_params": {}})
+
+    def add_card(self, device, network):
+        return self.session.VIF.create({"device": device, "network": network, "VM": self.vm, "MAC": "", "MTU": "1500",
+                                        "other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}})
+
+    def start(self):
+        self.session.VM.start(self.vm, False, False)
+        return self.watch()
+
+    def watch(self):
+        """Its console, opened anew."""
+        if self.console:
+            self.console.close()
+        self.console = Console(self.rig, self.session, self.vm)
+        return self.console
+
+    def state(self):
+        return self.session.VM.get_power_state(self.vm)
+
+    def remove(self):
+        if self.console:
+            self.console.close()
+        if self.state() != "Halted":
+            self.session.VM.hard_shutdown(self.vm)
+        for snapshot in self.session.VM.get_snapshots(self.vm):
+            self.disks += [vdi for vdi in map(self.session.VBD.get_VDI, self.session.VM.get_VBDs(snapshot)) if vdi != NULL]
+            self.session.VM.destroy(snapshot)
+        self.disks += [vdi for vdi in map(self.session.VBD.get_VDI, self.session.VM.get_VBDs(self.vm)) if vdi != NULL]
+        self.session.VM.destroy(self.vm)
+        for vdi in set(self.disks) & set(self.session.VDI.get_all()):
+            if self.session.VDI.get_type(vdi) == "user":
+                self.session.VDI.destroy(vdi)
+
+    def fill(self, vdi, data):
+        """Puts the bytes at a disk's begin."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        task = self.session.task.create("its first bytes", "")
+        line = http.client.HTTPSConnection("127.0.0.1", self.rig.facts["tls"], timeout=120, context=context)
+        line.request("PUT", f"/import_raw_vdi?session_id={self.session.ref}&task_id={task}&vdi={vdi}&format=raw", data)
+        answer = line.getresponse()
+        assert answer.status == 200, answer.read()
+        line.close()
+        self.session.wait_task(task)
+
+
+# Says BOOTED on the first serial line again and again (through the firmware's clock), and turns the machine off by its power
+# management when it is told "q". 16 bits; loaded by a BIOS at 0x7c00.
+BOOT_SECTOR = (bytes.fromhex("31c08ed8be347cac84c07406baf803eeebf5bafd03eca801740fbaf803ec3c717507ba04b0b80020efb486b9070031d2cd15ebcc")
+               + b"BOOTED\r\n\0").ljust(510, b"\0") + b"\x55\xaa"

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests on real Xen, through the XenAPI over the network. The stories of a file share one guest: each finds it running."""
+
+import re
+
+import pytest
+
+from conftest import ApiError
+from guests import MIB, READY, Guest, put_boot_files, until
+from hostrun.api import NULL
+
+
+@pytest.fixture(scope="module", autouse=True)
+def boot_files(rig, tiny):
+    put_boot_files(rig, tiny)
+
+
+def traces(rig):
+    """All that a guest leaves on its host while it runs: names in xenstore, nbd devices, programs, files, interfaces, domains."""
+    return rig.shell("""
+        xenstore-ls -f / | sed 's/ = .*//' | sort
+        for disk in /sys/block/nbd*/pid; do [ ! -e $disk ] || echo $disk; done
+        ps -eo comm= | grep -E '^(qemu|xenolith|xl|vif|block)' | sort
+        find /run/xenolith-hostd /var/lib/xen /var/lib/xenolith-hostd/nvram -mindepth 1 2>/dev/null | sort
+        ls /sys/class/net; xl list | awk '{ print $1 }'; losetup -a; mount | wc -l""").splitlines()
+
+
+@pytest.fixture(scope="module")
+def session(rig):
+    session = rig.session(timeout=600.0)
+    yield session
+    session.close()
+
+
+@pytest.fixture(scope="module")
+def untouched(rig, session):
+    return traces(rig)
+
+
+PVH = pytest.mark.parametrize("guest", ["pvh"], indirect=True, scope="module")
+BOTH = pytest.mark.parametrize("guest", ["pvh", "pv"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def guest(request, rig, session, untouched):
+    """A guest that counts, with one disk; what it needed is gone when it is gone."""
+    guest = Guest(rig, session, request.param)
+    guest.kind = request.param
+    try:
+        guest.add_disk("0")
+        console = guest.start()
+        console.wait(READY)
+        console.wait(r"counter 1\r?\n")
+        yield guest
+    finally:
+        guest.remove()
+
+
+def domid_in_xen(rig, guest):
+    domain, = [line.split() for line in rig.shell("xl list -v").splitlines() if guest.uuid in line]
+    return domain[1]
+
+
+@BOTH
+def test_it_is_a_domain_of_its_kind(rig, session, guest):
+    metrics = session.VM_metrics.get_record(session.VM.get_metrics(guest.vm))
+    assert (metrics["current_domain_type"], metrics["hvm"]) == (guest.kind, False)
+    assert domid_in_xen(rig, guest) == session.VM.get_domid(guest.vm)
+    assert f'"type": "{guest.kind}"' in rig.shell(f"xl list -l {session.VM.get_domid(guest.vm)}")
+    before = guest.console.counter()
+    guest.console.wait(rf"counter {before + 2}\r?\n")
+
+
+@BOTH
+def test_statistics_move(session, guest):
+    names = {source["name_label"] for source in session.VM.get_data_sources(guest.vm)}
+    assert {"cpu_seconds_total", "memory", "vbd_0_read_total", "vbd_0_write_total"} <= names
+    most = int(session.VM.get_memory_dynamic_max(guest.vm))
+    assert most <= session.VM.query_data_source(guest.vm, "memory") < most + MIB  # Xen's own pages for it count as well
+    written, used = (session.VM.query_data_source(guest.vm, name) for name in ("vbd_0_write_total", "cpu_seconds_total"))
+    guest.console.ask("dd if=/dev/zero of=/dev/xvda bs=1M count=8 conv=fsync")
+    assert session.VM.query_data_source(guest.vm, "vbd_0_write_total") >= written + 8 * MIB
+    assert session.VM.query_data_source(guest.vm, "cpu_seconds_total") > used
+
+
+@PVH
+def test_a_snapshot_while_it_writes_and_back(rig, session, guest):
+    assert "done" in guest.console.ask("pattern write /dev/xvda 3 before")
+    snapshot = session.VM.snapshot(guest.vm, "before")
+    assert "done" in guest.console.ask("pattern write /dev/xvda 3 after")
+    assert "done" in guest.console.ask("pattern check /dev/xvda 3 after")
+    session.VM.hard_shutdown(guest.vm)
+    session.VM.revert(snapshot)
+    console = guest.start()
+    console.wait(READY)
+    assert "done" in console.ask("pattern check /dev/xvda 3 before")
+
+
+@BOTH
+def test_suspend_and_resume(rig, session, guest):
+    assert "done" in guest.console.ask("pattern write /dev/xvda 1 kept")
+    before, first = guest.console.counter(), session.VM.get_domid(guest.vm)
+    session.VM.suspend(guest.vm)
+    assert guest.state() == "Suspended" and guest.uuid not in rig.shell("xl list -v")
+    session.VM.resume(guest.vm, False, False)
+    assert session.VM.get_domid(guest.vm) != first and domid_in_xen(rig, guest) == session.VM.get_domid(guest.vm)
+    console = guest.watch()
+    console.wait(r"counter \d+\r?\n")
+    assert READY not in console.text
+    assert before <= console.counter() < before + 60, console.text
+    assert "done" in console.ask("pattern check /dev/xvda 1 kept")
+
+
+@PVH
+def test_clean_reboot(rig, session, guest):
+    before = session.VM.get_domid(guest.vm)
+    session.VM.clean_reboot(guest.vm)
+    assert guest.state() == "Running"
+    assert session.VM.get_domid(guest.vm) == domid_in_xen(rig, guest) != before
+    guest.watch().wait(READY)
+
+
+@PVH
+def test_a_disk_comes_and_goes(session, guest):
+    drive = guest.add_disk("1")
+    session.VBD.plug(drive)
+    guest.console.ask("while [ ! -b /dev/xvdb ]; do sleep 0.2; done")
+    assert "done" in guest.console.ask("pattern write /dev/xvdb 2 new") and "done" in guest.console.ask("pattern check /dev/xvdb 2 new")
+    assert session.VBD.get_device(drive) == "xvdb"
+    session.VBD.unplug(drive)
+    assert not session.VBD.get_currently_attached(drive)
+    guest.console.ask("while [ -b /dev/xvdb ]; do sleep 0.2; done")
+    session.VBD.destroy(drive)
+
+
+@PVH
+def test_a_card_comes_with_traffic_and_goes(rig, session, guest):
+    network = session.network.create({"name_label": "inside", "name_description": "", "MTU": "1500", "other_config": {}, "tags": []})
+    card = guest.add_card("0", network)
+    session.VIF.plug(card)
+    bridge = session.network.get_bridge(network)
+    rig.shell(f"ip address add 10.99.0.1/24 dev {bridge}")
+    guest.console.ask("while [ ! -e /sys/class/net/eth0 ]; do sleep 0.2; done; ip link set eth0 up; ip address add 10.99.0.2/24 dev eth0")
+    assert session.VIF.get_MAC(card) in guest.console.ask("cat /sys/class/net/eth0/address")
+    until("the guest answers on its network", lambda: " 0% packet loss" in rig.shell("ping -c 1 -W 2 10.99.0.2", check=False))
+    session.VIF.unplug(card)
+    guest.console.ask("while [ -e /sys/class/net/eth0 ]; do sleep 0.2; done")
+    session.VIF.destroy(card)
+    session.network.destroy(network)
+    until("its bridge has gone", lambda: bridge not in rig.shell("ls /sys/class/net").split())
+
+
+@PVH
+def test_memory_follows_its_target(rig, session, guest):
+    most, least = int(session.VM.get_memory_dynamic_max(guest.vm)), int(session.VM.get_memory_static_min(guest.vm))
+
+    def in_guest():
+        return int(re.search(r"MemTotal:\s+(\d+)", guest.console.ask("cat /proc/meminfo"))[1]) << 10
+    full = in_guest()
+    session.VM.set_memory_dynamic_range(guest.vm, str(least), str(least))
+    until("the guest gives memory back", lambda: in_guest() < full - (most - least) * 3 // 4)
+    metrics = session.VM.get_metrics(guest.vm)
+    until("it is told", lambda: int(session.VM_metrics.get_memory_actual(metrics)) <= least + 4 * MIB)
+    session.VM.set_memory_dynamic_range(guest.vm, str(least), str(most))
+    until("the guest has it again", lambda: in_guest() == full)
+
+
+def xs_write(guest, path, value):
+    """The guest writes into xenstore, as its agent does: a message by hand (Xen, public/io/xs_wire.h)."""
+    body = len(path) + 1 + len(value)
+    assert body < 256
+    head = r"\013\0\0\0" + r"\0" * 8 + f"\\{body:03o}" + r"\0\0\0"  # XS_WRITE, no request, no transaction, size
+    guest.console.ask(f"printf '{head}{path}\\000{value}' >/dev/xen/xenbus")
+
+
+@PVH
+def test_what_its_agent_says_arrives(session, guest):
+    for path, value in {"attr/PVAddons/MajorVersion": "9", "attr/PVAddons/MinorVersion": "3", "data/os_name": "Tiny Linux",
+                        "data/meminfo_free": "12345", "attr/vif/0/ipv4/0": "10.99.0.2", "data/updated": "1"}.items():
+        xs_write(guest, path, value)
+
+    def told():
+        ref = session.VM.get_guest_metrics(guest.vm)
+        record = {} if ref == NULL else session.VM_guest_metrics.get_record(ref)
+        return record.get("os_version", {}).get("name") and record
+    record = until("the agent's words arrive", told)
+    assert record["os_version"]["name"] == "Tiny Linux" and record["networks"]["0/ip"] == "10.99.0.2"
+    assert record["PV_drivers_version"]["major"] == "9" and record["PV_drivers_detected"]
+
+
+@PVH
+@pytest.mark.parametrize("program", ["xenolith-libxl", "xenolith-hostd", "xenolithd"])
+def test_a_killed_daemon_loses_nothing(rig, session, guest, program):
+    before, domid = guest.console.counter(), session.VM.get_domid(guest.vm)
+    old = rig.shell(f"pidof {program}").split()
+    rig.shell(f"kill -9 {old[-1] if program == 'xenolithd' else old[0]}")
+    until("another one runs", lambda: set(rig.shell(f"pidof {program}", check=False).split()) - set(old))
+    if program == "xenolithd":  # sessions are gone with it
+        session.ref = until("the API answers", lambda: login(rig))
+    until("it is connected", lambda: answers(session, guest))
+    assert (guest.state(), session.VM.get_domid(guest.vm), domid_in_xen(rig, guest)) == ("Running", domid, domid)
+    console = guest.watch()
+    console.wait(rf"counter {before + 3}\r?\n")
+    assert READY not in console.text[console.text.rfind(f"counter {before}"):]
+    assert "done" in console.ask("pattern write /dev/xvda 1 on") and "done" in console.ask("pattern check /dev/xvda 1 on")
+    session.VM.pause(guest.vm)
+    session.VM.unpause(guest.vm)
+
+
+def login(rig):
+    try:
+        return rig.session(timeout=60.0).ref
+    except (OSError, ApiError):
+        return None
+
+
+def answers(session, guest):
+    """The host does what it is asked for this guest."""
+    try:
+        session.VM.pause(guest.vm)
+        session.VM.unpause(guest.vm)
+        return True
+    except (OSError, ApiError):
+        return False
+
+
+@BOTH
+def test_who_destroys_it_with_xl_is_noticed(rig, session, guest):
+    rig.shell(f"xl destroy {session.VM.get_domid(guest.vm)}")
+    until("it is halted", lambda: guest.state() == "Halted", 30.0)
+    console = guest.start()
+    console.wait(READY)
+
+
+@BOTH
+def test_clean_shutdown(session, guest):
+    session.VM.clean_shutdown(guest.vm)
+    assert guest.state() == "Halted"
+    guest.start().wait(READY)
+
+
+@BOTH
+def test_a_hard_shutdown_leaves_nothing(rig, session, guest, untouched):
+    session.VM.hard_shutdown(guest.vm)
+    assert guest.state() == "Halted"
+
+    def left():
+        now = traces(rig)
+        return sorted(set(now) ^ set(untouched)), len(now) - len(untouched)
+    until("all is as before", lambda: left() == ([], 0), 60.0)
+
+
+def test_a_kernel_that_is_none(rig, session, untouched):
+    rig.shell("echo nothing >/var/lib/xenolith-hostd/boot/nothing")
+    guest = Guest(rig, session, "pvh", PV_kernel="nothing", PV_ramdisk="")
+    try:
+        with pytest.raises(ApiError):
+            guest.start()
+        assert guest.state() == "Halted" and traces(rig) == untouched
+    finally:
+        guest.remove()
+
+
+def test_more_memory_than_there_is(rig, session, untouched):
+    guest = Guest(rig, session, "pv", memory=64 * 1024)
+    try:
+        with pytest.raises(ApiError) as told:
+            guest.start()
+        assert told.value.code == "HOST_NOT_ENOUGH_FREE_MEMORY"
+        assert guest.state() == "Halted" and traces(rig) == untouched
+    finally:
+        guest.remove()
+
