@@ -67,13 +67,3 @@ def test_a_machine_with_a_bios(rig, session, medium):
     finally:
         guest.remove()
     until("all is as before", lambda: traces(rig) == before, 60.0)
-
-
-def test_a_machine_with_uefi(rig, session):
-    guest = Guest(rig, session, "hvm", memory=128, HVM_boot_params={"order": "c", "firmware": "uefi"})
-    try:
-        console = guest.start()
-        assert display(rig, session, guest).startswith(b"RFB 003.")
-        console.wait("UEFI|EFI|BdsDxe|Shell", limit=2 * LIMIT)
-    finally:
-        guest.remove()
