@@ -571,6 +571,7 @@ static void calls_that_wait_are_bounded(void **state)
     static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
     _cleanup_close_ int fd = greeted_connection();
 
+    await(&bed->connects, 1); /* the client's greeting is a call too */
     for (int i = 0; i < 8; i++)
         assert_null(frame_send(fd, call, sizeof(call) - 1, NULL, 0));
     await(&bed->slow, 8);
