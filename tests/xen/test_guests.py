@@ -16,9 +16,10 @@ def boot_files(rig, tiny):
 
 
 def traces(rig):
-    """All that a guest leaves on its host while it runs: names in xenstore, nbd devices, programs, files, interfaces, domains."""
+    """All that a guest leaves on its host while it runs: names in xenstore, nbd devices, programs, files, interfaces, domains.
+    Xen's tools make a few folders in xenstore with the first guest ever."""
     return rig.shell("""
-        xenstore-ls -f / | sed 's/ = .*//' | sort
+        xenstore-ls -f / | sed 's/ = .*//' | grep -vxE '/(libxl|vm|local/domain/0/(backend|device-model)(/[a-z0-9]+)?)' | sort
         for disk in /sys/block/nbd*/pid; do [ ! -e $disk ] || echo $disk; done
         ps -eo comm= | grep -E '^(qemu|xenolith|xl|vif|block)' | sort
         find /run/xenolith-hostd /var/lib/xen /var/lib/xenolith-hostd/nvram -mindepth 1 2>/dev/null | sort
