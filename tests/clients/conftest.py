@@ -76,10 +76,15 @@ class Node:
         return [*said, f"not at its end after {LIMIT} s"]
 
 
+OUT_OF_REACH = 75  # as tests/clients/install ends then
+
+
 @pytest.fixture(scope="session")
 def packages():
     """What package.json names, unmodified."""
     done = subprocess.run([sys.executable, HERE / "install"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode == OUT_OF_REACH:
+        pytest.skip("npm's registry is out of reach")
     if done.returncode:
         pytest.fail(done.stderr, pytrace=False)
 

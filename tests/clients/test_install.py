@@ -59,9 +59,15 @@ def test_no_npm(place):
 def test_registry_out_of_reach(place):
     place.program("npm", "echo npm ERR! code ENOTFOUND; exit 1")
     done = place.install()
-    assert done.returncode == 1 and "ENOTFOUND" in done.stderr and "needs its registry once" in done.stderr
+    assert done.returncode == 75 and "ENOTFOUND" in done.stderr and "needs its registry once" in done.stderr
     place.program("npm", "mkdir -p node_modules")
     assert place.install().returncode == 0
+
+
+def test_a_package_that_is_not_there(place):
+    place.program("npm", "echo npm ERR! code E404; exit 1")
+    done = place.install()
+    assert done.returncode == 1 and "E404" in done.stderr
 
 
 def test_the_lock_file_names_no_host():
