@@ -518,7 +518,7 @@ def test_a_server_that_never_answers(people):
     with silent_server() as (address, _), concurrent.futures.ThreadPoolExecutor(2) as pool:
         plain, tls = pool.map(try_it, [f"ldap://{address}", f"ldaps://{address}"])
     assert "10 s while logging in as" in plain[0] and plain[1] < 15
-    assert "10 s while connecting to" in tls[0] and tls[1] < 15
+    assert "10 s while" in tls[0] and tls[1] < 15
 
 
 @contextlib.contextmanager

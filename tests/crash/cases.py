@@ -121,9 +121,9 @@ class Stage:
         call = SCENARIOS[case.plan](bed, xen)
         fails = [("fail", f"{case.plan}/{case.fail}/fail", 1)] if case.fail else []
         stop = [("stop", case.point, case.nth)]
+        caller = Caller(bed, call)  # logged in before: what the host tells meanwhile may stop the daemon at once
         bed.points["xenolithd"].arm(*fails, *(stop if case.program == "xenolithd" else []))
         bed.points["xenolith-hostd"].arm(*(stop if case.program == "xenolith-hostd" else []))
-        caller = Caller(bed, call)
         caller.go.set()
         self.wait_stopped(case, caller)
         self.kill(case)
