@@ -195,7 +195,7 @@ def vmss_snapshot_now(bed, xen):
     def run(c):
         said = c.VMSS.snapshot_now(vmss)
         if said != "Success":
-            raise XenError(["SNAPSHOT_FAILED", said])
+            raise XenError(["INTERNAL_ERROR", said])
     return run
 
 
