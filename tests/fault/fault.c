@@ -72,6 +72,10 @@ static bool falls(void)
     if (n < page->nth || n > page->last)
         return false;
     atomic_fetch_add(&page->fired, 1);
+    if (!atomic_load(&page->ops)) { /* the test stopped meanwhile: it saw this one or there is none */
+        atomic_fetch_sub(&page->fired, 1);
+        return false;
+    }
     if (page->failure == KILL)
         syscall(SYS_kill, getpid(), SIGKILL);
     errno = page->failure;

@@ -29,6 +29,8 @@ class Page:
         self.memory[0:4] = struct.pack("<I", OPS[op])
 
     def disarm(self):
-        """How many were counted, and how many failed."""
         self.memory[0:4] = bytes(4)
-        return HEAD.unpack(self.memory[:HEAD.size])[4:6]
+
+    def fired(self):
+        """How many failed."""
+        return HEAD.unpack(self.memory[:HEAD.size])[5]
