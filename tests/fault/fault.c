@@ -72,7 +72,8 @@ static bool falls(void)
     if (n < page->nth || n > page->last)
         return false;
     atomic_fetch_add(&page->fired, 1);
-    if (!atomic_load(&page->ops)) { /* the test stopped meanwhile: it saw this one or there is none */
+    if (!atomic_load(
+            &page->ops)) { /* the test stopped meanwhile: it saw this one or there is none */
         atomic_fetch_sub(&page->fired, 1);
         return false;
     }
