@@ -304,7 +304,9 @@ static struct error *stage_all(struct commit_stage *st, struct txn *t,
     return claim_uuids(st);
 }
 
-static struct error *commit_locked(struct txn *t, const struct commit_info *info)
+/* Lock held. *ret: what is to be published, or NULL. */
+static struct error *commit_locked(struct txn *t, const struct commit_info *info,
+                                   struct pending **ret)
 {
     struct commit_stage st = {.store = t->store, .arena = t->arena};
 
@@ -325,20 +327,25 @@ static struct error *commit_locked(struct txn *t, const struct commit_info *info
         pthread_cond_wait(&t->store->flushed, &t->store->lock);
     if (e)
         return e;
-    if (!p->n_done) {
+    if (p->n_done) {
+        t->store->stats.commits++;
+        *ret = p;
+    } else {
         pending_free(p);
-        return NULL;
     }
-    t->store->stats.commits++;
-    return publish_pending(t->store, p);
+    return NULL;
 }
 
 struct error *txn_commit(struct txn *t, const struct commit_info *info)
 {
+    struct pending *p = NULL;
+
     pthread_mutex_lock(&t->store->lock);
     turn_await(t->store);
-    struct error *e = commit_locked(t, info);
+    struct error *e = commit_locked(t, info, &p);
 
+    if (p)
+        return publish_pending(t->store, p);
     pthread_mutex_unlock(&t->store->lock);
     return e;
 }

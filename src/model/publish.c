@@ -3,6 +3,9 @@
  * Commits reach the disk in groups: whoever finds no flush under way takes everything that waits
  * and makes it durable with one flush; the others sleep. Only then versions become visible, in
  * order. If the disk refuses, everything staged after it is undone as well, newest first.
+ *
+ * Who sleeps does so on a lock of its own and is woken when the store's is free again: else each
+ * would wake only to queue for that one.
  */
 #include "model/store_priv.h"
 
@@ -97,11 +100,29 @@ static void undo_one(struct store *s, struct pending *p)
     }
 }
 
-static void finish(struct pending *p, struct error *e)
+static void finish(struct pending *p, struct error *e, struct list *finished)
 {
     p->error = e;
     p->finished = true;
+    list_append(finished, &p->link);
+}
+
+void publish_tell(struct pending *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->told_lock);
+    p->told = true;
     pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->told_lock);
+}
+
+static void await_told(struct pending *p)
+{
+    pthread_mutex_lock(&p->told_lock);
+    while (!p->told)
+        pthread_cond_wait(&p->wake, &p->told_lock);
+    pthread_mutex_unlock(&p->told_lock);
 }
 
 /* Only what the disk was asked for has failed by the disk. The rest was built on it, and can be
@@ -115,7 +136,7 @@ static struct error *failure_of(const struct pending *p, const struct error *why
     return error_api(DB_CONFLICT, 2, classes[o->class_id].name, o->ref);
 }
 
-static void fail_all(struct store *s, struct list *batch, struct error *why)
+static void fail_all(struct store *s, struct list *batch, struct error *why, struct list *finished)
 {
     struct pending *p;
 
@@ -133,7 +154,7 @@ static void fail_all(struct store *s, struct list *batch, struct error *why)
 
         undo_one(s, p);
         s->generation = p->prev_generation;
-        finish(p, e);
+        finish(p, e, finished);
         first = false;
     }
     assert(!first);
@@ -183,7 +204,7 @@ static struct error *flush_batch(struct store *s, struct list *batch, size_t n_r
     return e;
 }
 
-static void flush_queue_once(struct store *s)
+static void flush_queue_once(struct store *s, struct list *finished)
 {
     struct list batch;
     struct pending *p;
@@ -193,49 +214,71 @@ static void flush_queue_once(struct store *s)
     struct error *e = flush_batch(s, &batch, n_rows);
 
     if (e) {
-        fail_all(s, &batch, e);
+        fail_all(s, &batch, e, finished);
     } else {
-        list_foreach (p, &batch, link)
-            publish_one(s, p);
-        /* Only now: whoever wakes wants the lock, which is free soon. */
         list_foreach (p, &batch, link) {
+            publish_one(s, p);
             list_remove(&p->link);
-            finish(p, NULL);
+            finish(p, NULL, finished);
         }
     }
     pthread_cond_broadcast(&s->flushed);
 }
 
-void publish_hand_over(struct store *s)
+struct pending *publish_hand_over(struct store *s)
 {
     if (list_empty(&s->queue) || s->database_wanted) {
         s->flushing = false;
         pthread_cond_broadcast(&s->flushed);
-        return;
+        return NULL;
     }
     struct pending *next = list_entry(s->queue.next, struct pending, link);
 
     next->leads = true;
-    pthread_cond_signal(&next->wake);
+    return next;
+}
+
+/* Flushes until p is finished. Lock held on entry, not on return. */
+static void lead(struct store *s, struct pending *p)
+{
+    struct list finished;
+    struct pending *other;
+
+    list_init(&finished);
+    while (!p->finished)
+        flush_queue_once(s, &finished);
+    struct pending *next = publish_hand_over(s);
+
+    pthread_mutex_unlock(&s->lock);
+    list_foreach (other, &finished, link) {
+        list_remove(&other->link);
+        if (other != p)
+            publish_tell(other);
+    }
+    publish_tell(next); /* last: what those do next may still come along */
 }
 
 struct error *publish_pending(struct store *s, struct pending *p)
 {
     list_init(&p->link);
     list_append(&s->queue, &p->link);
+    pthread_mutex_init(&p->told_lock, NULL);
     pthread_cond_init(&p->wake, NULL);
-    p->leads = !s->flushing;
+    const bool leads = !s->flushing;
+
     s->flushing = true;
-    while (!p->finished && !p->leads)
-        pthread_cond_wait(&p->wake, &s->lock);
-    if (p->leads) {
-        while (!p->finished)
-            flush_queue_once(s);
-        publish_hand_over(s);
+    if (!leads) {
+        pthread_mutex_unlock(&s->lock);
+        await_told(p);
     }
+    if (p->leads)
+        pthread_mutex_lock(&s->lock);
+    if (leads || p->leads)
+        lead(s, p);
     struct error *e = p->error;
 
     pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->told_lock);
     pending_free(p);
     return e;
 }

@@ -164,8 +164,10 @@ static void database_take(struct store *s)
 static void database_give(struct store *s)
 {
     pthread_mutex_lock(&s->lock);
-    publish_hand_over(s);
+    struct pending *next = publish_hand_over(s);
+
     pthread_mutex_unlock(&s->lock);
+    publish_tell(next);
 }
 
 struct error *store_maintain(struct store *s)

@@ -115,11 +115,13 @@ struct pending {
     struct arena arena; /* rows' text and commit info */
     struct db_commit commit;
     bool has_rows;
-    pthread_cond_t wake; /* of the thread that waits for this commit */
-    bool leads;          /* it is to flush next */
-    bool tried;          /* it is or was in a batch */
-    bool finished;
+    bool leads;    /* it is to flush next */
+    bool tried;    /* it is or was in a batch */
+    bool finished; /* error says how; the thread that waits may not know yet */
     struct error *error;
+    pthread_mutex_t told_lock; /* rank: leaf */
+    pthread_cond_t wake;
+    bool told; /* it leads or is finished */
     uint64_t prev_generation;
 };
 
@@ -217,11 +219,12 @@ _must_check_ struct error *stage_check_limits(const struct commit_stage *st);
 
 /* publish.c */
 void pending_free(struct pending *p);
-/* Lock held on entry and exit. Queues p and waits until it is published or failed. */
+/* Lock held on entry, not on return. Queues p and waits until it is published or failed. */
 struct error *publish_pending(struct store *s, struct pending *p);
-/* Lock held: whoever used the database gives it on. The oldest waiting commit flushes next, and no
- * other is woken for it. */
-void publish_hand_over(struct store *s);
+/* Lock held: whoever used the database gives it on. The oldest waiting commit flushes next: it is
+ * to be told without the lock; NULL = none waits. */
+struct pending *publish_hand_over(struct store *s);
+void publish_tell(struct pending *p);
 
 /* feed.c */
 void feed_init(struct class_state *c);
