@@ -21,11 +21,13 @@ BOUND = 2.0
 
 
 class Growth:
-    """One row. `per`: how many objects the answer holds beside n VMs; the values are divided by it."""
+    """One row. `per`: how many objects the answer holds beside n VMs; the values are divided by it.
+    `unseen`: what is smaller before that division cannot be told from nothing, and no factor begins there."""
 
     def __init__(self, name, unit, per=None):
         self.name, self.unit, self.per = name, unit, per
         self.values = {}  # number of VMs -> measured values
+        self.unseen = 0
 
     def add(self, n, value):
         self.values.setdefault(n, []).append(value / (n if self.per else 1))
@@ -33,10 +35,15 @@ class Growth:
     def median(self, n):
         return statistics.median(self.values[n])
 
+    def least(self, n):
+        """The smallest value beside n VMs that would be seen."""
+        return self.unseen / (n if self.per else 1)
+
     @property
     def factor(self):
         sizes = sorted(self.values)
-        return self.median(sizes[-1]) / self.median(sizes[0])
+        first = next((n for n in sizes if self.median(n) >= self.least(n)), sizes[-1])
+        return self.median(sizes[-1]) / self.median(first)
 
     @property
     def met(self):
@@ -47,8 +54,12 @@ class Growth:
 
     def cells(self):
         name = f"{self.name}, per {self.per}" if self.per else self.name
-        return [name, *(show(self.median(n), self.unit) for n in sorted(self.values)), f"{self.factor:.2f}",
-                "" if self.met else "GROWS"]
+        return [name, *(self.cell(n) for n in sorted(self.values)), f"{self.factor:.2f}", "" if self.met else "GROWS"]
+
+    def cell(self, n):
+        if self.median(n) < self.least(n):
+            return f"under {show(self.least(n), self.unit)}"
+        return show(self.median(n), self.unit)
 
 
 class House:
@@ -151,7 +162,7 @@ def growth(rig):
     rows = {name: Growth(name, "s") for name, _ in ONE}
     rows.update({name: Growth(name, "s", "VM") for name, _ in ALL})
     start, size = Growth("start beyond an empty one", "s", "VM"), Growth("memory beyond an empty one", "B", "VM")
-    houses, empty = [], None
+    houses, empty, bare_starts = [], None, []
     try:
         for n in SIZES:
             houses.append(House(rig, n))
@@ -163,10 +174,12 @@ def growth(rig):
                     rig.progress(f"growth: {name}, {house.n} VMs, round {i + 1}")
                     rows[name].add(house.n, call(house))
             none, bare = answer_time(empty), memory(empty.xapi)
+            bare_starts.append(none)
             for house in houses:
                 took, rss = house.restart()
                 start.add(house.n, max(took - none, 1e-9))
                 size.add(house.n, max(rss - bare, 1))
+        start.unseen = max(bare_starts) - min(bare_starts)
     finally:
         for house in houses:
             house.close()
