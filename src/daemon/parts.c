@@ -145,12 +145,14 @@ static _noreturn_ void on_lost_commit(const struct error *why)
 static struct error *start_store(struct parts *p)
 {
     _cleanup_free_ char *path = state_path(p, "store.db");
+    _cleanup_free_ char *soft_rows = state_path(p, "soft-rows");
 
     const char *id = json_string_value(take_over_get(p->take_over, "program"));
     const struct store_notes notes = {
         .warn = warn_of_store,
         .soft = take_over_get(p->take_over, "store"),
         .retell = !id || !streq(id, launcher_program_id(p->launcher)),
+        .soft_rows = soft_rows,
     };
 
     TRY(check_not_emptied(p, path));

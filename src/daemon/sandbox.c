@@ -59,6 +59,7 @@ static const struct landlock_path system_paths[] = {
     {"/sys/devices/system/cpu", LANDLOCK_READ},
     {"/proc/meminfo", LANDLOCK_READ},
     {"/proc/stat", LANDLOCK_READ},
+    {"/proc/sys/kernel/random/boot_id", LANDLOCK_READ},
 };
 
 #ifdef XENOLITH_TEST_HOOKS

@@ -5,9 +5,10 @@
  *
  * A token of this run compares stamps. A token of an earlier run compares generations; soft fields
  * have started anew then, so every object that holds any is told again. Soft rows have ended with
- * that run, and nobody remembers which there were: who listens to a class that has such rows begins
- * anew, who named the rows hears that they are gone.
+ * that run; soft_rows.c knows which there were. Where it does not, who listens to a class that has
+ * such rows begins anew, who named the rows hears that they are gone.
  */
+#include "model/soft_rows.h"
 #include "model/store_priv.h"
 
 #include "base/world.h"
@@ -263,30 +264,59 @@ static bool is_another_named(const struct interest *in, enum class_id class_id)
     return false;
 }
 
-/* After those of the database: of an earlier run, what it had in memory only. */
-static void collect_ended(const struct feed_query *q, enum class_id class_id)
+static bool is_missing(const struct feed_query *q, enum class_id class_id, const char *ref)
+{
+    const struct object *o = object_find(q->store, class_id, ref);
+
+    return !(o && o->head) && !is_told(q->out, class_id, ref);
+}
+
+static void add_ended(const struct feed_query *q, enum class_id class_id, const char *ref)
+{
+    struct change d = {.op = CHANGE_DEL, .class_id = class_id, .stamp = q->store->stamp};
+
+    snprintf(d.ref, sizeof(d.ref), "%s", ref);
+    vec_add(&q->out->list, d);
+}
+
+static void add_noted(void *ctx, enum class_id class_id, const char *ref)
+{
+    const struct feed_query *q = ctx;
+
+    if (class_id != CLASS_NONE && interest_wants(q->interest, class_id, ref) &&
+        is_missing(q, class_id, ref))
+        add_ended(q, class_id, ref);
+}
+
+/* Nobody noted which rows there were. Who named some hears of those that are not there. */
+static void guess_ended(const struct feed_query *q, enum class_id class_id)
 {
     const struct interest *in = q->interest;
 
-    if (in->class_all[class_id]) {
+    if (in->class_all[class_id])
         q->out->lost = true;
+    for (size_t i = 0; i < in->refs.n && !q->out->lost; i++) {
+        if (!is_missing(q, class_id, in->refs.v[i]))
+            continue;
+        if (is_another_named(in, class_id))
+            q->out->lost = true;
+        else
+            add_ended(q, class_id, in->refs.v[i]);
+    }
+}
+
+/* After those of the database: of an earlier run, what it had in memory only. */
+static void collect_ended(const struct feed_query *q)
+{
+    const struct interest *in = q->interest;
+
+    if (soft_rows_know(q->store->soft_rows, q->since)) {
+        soft_rows_each_gone(q->store->soft_rows, q->since, (void *)(uintptr_t)q, add_noted);
         return;
     }
-    for (size_t i = 0; i < in->refs.n; i++) {
-        const char *ref = in->refs.v[i];
-        const struct object *o = object_find(q->store, class_id, ref);
-
-        if ((o && o->head) || is_told(q->out, class_id, ref))
-            continue;
-        if (is_another_named(in, class_id)) {
-            q->out->lost = true;
-            return;
-        }
-        struct change d = {.op = CHANGE_DEL, .class_id = class_id, .stamp = q->store->stamp};
-
-        snprintf(d.ref, sizeof(d.ref), "%s", ref);
-        vec_add(&q->out->list, d);
-    }
+    for (int i = 1; i < CLASS_MAX; i++)
+        if ((in->class_all[i] || in->class_some[i]) && class_has_soft_rows(i))
+            guess_ended(q, i);
 }
 
 static int by_stamp(const void *a, const void *b)
@@ -315,9 +345,9 @@ void store_changes(struct store *s, const struct interest *interest, const struc
         collect_objects(&q, i);
         if (!q.all)
             collect_tombstones(&q, i);
-        if (!q.all && !q.same_run && class_has_soft_rows(i))
-            collect_ended(&q, i);
     }
+    if (!q.all && !q.same_run)
+        collect_ended(&q);
     ret->now = now_locked(s);
     pthread_mutex_unlock(&s->lock);
     if (ret->list.n)

@@ -5,6 +5,7 @@
  */
 #include "base/world.h"
 #include "model/soft.h"
+#include "model/soft_rows.h"
 #include "model/store_priv.h"
 #include "value/json.h"
 
@@ -345,6 +346,17 @@ static void warn_dangling(const struct load *l)
     l->notes->warn(l->notes->ctx, text);
 }
 
+static void open_soft_rows(struct load *l)
+{
+    const char *path = l->notes->soft_rows;
+    _cleanup_error_ struct error *e =
+        path ? soft_rows_open(path, l->store, &l->store->soft_rows) : NULL;
+    _cleanup_free_ char *text = e ? error_string(e) : NULL;
+
+    if (e && l->notes->warn)
+        l->notes->warn(l->notes->ctx, text);
+}
+
 static struct error *load_all(struct load *l)
 {
     const struct db_loader loader = {
@@ -374,6 +386,8 @@ struct error *store_open(struct db *db, const struct store_notes *notes, struct 
 
     s->published_generation = s->generation;
     load_finish(&l);
+    if (!e)
+        open_soft_rows(&l);
     warn_dangling(&l);
     strmap_fini(&l.stage.by_ref);
     strmap_fini(&l.by_ref);

@@ -7,6 +7,7 @@
  * Who sleeps does so on a lock of its own and is woken when the store's is free again: else each
  * would wake only to queue for that one.
  */
+#include "model/soft_rows.h"
 #include "model/store_priv.h"
 
 #define FLUSH_BATCH_MAX 256
@@ -33,6 +34,7 @@ static void publish_delete(struct store *s, const struct work_done *d)
 
     snprintf(t.ref, sizeof(t.ref), "%s", o->ref);
     feed_tombstone(s, &t);
+    soft_rows_gone(s->soft_rows, o, t.stamp);
     list_remove(&o->change);
     list_remove(&o->all);
     s->classes[o->class_id].n--;
@@ -49,6 +51,8 @@ static void publish_version(struct store *s, const struct work_done *d)
     o->head = version_ref(d->made);
     o->head->stamp = ++s->stamp;
     feed_published(s, o, old);
+    if (!old && d->was_soft)
+        soft_rows_born(s->soft_rows, o);
     version_unref(old);
     /* The tail's own count goes with the pending commit; head keeps it alive while it is the tail.
      */

@@ -11,6 +11,7 @@
  */
 #include "model/soft.h"
 
+#include "model/soft_rows.h"
 #include "model/store_priv.h"
 #include "value/json.h"
 
@@ -83,6 +84,7 @@ void store_write_soft(struct store *s, struct str *out)
     str_lit(out, "],\"lost\":{");
     add_lost(s, out);
     str_lit(out, "}}");
+    soft_rows_close(TAKE_PTR(s->soft_rows)); /* the next program notes what becomes of them */
     pthread_mutex_unlock(&s->lock);
 }
 

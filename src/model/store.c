@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Look-ups and the maps behind them. Loading is in load.c. */
+#include "model/soft_rows.h"
 #include "model/store_priv.h"
 
 struct object *object_new(struct store *s, uint16_t class_id, const char *ref)
@@ -215,6 +216,7 @@ void store_close(struct store *s)
         }
         feed_fini(&s->classes[i]);
     }
+    soft_rows_close(s->soft_rows);
     dependents_free(s);
     strmap_fini(&s->by_ref);
     strmap_fini(&s->by_uuid);

@@ -40,6 +40,9 @@ struct store_notes {
     /* And every object counts as changed once: another version of the program may tell its objects
      * in other words. */
     bool retell;
+    /* A file that says after the death of this program which rows lived in memory only, so that
+     * listeners of this run hear that they are gone. NULL = none: they begin anew. */
+    const char *soft_rows;
 };
 
 /*

@@ -14,6 +14,8 @@
  *   limits.c    how much clients may keep
  *   publish.c   shared flush, publication in order, undo when the disk refuses
  *   feed.c      lists of changes, tombstones, watches
+ *   soft.c      what lives in memory only, for the program that takes over
+ *   soft_rows.c which rows lived in memory only, for the run after a death
  *
  * One lock, store->lock, guards all of it. Objects have two ends: `head`, the published version
  * readers see, and `tail`, the newest one, perhaps still on its way to the disk. Commits are
@@ -50,7 +52,8 @@ struct object {
     struct edge *out;
     size_t n_out;
     uint64_t created_stamp;
-    char *uuid_key; /* "class/uuid" in the uuid map, NULL = none */
+    uint32_t soft_slot; /* of soft_rows.c, 0 = none */
+    char *uuid_key;     /* "class/uuid" in the uuid map, NULL = none */
     char ref[];
 };
 
@@ -145,6 +148,7 @@ struct store {
     uint64_t stamp;
     uint64_t seq;
     struct watch *watches;
+    struct soft_rows *soft_rows; /* NULL = not noted */
     struct store_limits limits;
     uint64_t bytes; /* of all tails */
     struct store_stats stats;

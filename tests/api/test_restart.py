@@ -87,7 +87,7 @@ def test_a_token_holds(fresh_daemons):
 
 
 def test_rows_in_memory_end(fresh_daemons, fails):
-    """Tasks of clients: who named one hears that it is gone, others begin anew."""
+    """Tasks of clients: who listened hears that they are gone; where nothing noted them, who named one does."""
     xen = fresh_daemons.client()
     mine = xen.task.create("ends with the daemon", "")
     token = xen.call("event.from", ["task"], "", 0.0)["token"]
@@ -98,7 +98,16 @@ def test_rows_in_memory_end(fresh_daemons, fails):
     assert [(e["operation"], e["ref"]) for e in got["events"]] == [("del", mine)]
     assert xen.call("event.from", [f"task/{mine}"], got["token"], 0.1)["events"] == []
     for classes in (["task"], ["*"]):
+        got = xen.call("event.from", classes, token, 10.0)
+        assert mine in [e["ref"] for e in got["events"] if e["operation"] == "del"]
+    fresh_daemons.stop(("xapi",))
+    (fresh_daemons.state / "soft-rows").unlink()
+    fresh_daemons.start_xapi()
+    xen = fresh_daemons.ready()
+    for classes in (["task"], ["*"]):
         fails("EVENTS_LOST", xen.call, "event.from", classes, token, 1.0)
+    got = xen.call("event.from", [f"task/{mine}"], token, 10.0)
+    assert [(e["operation"], e["ref"]) for e in got["events"]] == [("del", mine)]
     assert mine not in [e["ref"] for e in xen.call("event.from", ["task"], "", 0.0)["events"]]
 
 

@@ -15,11 +15,15 @@
 #include "task/daemon.h"
 #include "value/json.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 /* Two programs after one another on the same file. */
 struct relay {
     struct bed b;
     char dir[32];
     char *file;
+    char *soft_rows; /* NULL = not noted */
     json_t *soft;
 };
 
@@ -28,8 +32,9 @@ static void relay_open(struct relay *r, bool retell)
     struct db *db;
 
     assert_null(db_sqlite_open(r->file, &db));
-    assert_null(
-        store_open(db, &(struct store_notes){.soft = r->soft, .retell = retell}, &r->b.store));
+    assert_null(store_open(
+        db, &(struct store_notes){.soft = r->soft, .retell = retell, .soft_rows = r->soft_rows},
+        &r->b.store));
     begin(&r->b);
 }
 
@@ -62,6 +67,9 @@ static void relay_fini(struct relay *r)
     relay_close(r, false);
     arena_fini(&r->b.a);
     json_decref(r->soft);
+    if (r->soft_rows)
+        unlink(r->soft_rows);
+    free(r->soft_rows);
     unlink(r->file);
     rmdir(r->dir);
     free(r->file);
@@ -136,6 +144,194 @@ static void rows_in_memory_end_with_their_program(void **state)
     assert_int_equal(ended(&r, &now, &tasks), 0);
     assert_int_equal(ended(&r, &start, &tasks), 0);
     relay_fini(&r);
+}
+
+/* ---- noted rows ---- */
+
+static void noting_init(struct relay *r)
+{
+    relay_init(r);
+    relay_close(r, false);
+    r->soft_rows = xasprintf("%s/soft", r->dir);
+    relay_open(r, false);
+}
+
+static void another_run(struct relay *r)
+{
+    relay_close(r, false);
+    json_decref(TAKE_PTR(r->soft));
+    relay_open(r, false);
+}
+
+static const char *soft_task(struct relay *r)
+{
+    const char *ref = ((struct task_rec *)txn_insert_soft(r->b.t, CLASS_TASK))->self;
+
+    commit_ok(&r->b);
+    return ref;
+}
+
+static void delete_task(struct relay *r, const char *ref)
+{
+    assert_null(txn_delete(r->b.t, CLASS_TASK, ref));
+    commit_ok(&r->b);
+}
+
+static int tasks_ended(struct relay *r, const struct token *since)
+{
+    struct interest tasks = {0};
+
+    tasks.class_all[CLASS_TASK] = true;
+    return ended(r, since, &tasks);
+}
+
+static void noted_rows_are_told_of_to_every_later_run(void **state)
+{
+    struct relay r;
+
+    noting_init(&r);
+    struct token start = store_now(r.b.store);
+
+    soft_task(&r); /* ends with the run */
+    const char *during = soft_task(&r), *before = soft_task(&r);
+
+    delete_task(&r, before);
+    struct token seen = store_now(r.b.store);
+
+    soft_task(&r); /* never seen by that listener */
+    delete_task(&r, soft_task(&r));
+    delete_task(&r, during);
+    struct token late = store_now(r.b.store);
+
+    for (int run = 0; run < 3; run++) {
+        another_run(&r);
+        assert_int_equal(tasks_ended(&r, &start), 0);
+        assert_int_equal(tasks_ended(&r, &seen), 2);
+        assert_int_equal(tasks_ended(&r, &late), 2);
+        struct token now = store_now(r.b.store);
+
+        assert_int_equal(tasks_ended(&r, &now), 0);
+        soft_task(&r);
+    }
+    relay_fini(&r);
+}
+
+/* Told by the run that deletes it, though the database knew it only after the listener did. */
+static void rows_that_became_hard_live_on(void **state)
+{
+    struct relay r;
+
+    noting_init(&r);
+    const char *task = arena_strdup(&r.b.a, soft_task(&r));
+    struct token seen = store_now(r.b.store);
+
+    struct task_rec *rec;
+
+    assert_null(txn_edit_task(r.b.t, task, &rec));
+    txn_harden(r.b.t, CLASS_TASK, task);
+    commit_ok(&r.b);
+    another_run(&r);
+    assert_int_equal(tasks_ended(&r, &seen), 0);
+    delete_task(&r, task);
+    assert_int_equal(tasks_ended(&r, &seen), 1);
+    another_run(&r);
+    assert_int_equal(tasks_ended(&r, &seen), 1);
+    relay_fini(&r);
+}
+
+static void rows_that_were_handed_over_live_on(void **state)
+{
+    struct relay r;
+
+    noting_init(&r);
+    const char *task = arena_strdup(&r.b.a, soft_task(&r));
+    struct token seen = store_now(r.b.store);
+
+    relay_close(&r, true);
+    relay_open(&r, false);
+    assert_int_equal(tasks_ended(&r, &seen), 0);
+    soft_task(&r);
+    struct token later = store_now(r.b.store);
+
+    delete_task(&r, task);
+    assert_int_equal(tasks_ended(&r, &seen), 1);
+    another_run(&r);
+    assert_int_equal(tasks_ended(&r, &seen), 1);
+    assert_int_equal(tasks_ended(&r, &later), 2);
+    relay_fini(&r);
+}
+
+static void make_and_delete(struct relay *r, int n)
+{
+    const char *refs[1000];
+
+    for (; n > 0; n -= 1000) {
+        for (int i = 0; i < MIN(n, 1000); i++)
+            refs[i] = ((struct task_rec *)txn_insert_soft(r->b.t, CLASS_TASK))->self;
+        assert_null(txn_commit(r->b.t, &bed_info));
+        txn_free(r->b.t);
+        r->b.t = txn_new(r->b.store, &r->b.a);
+        for (int i = 0; i < MIN(n, 1000); i++)
+            assert_null(txn_delete(r->b.t, CLASS_TASK, refs[i]));
+        commit_ok(&r->b);
+    }
+}
+
+static void notes_have_an_end(void **state)
+{
+    struct relay r;
+
+    noting_init(&r);
+    struct token first = store_now(r.b.store);
+
+    make_and_delete(&r, 5000);
+    struct token second = store_now(r.b.store);
+
+    make_and_delete(&r, 16000);
+    another_run(&r);
+    assert_int_equal(tasks_ended(&r, &first), -1);
+    assert_int_equal(tasks_ended(&r, &second), 0);
+    relay_fini(&r);
+}
+
+static void write_file(const char *path, off_t at, const char *bytes)
+{
+    int fd = open(path, O_WRONLY);
+
+    assert_true(fd >= 0 && pwrite(fd, bytes, strlen(bytes), at) == (ssize_t)strlen(bytes));
+    close(fd);
+}
+
+/* Of another machine's life, or no such file: nothing is known, and nothing breaks. */
+static void notes_that_are_none_begin_anew(void **state)
+{
+    static const struct {
+        off_t at;
+        const char *bytes;
+    } damage[] = {{0, "something else"}, {16384u * 10, "\xff\xff\xff\xff"}, {0, NULL}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
+        struct relay r;
+
+        noting_init(&r);
+        soft_task(&r);
+        struct token seen = store_now(r.b.store);
+
+        relay_close(&r, false);
+        if (damage[i].bytes)
+            write_file(r.soft_rows, damage[i].at, damage[i].bytes);
+        else
+            assert_int_equal(truncate(r.soft_rows, 100), 0);
+        relay_open(&r, false);
+        int n = tasks_ended(&r, &seen);
+
+        assert_true(i == 1 ? n >= 0 : n == -1);
+        struct token now = store_now(r.b.store);
+
+        another_run(&r);
+        assert_int_equal(tasks_ended(&r, &now), 0);
+        relay_fini(&r);
+    }
 }
 
 static void a_program_goes_on_where_another_stopped(void **state)
@@ -234,6 +430,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_in_memory_end_with_their_program),
+        cmocka_unit_test(noted_rows_are_told_of_to_every_later_run),
+        cmocka_unit_test(rows_that_became_hard_live_on),
+        cmocka_unit_test(rows_that_were_handed_over_live_on),
+        cmocka_unit_test(notes_have_an_end),
+        cmocka_unit_test(notes_that_are_none_begin_anew),
         cmocka_unit_test(a_program_goes_on_where_another_stopped),
         cmocka_unit_test(what_a_failed_successor_did_is_told),
         cmocka_unit_test_setup_teardown(a_call_this_program_does_not_know_fails_its_task, bed_setup,
