@@ -9,6 +9,8 @@
 
 #define BATCH_INTERVAL_US 50000
 #define BATCH_BURST_US    100000 /* how far a listener may run ahead of the interval */
+#define BATCH_GRID_US     2000
+#define BATCH_PHASE_US    30902 /* the interval by the golden ratio: sessions spread evenly */
 
 struct entry {
     struct session pub; /* first */
@@ -16,6 +18,7 @@ struct entry {
     atomic_uint calls;           /* under way */
     _Atomic int64_t last_active; /* seconds since 1970 */
     _Atomic int64_t pace;        /* mono_us at which the sent batches are worked off */
+    int64_t phase;               /* of its batches */
     int64_t reviewed;            /* last_active as last reported; table lock */
     struct registration reg;     /* table lock */
 };
@@ -24,6 +27,7 @@ struct sessions {
     pthread_mutex_t lock;
     struct strmap by_ref;
     int64_t login_delay_us;
+    uint64_t logins;
 };
 
 static struct entry *entry_of(const struct session *s)
@@ -169,6 +173,7 @@ void sessions_add(struct sessions *s, const struct session *seed, struct arena *
 
     if (surplus)
         strmap_remove(&s->by_ref, surplus->pub.ref);
+    e->phase = (int64_t)(s->logins++ * BATCH_PHASE_US % BATCH_INTERVAL_US);
     strmap_set(&s->by_ref, e->pub.ref, e);
     pthread_mutex_unlock(&s->lock);
     if (surplus) {
@@ -308,7 +313,11 @@ size_t sessions_count(struct sessions *s)
 
 int64_t session_next_batch(const struct session *session)
 {
-    return atomic_load_explicit(&entry_of(session)->pace, memory_order_relaxed) - BATCH_BURST_US;
+    int64_t next =
+        atomic_load_explicit(&entry_of(session)->pace, memory_order_relaxed) - BATCH_BURST_US;
+
+    /* On a common grid: some listeners at a time are one wake-up of the threads that serve them. */
+    return (next + BATCH_GRID_US - 1) / BATCH_GRID_US * BATCH_GRID_US;
 }
 
 void session_paced(struct session *session, int64_t now)
@@ -316,7 +325,10 @@ void session_paced(struct session *session, int64_t now)
     struct entry *e = entry_of(session);
     int64_t pace = atomic_load_explicit(&e->pace, memory_order_relaxed);
 
-    atomic_store_explicit(&e->pace, MAX(pace, now) + BATCH_INTERVAL_US, memory_order_relaxed);
+    /* A flood reaches all listeners at once. They must not be served in one heap ever after. */
+    if (pace < now)
+        pace = now + e->phase;
+    atomic_store_explicit(&e->pace, pace + BATCH_INTERVAL_US, memory_order_relaxed);
 }
 
 struct registration session_registration(struct sessions *s, const struct session *session)

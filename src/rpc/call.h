@@ -40,9 +40,12 @@ struct call {
     int64_t start_us;       /* mono_us when it came, perhaps to a program before this one */
     bool no_wait;           /* set by a body: contention is answered, not waited for */
     enum wire_form form;    /* of the reply, for MSG_CUSTOM_RESULT */
-    struct str *raw;        /* MSG_CUSTOM_RESULT: the encoded value goes here */
-    void *memo;             /* a parked body's own state between runs (c->arena), NULL at first */
-    bool timed_out;         /* this run is due to the deadline of call_park */
+    struct str *raw;        /* MSG_CUSTOM_RESULT: the encoded value goes here, */
+    struct iovec *pieces;   /* or is this, in memory that lives as long as the arena; or NULL */
+    size_t n_pieces;
+    void *memo;     /* a parked body's own state between runs (c->arena), NULL at first */
+    bool timed_out; /* this run is due to the deadline of call_park */
+    bool much;      /* set by a PARK body: its next run takes long, so others do not wait */
 
     /* Outcomes set through the functions below. */
     struct plan *plan;

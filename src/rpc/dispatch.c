@@ -12,8 +12,6 @@
 #include "task/tally.h"
 #include "value/json.h"
 
-#define BIG_LIST 256
-
 static const char *bare_name(const char *name, bool *ret_async)
 {
     static const char *const prefixes[] = {"Async.", "InternalAsync."};
@@ -181,20 +179,6 @@ static struct error *resolve(struct job *j, const char *name, bool async)
     return check_present(m);
 }
 
-static bool runs_here(const struct job *j)
-{
-    const struct message *m = j->call.msg;
-
-    if (!m->body) {
-        bool list = m->kind == MSG_GET_ALL_RECORDS || m->kind == MSG_GET_ALL_RECORDS_WHERE ||
-                    m->kind == MSG_GET_ALL_WHERE;
-
-        return generic_is_read(m) &&
-               !(list && store_count(j->call.daemon->store, m->class_id) > BIG_LIST);
-    }
-    return (m->flags & (MSG_READ | MSG_PARK)) != 0;
-}
-
 static struct job *job_new(struct daemon *d, struct http_request *rq, bool json)
 {
     struct job *j = arena_new(&rq->arena, struct job);
@@ -260,7 +244,7 @@ static void start(struct job *j, bool async)
     }
     if (e)
         job_finish(run, e, NULL, 0);
-    else if (run == j && runs_here(j))
+    else if (run == j && job_runs_here(j))
         job_run(j);
     else
         job_queue(run);

@@ -42,14 +42,14 @@ struct error *call_park_for(struct call *c, const struct interest *of_interest, 
     return NULL;
 }
 
-static void run_on_worker(void *arg)
+static void run(void *arg)
 {
     job_run(arg);
 }
 
 void job_queue(struct job *j)
 {
-    if (workers_run(j->call.daemon->workers, run_on_worker, j))
+    if (workers_run(j->call.daemon->workers, run, j))
         return;
     job_finish(j, err_too_many_pending_tasks(), NULL, 0);
 }
@@ -61,12 +61,31 @@ static void stop_contending(struct job *j)
     j->contending = false;
 }
 
+#define BIG_LIST 256
+
+bool job_runs_here(const struct job *j)
+{
+    const struct message *m = j->call.msg;
+
+    if (m->body)
+        return (m->flags & MSG_READ) || ((m->flags & MSG_PARK) && !j->call.much);
+    bool list = m->kind == MSG_GET_ALL_RECORDS || m->kind == MSG_GET_ALL_RECORDS_WHERE ||
+                m->kind == MSG_GET_ALL_WHERE;
+
+    return generic_is_read(m) &&
+           !(list && store_count(j->call.daemon->store, m->class_id) > BIG_LIST);
+}
+
+/* What only looks goes back to its connection's thread, which answers as well. */
 static void job_wake(struct waiter *w, bool timed_out)
 {
     struct job *j = container_of(w, struct job, waiter);
 
     j->call.timed_out = timed_out;
-    job_queue(j);
+    if (j->rq && job_runs_here(j))
+        http_run(j->rq, run, j);
+    else
+        job_queue(j);
 }
 
 static void leave_parked(struct waiter *w)
@@ -421,6 +440,11 @@ void result_pieces(struct job *j, struct iovec **ret, size_t *ret_n)
     const struct type *t = j->call.msg->result;
     _cleanup_str_ struct str text = STR_INIT;
 
+    if (j->call.pieces) {
+        *ret = j->call.pieces;
+        *ret_n = j->call.n_pieces;
+        return;
+    }
     if (j->call.raw) {
         text = *j->call.raw;
         *j->call.raw = STR_INIT;

@@ -58,6 +58,8 @@ _must_check_ struct error *job_decode(struct job *j, size_t first);
 _must_check_ struct error *generic_read(struct job *j, struct iovec **ret, size_t *ret_n);
 _must_check_ struct error *generic_write(struct job *j);
 bool generic_is_read(const struct message *m);
+/* Does it only look, and shortly, so that a poller's thread may run it? */
+bool job_runs_here(const struct job *j);
 
 /* Takes over the text, which lives as long as the arena then, as the only piece. */
 void one_piece(struct arena *a, struct str *text, struct iovec **ret, size_t *ret_n);

@@ -22,6 +22,8 @@ struct waiting {
     _Atomic uint64_t seq;
     uint64_t class_seq[CLASS_MAX];
     atomic_int contenders;
+    int64_t next_us; /* no deadline is earlier */
+    bool asleep;     /* the thread, until next_us or a signal */
     bool ending;
 };
 
@@ -31,6 +33,13 @@ static void make_due(struct waiting *w, struct waiter *waiter, bool timed_out)
     waiter->timed_out = timed_out;
     list_remove(&waiter->link);
     list_append(&w->due, &waiter->link);
+}
+
+static void rouse(struct waiting *w)
+{
+    if (w->asleep)
+        pthread_cond_signal(&w->changed);
+    w->asleep = false;
 }
 
 static bool is_interested(const struct waiter *waiter, const struct publication *p)
@@ -68,15 +77,18 @@ static void on_publication(struct watch *watch, const struct publication *p)
         }
     }
     if (any)
-        pthread_cond_signal(&w->changed);
+        rouse(w);
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Marks what is too late; returns when the next deadline comes. */
-static int64_t expire(struct waiting *w)
+/* Marks what is too late. A walk over all: only when the next deadline has come. */
+static void expire(struct waiting *w)
 {
     int64_t now = mono_us(), next = now + 3600 * SECOND_US;
     struct waiter *it;
+
+    if (now < w->next_us)
+        return;
 
     list_foreach (it, &w->waiters, link) {
         if (it->deadline_us <= now)
@@ -84,21 +96,20 @@ static int64_t expire(struct waiting *w)
         else
             next = MIN(next, it->deadline_us);
     }
-    return next;
+    w->next_us = next;
 }
 
 static void *waiting_main(void *arg)
 {
     struct waiting *w = arg;
-    int64_t next = 0;
 
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
-        /* Not once per waiter that is due: the walk is over all of them. */
-        if (list_empty(&w->due) || mono_us() >= next)
-            next = expire(w);
+        expire(w);
         if (list_empty(&w->due)) {
-            cond_wait_until(&w->changed, &w->lock, next);
+            w->asleep = true;
+            cond_wait_until(&w->changed, &w->lock, w->next_us);
+            w->asleep = false;
             continue;
         }
         struct waiter *it = list_entry(w->due.next, struct waiter, link);
@@ -157,7 +168,7 @@ void waiting_stop(struct waiting *w)
     store_unwatch(w->store, &w->watch);
     pthread_mutex_lock(&w->lock);
     w->ending = true;
-    pthread_cond_signal(&w->changed);
+    rouse(w);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     pthread_mutex_lock(&w->lock);
@@ -220,8 +231,9 @@ bool waiting_add(struct waiting *w, struct waiter *waiter, uint64_t seen_seq)
     if (missed || waiter->kicked)
         make_due(w, waiter, false);
     waiter->kicked = false;
-    /* The thread sleeps until the deadline that was next before this one came. */
-    pthread_cond_signal(&w->changed);
+    if (!list_empty(&w->due) || waiter->deadline_us < w->next_us)
+        rouse(w);
+    w->next_us = MIN(w->next_us, waiter->deadline_us);
     pthread_mutex_unlock(&w->lock);
     return true;
 }
@@ -244,7 +256,7 @@ void waiting_kick(struct waiting *w, struct waiter *waiter)
         waiter->kicked = true;
     } else if (!waiter->due) {
         make_due(w, waiter, false);
-        pthread_cond_signal(&w->changed);
+        rouse(w);
     }
     pthread_mutex_unlock(&w->lock);
 }

@@ -330,6 +330,23 @@ static void ended(struct poller_work *work)
         conn_run(c);
 }
 
+static void run_inside(struct poller_work *work)
+{
+    struct conn *c = container_of(work, struct conn, work);
+
+    c->dispatching = true;
+    c->run(c->run_ctx);
+    c->dispatching = false;
+    if (c->ended_inside && conn_apply_ending(c))
+        conn_run(c);
+}
+
+void conn_request_run(struct conn *c)
+{
+    c->work.fn = run_inside;
+    poller_post(c->shard->poller, &c->work);
+}
+
 void conn_request_ended(struct conn *c)
 {
     if (poller_is_current(c->shard->poller) && c->dispatching) {

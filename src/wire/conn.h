@@ -141,7 +141,9 @@ struct conn {
     enum ending ending;
     bool dispatching;        /* the handler is being called right now, on this thread */
     bool ended_inside;       /* by the handler, before it returned */
-    struct poller_work work; /* starts the connection, tells of an ending, frees it */
+    struct poller_work work; /* starts the connection, runs, tells of an ending, frees it */
+    void (*run)(void *ctx);  /* of http_run */
+    void *run_ctx;
     void (*on_gone)(void *ctx, struct http_request *rq);
     void *gone_ctx;
     atomic_bool gone;
@@ -168,6 +170,8 @@ void conn_free_early(struct conn *c);
 char *conn_copy_unused(const struct conn *c, size_t *ret_n);
 /* Any thread: the request has been ended as c->ending says. */
 void conn_request_ended(struct conn *c);
+/* Any thread that owns the request: c->run is called on the shard's thread. */
+void conn_request_run(struct conn *c);
 void conn_free_request(struct conn *c);
 /* Acts on c->ending. False: the connection is gone. */
 bool conn_apply_ending(struct conn *c);

@@ -125,6 +125,13 @@ bool http_is_gone(const struct http_request *rq)
     return atomic_load_explicit(&rq->conn->gone, memory_order_relaxed);
 }
 
+void http_run(struct http_request *rq, void (*fn)(void *ctx), void *ctx)
+{
+    rq->conn->run = fn;
+    rq->conn->run_ctx = ctx;
+    conn_request_run(rq->conn);
+}
+
 struct stream *http_take(struct http_request *rq)
 {
     struct conn *c = rq->conn;

@@ -122,6 +122,10 @@ void http_on_gone(struct http_request *rq, void (*fn)(void *ctx, struct http_req
 /* Has the client closed, or at least ended its sending? Any thread that owns the request. */
 bool http_is_gone(const struct http_request *rq);
 
+/* Any thread that owns the request: calls fn(ctx) on the connection's poller thread, soon. It must
+ * not block, and may end the request, as in the handler. */
+void http_run(struct http_request *rq, void (*fn)(void *ctx), void *ctx);
+
 /* Any thread. Head and arena of the request stay usable until http_request_free. */
 struct stream *http_take(struct http_request *rq);
 void http_request_free(struct http_request *rq);

@@ -15,9 +15,12 @@
 struct request {
     struct http_request rq; /* first */
     struct list link;       /* server.queue, then server.running */
+    struct list run_link;   /* server.posted */
     struct server *server;
     struct str body, answer;
     bool taken, answered, lost, gone;
+    void (*run)(void *ctx); /* of http_run */
+    void *run_ctx;
     unsigned refs; /* client and daemon */
     void (*on_gone)(void *ctx, struct http_request *rq);
     void *gone_ctx;
@@ -27,7 +30,7 @@ struct server {
     struct http_route rpc;
     bool found;
     bool stopping;
-    struct list queue, running;
+    struct list queue, running, posted;
     struct fiber *pollers[POLLERS];
 };
 
@@ -61,6 +64,7 @@ struct error *__wrap_server_new(const struct server_config *config, struct serve
 
     list_init(&s->queue);
     list_init(&s->running);
+    list_init(&s->posted);
     for (size_t i = 0; i < config->n_routes && !s->found; i++) {
         s->rpc = config->routes[i];
         s->found = streq(s->rpc.prefix, "/jsonrpc");
@@ -76,13 +80,28 @@ struct error *__wrap_server_listen(struct server *s, int fd, enum http_peer_kind
     return NULL;
 }
 
+static bool run_posted(struct server *s)
+{
+    if (list_empty(&s->posted))
+        return false;
+    struct request *r = list_entry(s->posted.next, struct request, run_link);
+
+    list_remove(&r->run_link);
+    r->run(r->run_ctx);
+    return true;
+}
+
 static void *poller_main(void *arg)
 {
     struct server *s = arg;
 
     for (;;) {
-        while (list_empty(&s->queue) && !s->stopping)
+        if (run_posted(s))
+            continue;
+        while (list_empty(&s->queue) && list_empty(&s->posted) && !s->stopping)
             sched_block(&s->queue, SCHED_NEVER, "requests");
+        if (!list_empty(&s->posted))
+            continue;
         if (s->stopping)
             return NULL;
         struct request *r = list_entry(s->queue.next, struct request, link);
@@ -93,6 +112,23 @@ static void *poller_main(void *arg)
         r->rq.start_us = mono_us();
         s->rpc.handler(s->rpc.ctx, &r->rq);
     }
+}
+
+/* A paused server's threads still do this. */
+void __wrap_http_run(struct http_request *rq, void (*fn)(void *ctx), void *ctx)
+{
+    struct request *r = request_of(rq);
+    struct server *s = r->server;
+
+    if (s->stopping) {
+        fn(ctx);
+        return;
+    }
+    r->run = fn;
+    r->run_ctx = ctx;
+    list_init(&r->run_link);
+    list_append(&s->posted, &r->run_link);
+    sched_wake_all(&s->queue);
 }
 
 struct error *__wrap_server_start(struct server *s)

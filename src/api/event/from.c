@@ -50,16 +50,37 @@ static struct error *memo_make(struct call *c, const struct event_from_args *a,
     return NULL;
 }
 
-/* A listener that was told much lately waits a little, so that changes pile up into one batch. */
-static bool must_wait(struct call *c, const struct session *session, struct error **ret)
+/* A listener that was told much lately waits a little, so that changes pile up into one batch; what
+ * there is meanwhile is not looked at. Nor does it wake for it. */
+static struct error *wait_for_more(struct call *c, int64_t until)
 {
     static const bool none[CLASS_MAX];
-    int64_t next = session_next_batch(session);
 
-    if (next <= mono_us())
+    return call_park(c, none, until);
+}
+
+/* Until when, if it is to wait. One that does not want to wait at all is told what there is. */
+static bool must_wait(const struct call *c, const struct session *session, int64_t *ret_until)
+{
+    const struct from_memo *m = c->memo;
+    const int64_t now = mono_us(), next = session_next_batch(session);
+
+    *ret_until = MIN(next, m->deadline);
+    return next > now && m->deadline > now && (m->since.epoch || m->since.stamp);
+}
+
+#define MANY 256
+
+/* Everything there is, to begin with: not on a thread that others wait for. */
+static bool is_big(struct call *c, const struct from_memo *m)
+{
+    size_t n = 0;
+
+    if (m->since.epoch || m->since.generation || m->since.stamp)
         return false;
-    *ret = call_park(c, none, next);
-    return true;
+    for (int i = 1; i < CLASS_MAX && n <= MANY; i++)
+        n += m->interest.class_all[i] ? store_count(c->daemon->store, i) : 0;
+    return n > MANY;
 }
 
 struct error *api_event_from(struct call *c, const struct event_from_args *a)
@@ -67,12 +88,19 @@ struct error *api_event_from(struct call *c, const struct event_from_args *a)
     _cleanup_session_ struct session *session = sessions_find(c->daemon->sessions, c->session);
     _cleanup_(changes_fini) struct changes changes = {0};
     struct from_memo *m = c->memo;
-    struct error *e = NULL;
+    struct encoded batch;
+    int64_t until;
 
     if (!session)
         return err_session_invalid(c->session);
-    if (!m)
+    if (!m) {
         TRY(memo_make(c, a, &m));
+        c->much = is_big(c, m);
+        if (c->much)
+            return wait_for_more(c, 0);
+    }
+    if (must_wait(c, session, &until))
+        return wait_for_more(c, until);
     store_changes(c->daemon->store, &m->interest, &m->since, &changes);
     if (changes.lost)
         return err_events_lost();
@@ -80,10 +108,10 @@ struct error *api_event_from(struct call *c, const struct event_from_args *a)
 
     if (!changes.list.n && now < m->deadline)
         return call_park_for(c, &m->wake, m->deadline);
-    if (changes.list.n && *a->token && must_wait(c, session, &e))
-        return e;
     if (changes.list.n)
         session_paced(session, now);
-    event_batch_encode(c->raw, c->form, &changes, &m->interest);
+    event_batch_encode(c->arena, c->form, &changes, &m->interest, &batch);
+    c->pieces = batch.v;
+    c->n_pieces = batch.n;
     return NULL;
 }

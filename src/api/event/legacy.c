@@ -65,6 +65,10 @@ struct error *api_event_next(struct call *c, const struct event_next_args *a)
     if (!changes.list.n && mono_us() < *(int64_t *)c->memo)
         return call_park(c, wake, *(int64_t *)c->memo);
     session_set_token(c->daemon->sessions, session, changes.now);
-    event_list_encode(c->raw, c->form, &changes, now_us());
+    struct encoded list;
+
+    event_list_encode(c->arena, c->form, &changes, now_us(), &list);
+    c->pieces = list.v;
+    c->n_pieces = list.n;
     return NULL;
 }
