@@ -121,6 +121,20 @@ class House:
         got = load("event_load", "-l", 20, "-t", 1.0, self.daemons.socket, self.vm_file)
         return got["after_p50_us"] / 1e6
 
+    def crowd(self):
+        """An event to one of ten, while 190 others hear everything."""
+        got = load("event_load", "-l", 10, "-e", 190, "-r", 500, "-t", 2.0, self.daemons.socket, self.vm_file)
+        return got["p99_us"] / 1e6
+
+    def poll(self):
+        """Is there anything new? There is not."""
+        token = self.client.xen("event.from", ["pool"], "", 0.0)["token"]
+        return self.median(100, lambda: self.client.timed("event.from", ["*"], token, 0.0))
+
+    def first_events(self):
+        """What a listener is told first: everything."""
+        return self.median(3, lambda: self.client.timed("event.from", ["*"], "", 0.0))
+
     def list_all(self):
         return self.median(3, lambda: self.client.timed("VM.get_all_records"))
 
@@ -152,9 +166,10 @@ class House:
 
 ONE = [("one record", House.one_record), ("set a field", House.set_field), ("VM.create", House.create),
        ("VM.destroy", House.destroy), ("VM.start on simulated guests", House.start),
-       ("event to its listener, p50", House.event)]
+       ("event to its listener, p50", House.event), ("event beside 190 listeners to everything, p99", House.crowd),
+       ("event.from with nothing new", House.poll)]
 ALL = [("list with all fields", House.list_all), ("filter that finds one VM", House.filter_one),
-       ("xe vm-list, a process", House.xe_list)]
+       ("xe vm-list, a process", House.xe_list), ("event.from, the first answer", House.first_events)]
 
 
 def growth(rig):

@@ -51,13 +51,17 @@ class Nginx:
         rig.progress("starting nginx")
         os.chmod(where, 0o755)
         os.chmod(rig.directory, 0o755)  # its workers are another user if the run is root's
-        self.socket = where / "socket"
+        self.where, self.socket = where, where / "socket"
         self.process = subprocess.Popen([program, "-c", conf, "-e", where / "error.log"], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.socket, self.process, "nginx")
 
     def load(self, *options):
         return load("http_load", *options, "-p", "/small", self.socket)
+
+    def serve(self, name, data):
+        """One more file."""
+        (self.where / name).write_bytes(data)
 
     def close(self):
         stop(self.process)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The API over the unix socket: lists, small calls, changes, events."""
 
+import json
+import subprocess
+
 from measure import Row, against_limit, in_turns, median_of
 from peers import Libvirt, Nginx
-from rig import load
+from rig import ROOT, VMS, Missing, load, need
 
 
 def warm_list(rig):
@@ -40,7 +43,7 @@ def cold_list(rig):
 def small_calls(rig):
     nginx = rig.peer(Nginx)
     rows = []
-    for n in (1, 8):
+    for n in (1, 8, 64):
         options = ["-t", rig.seconds, "-c", n]
         row = Row(f"small call, {n} connection{'s' if n > 1 else ''}", "/s", "nginx, 1 KiB file", ("at least", 0.5))
         rows.append(in_turns(rig.rounds, row,
@@ -84,6 +87,57 @@ def vm_file(rig):
     return path
 
 
+def polls(rig):
+    """64 clients that ask again and again whether there is anything new, and there is not."""
+    nginx = rig.peer(Nginx)
+    assert rig.vms
+    row = Row("event.from with nothing new, 64 connections", "/s", "nginx, 1 KiB file", ("at least", 0.25))
+    options = ["-t", rig.seconds, "-c", 64]
+
+    def ours():
+        token = rig.client.xen("event.from", ["pool"], "", 0.0)["token"]
+        return rig.rpc_load("poll", "event.from", ["vm"], token, 0.0, options=options)["rate"]
+    return [in_turns(rig.rounds, row, ours, lambda: nginx.load(*options)["rate"], rig.progress)]
+
+
+def connect(rig):
+    """npm's xen-api, as Xen Orchestra uses it, from nothing to its cache of all objects."""
+    node, nginx = need("node", "nodejs"), rig.peer(Nginx)
+    if not (ROOT / "tests/clients/node_modules/xen-api").exists():
+        raise Missing("the client is not there (tests/clients/install)")
+    assert len(rig.vms) == VMS
+    nginx.serve("everything", rig.client.send(rig.client.request("event.from", rig.client.session, ["*"], "", 0.0)))
+    row = Row("connect of the client xen-api, 1,000 VMs", "s", "the same process reads and parses the bytes from nginx", None)
+    rig.progress(row.name)
+    words = {"url": f"http://127.0.0.1:{rig.daemons.http}", "user": "root", "password": rig.daemons.password,
+             "socketPath": str(nginx.socket), "path": "/everything", "rounds": rig.rounds}
+    done = subprocess.run([node, ROOT / "bench/xen_api_load.mjs", json.dumps(words)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(f"xen_api_load: {done.stderr.strip()[-500:]}")
+    got = {k: float(v) for k, _, v in (pair.partition("=") for pair in done.stdout.split())}
+    for i in range(rig.rounds):
+        row.add(got[f"connect{i}"], got[f"read{i}"])
+    row.note = f"{got['objects']:.0f} objects"
+    return [row]
+
+
+def flood(rig):
+    """Few listen to one VM each, many to everything, while everything changes."""
+    rate, seconds = 500, 2.0 if rig.quick else 5.0
+    few = Row("event to 10 listeners of one VM each beside the 190 below, from sending, p99", "s", "limit", ("at most", 1))
+    many = Row("event to 190 listeners of everything, 500 changes a second, after the answer, the latest", "s", "limit", ("at most", 1))
+    size = Row("bytes to each of the 190 in a second", "B/s", "the records that changed", ("at most", 1.25))
+    record = len(rig.client.send(rig.client.request("VM.get_record", rig.client.session, rig.vms[0])))
+    for i in range(rig.rounds):
+        rig.progress(f"{few.name}: round {i + 1} of {rig.rounds}")
+        got = load("event_load", "-l", 10, "-e", 190, "-r", rate, "-t", seconds, rig.daemons.socket, vm_file(rig))
+        few.add(got["p99_us"] / 1e6, 0.005)
+        many.add(got["every_after_max_us"] / 1e6, 0.1)
+        size.add(got["every_bytes"], got["rate"] * record)
+    return [few, many, size]
+
+
 def events(rig):
     seconds = 1.0 if rig.quick else 3.0
 
@@ -97,7 +151,7 @@ def events(rig):
         got = run("-l", 100)
         late.add(got["after_p99_us"] / 1e6, 0.001)
         whole.add(got["p99_us"] / 1e6, got["call_p99_us"] / 1e6)
-    against_limit(rig.rounds, everything, lambda: run("-l", 200, "-a")["p99_us"] / 1e6, 0.1, rig.progress)
+    against_limit(rig.rounds, everything, lambda: run("-e", 200)["every_p99_us"] / 1e6, 0.1, rig.progress)
     return [late, whole, everything]
 
 
@@ -111,5 +165,5 @@ def starts(rig):
     return [against_limit(rig.rounds, row, lambda: median_of(20, lambda: one(next(vms))), 0.002, rig.progress)]
 
 
-ROWS = {"list": warm_list, "cold-list": cold_list, "small": small_calls, "define": define, "events": events,
-        "start": starts}
+ROWS = {"list": warm_list, "cold-list": cold_list, "small": small_calls, "polls": polls, "define": define, "events": events,
+        "flood": flood, "connect": connect, "start": starts}
