@@ -172,7 +172,7 @@ static struct error *start_threads(struct parts *p)
     TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
     p->d.under_way = transfers_new();
     TRY(waiting_new(p->d.store, &p->d.waiting));
-    p->d.tally = tally_new(MID_MAX);
+    p->d.tally = tally_new(MID_MAX, p->d.store);
     p->d.sessions = sessions_new(p->options->login_delay_us);
     sessions_read(p->d.sessions, take_over_get(p->take_over, "sessions"));
     p->d.callers = callers_new();
@@ -199,6 +199,7 @@ static void stop_threads(struct parts *p)
     if (p->d.server)
         server_pause(p->d.server);
     waiting_free(p->d.waiting);
+    tally_stop(p->d.tally);
     if (p->d.callers && p->d.left)
         callers_each_missing(p->d.callers, keep_caller, p->d.left);
     callers_free(p->d.callers);

@@ -205,6 +205,7 @@ static struct error *make_async(struct job *sync, struct job **ret)
 
     *j = *sync;
     sync->session = NULL;
+    sync->permit = (struct permit){0};
     sync->env.params = json_incref(j->env.params);
     arena_init(&j->own);
     j->call.arena = &j->own;
@@ -244,6 +245,8 @@ static void start(struct job *j, bool async)
     }
     if (e)
         job_finish(run, e, NULL, 0);
+    else if (job_waits(run))
+        return;
     else if (run == j && job_runs_here(j))
         job_run(j);
     else
@@ -277,11 +280,11 @@ bool rpc_plain_is_refused(struct daemon *d, const struct http_request *rq)
     return v && ((const struct host_rec *)v->rec)->https_only;
 }
 
-static void note_caller(const struct job *j)
+static void note_caller(struct job *j)
 {
     const char *agent = http_header_find(&j->rq->head, "user-agent");
 
-    tally_came(j->call.daemon->tally, agent ? agent : "", j->rq->peer->address);
+    tally_came(j->call.daemon->tally, agent ? agent : "", j->rq->peer->address, &j->permit);
 }
 
 static void handle(struct daemon *d, struct http_request *rq, bool json)

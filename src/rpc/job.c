@@ -93,17 +93,64 @@ static void leave_parked(struct waiter *w)
     job_leave(container_of(w, struct job, waiter));
 }
 
-static void park(struct job *j, const bool of_interest[CLASS_MAX], const struct interest *only,
-                 int64_t deadline, uint64_t seen)
+/* Who wakes it has been said. */
+static void await(struct job *j, const bool of_interest[CLASS_MAX], const struct interest *only,
+                  int64_t deadline, uint64_t seen)
 {
     memcpy(j->waiter.classes, of_interest, sizeof(j->waiter.classes));
     j->waiter.only = only;
     j->waiter.deadline_us = deadline;
-    j->waiter.wake = job_wake;
     j->waiter.leave = leave_parked;
-    j->call.timed_out = false;
     if (!waiting_add(j->call.daemon->waiting, &j->waiter, seen))
         job_leave(j);
+}
+
+static void park(struct job *j, const bool of_interest[CLASS_MAX], const struct interest *only,
+                 int64_t deadline, uint64_t seen)
+{
+    j->waiter.wake = job_wake;
+    j->call.timed_out = false;
+    await(j, of_interest, only, deadline, seen);
+}
+
+/* ---- callers with a limit ---- */
+
+/* It may have ended meanwhile. */
+static struct error *check_session(const struct job *j)
+{
+    _cleanup_session_ struct session *session =
+        j->session ? sessions_find(j->call.daemon->sessions, j->session->ref) : NULL;
+
+    return session || !j->session ? NULL : err_session_invalid(j->session->ref);
+}
+
+/* Its turn, or another limit, or nobody waits for the answer any more. */
+static void wake_permitted(struct waiter *w, bool timed_out)
+{
+    struct job *j = container_of(w, struct job, waiter);
+    bool gone = j->rq && http_is_gone(j->rq);
+
+    if (!timed_out && !gone && job_waits(j))
+        return;
+    permit_fini(&j->permit);
+    struct error *e = gone ? err_internal_error("the client is gone") : check_session(j);
+
+    if (e)
+        job_finish(j, e, NULL, 0);
+    else
+        job_queue(j);
+}
+
+bool job_waits(struct job *j)
+{
+    static const bool of_interest[CLASS_MAX] = {[CLASS_RATE_LIMIT] = true};
+    const uint64_t seen = waiting_seq(j->call.daemon->waiting);
+
+    if (!tally_must_wait(j->call.daemon->tally, &j->permit))
+        return false;
+    j->waiter.wake = wake_permitted;
+    await(j, of_interest, NULL, j->permit.at_us, seen);
+    return true;
 }
 
 void job_gone(void *ctx, struct http_request *rq)
@@ -491,6 +538,7 @@ static void release(struct job *j)
         session_unref(TAKE_PTR(j->session));
     }
     rpc_request_fini(&j->env);
+    permit_fini(&j->permit);
     if (j->call.raw)
         str_fini(j->call.raw);
     j->call.raw = NULL;

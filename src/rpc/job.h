@@ -8,6 +8,7 @@
 
 #include "auth/sessions.h"
 #include "rpc/call.h"
+#include "task/tally.h"
 #include "task/waiting.h"
 #include "wire/envelope.h"
 #include "wire/server.h"
@@ -28,6 +29,7 @@ struct job {
     enum class_id contended; /* the class of what is in the way */
     uint64_t contended_seq;  /* and what had been published when it was */
     const char *plan_task;   /* of the plan it waits for, NULL = none */
+    struct permit permit;    /* of a caller with a limit */
 };
 
 /* Arguments of messages without a struct of their own (rpc/message.h says which). */
@@ -42,6 +44,8 @@ struct generic_args {
 void job_resume(struct job *j);
 /* Runs the body on this thread; ends, parks or hands over the job. */
 void job_run(struct job *j);
+/* True: its caller calls too often. It is queued when its turn comes, and holds no thread. */
+bool job_waits(struct job *j);
 /* Runs it on a worker; answers 503 if the pool is full. */
 void job_queue(struct job *j);
 /* Answers (or writes the task row) and frees. e is freed; result pieces are encoded values. */

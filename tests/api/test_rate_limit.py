@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rows of classes Rate_limit and Caller; how often callers call."""
+"""Rows of classes Rate_limit and Caller; how often callers call, and how often they may."""
 
 import http.client
+import select
+import socket
+
+import pytest
 
 NULL = "OpaqueRef:NULL"
 
@@ -30,7 +34,8 @@ def test_limit(xen, fails):
 def test_callers(xen, fails):
     one = caller(xen, "backup/1.0", "10.0.0.1")
     fails("DB_UNIQUENESS_CONSTRAINT_VIOLATION", caller, xen, "backup/1.0", "10.0.0.1")
-    fails("INVALID_VALUE", caller, xen, "", "")
+    for nobody in ("", "*"):
+        fails("INVALID_VALUE", caller, xen, nobody, nobody)
     ref, other = limit(xen), limit(xen)
     xen.Rate_limit.add_caller(ref, one)
     assert xen.Rate_limit.get_callers(ref) == [one]
@@ -106,7 +111,167 @@ def test_timing(daemons, xen, fails):
 
 
 def test_all_usage(daemons, xen):
+    """Rows, and callers that have none; who called most comes first."""
+    rows = [caller(xen, "first/*"), caller(xen, "third/1", "192.0.2.1")]
     knock(daemons, "first/1", 2, xen.session)
+    knock(daemons, "first/2", 2, xen.session)
     knock(daemons, "second/1", 1, xen.session)
-    told = [row for row in xen.Caller.query_all_usage() if row[0] in ("first/1", "second/1")]
-    assert told == [["second/1", "127.0.0.1", "1", "1"], ["first/1", "127.0.0.1", "2", "2"]]
+    uuids = [xen.Caller.get_uuid(row) for row in rows]
+    told = [row for row in xen.Caller.query_all_usage() if row[0] in uuids or "second" in row[1]]
+    assert told == [[uuids[0], "c", "4.000", "4"], ["", "user_agent: second/1, client_ip: 127.0.0.1", "1.000", "1"],
+                    [uuids[1], "c", "0.000", "0"]]
+    for row in rows:
+        xen.Caller.destroy(row)
+
+
+# ---- limits hold ----
+
+class Program:
+    """One that calls over a connection of its own and may have to wait for the answer."""
+
+    def __init__(self, daemons, agent, session):
+        self.socket = socket.create_connection(("127.0.0.1", daemons.http), timeout=60)
+        self.agent, self.session = agent, session
+
+    def ask(self, method="pool.get_all", *params):
+        values = "".join(f"<param><value>{p}</value></param>" for p in (self.session, *params))
+        body = f"<methodCall><methodName>{method}</methodName><params>{values}</params></methodCall>"
+        self.socket.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nUser-Agent: {self.agent}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    def told(self, wait=60):
+        """The answer; None: not yet."""
+        if not select.select([self.socket], [], [], wait)[0]:
+            return None
+        return self.socket.recv(65536).decode()
+
+    def call(self, *words):
+        self.ask(*words)
+        return self.told()
+
+
+def a_limit(xen, agents, burst, fill):
+    """A limit that these share, and the rows, to be destroyed."""
+    ref, rows = limit(xen, burst, fill), [caller(xen, agent) for agent in agents]
+    for row in rows:
+        xen.Rate_limit.add_caller(ref, row)
+    return ref, rows
+
+
+@pytest.fixture
+def programs(daemons, xen):
+    made = []
+
+    def make(agent):
+        made.append(Program(daemons, agent, xen.session))
+        return made[-1]
+    yield make
+    for program in made:
+        program.socket.close()
+    for row in xen.Caller.get_all():
+        xen.Caller.destroy(row)
+    for ref in xen.Rate_limit.get_all():
+        xen.Rate_limit.destroy(ref)
+
+
+def test_who_calls_too_often_waits(xen, programs):
+    """Three at once, one more in 1,000 s; others are not held up, and whoever waits is let go with the limit."""
+    ref, _ = a_limit(xen, ["greedy/*"], 3.0, 0.001)
+    greedy, more, other = programs("greedy/1"), programs("greedy/2"), programs("modest/1")
+    for _ in range(3):
+        assert "Success" in greedy.call()
+    greedy.ask()
+    more.ask()
+    for _ in range(20):
+        assert "Success" in other.call()
+    assert greedy.told(0) is None and more.told(0) is None
+    xen.Rate_limit.set_fill_rate(ref, 0.002)
+    assert "Success" in greedy.told() and "Success" in more.told()
+    for _ in range(3):  # a limit that was changed begins full
+        assert "Success" in greedy.call()
+    greedy.ask()
+    xen.Rate_limit.destroy(ref)
+    assert "Success" in greedy.told()
+    for _ in range(10):
+        assert "Success" in greedy.call()
+
+
+def test_tokens_come_back(xen, programs):
+    a_limit(xen, ["steady/1"], 1.0, 20.0)
+    steady = programs("steady/1")
+    for _ in range(5):
+        assert "Success" in steady.call()
+
+
+def test_callers_share_a_limit(xen, programs):
+    ref, rows = a_limit(xen, ["one/1", "two/1"], 2.0, 0.001)
+    one, two = programs("one/1"), programs("two/1")
+    assert "Success" in one.call() and "Success" in two.call()
+    one.ask()
+    two.ask()
+    xen.Rate_limit.remove_caller(ref, rows[0])
+    assert one.told(0.2) is None  # it waits for a token of the limit it had
+    late = programs("one/1")
+    assert "Success" in late.call()
+    assert two.told(0) is None
+    xen.Rate_limit.destroy(ref)
+    assert "Success" in one.told() and "Success" in two.told()
+
+
+def test_the_rule_that_says_most_decides(xen, programs):
+    a_limit(xen, ["kind/*"], 1.0, 0.001)
+    a_limit(xen, ["kind/1"], 5.0, 0.001)
+    exact, like = programs("kind/1"), programs("kind/10")
+    for _ in range(5):
+        assert "Success" in exact.call()
+    assert "Success" in like.call()
+    like.ask()
+    exact.ask()
+    assert like.told(0.2) is None and exact.told(0) is None
+
+
+def test_tasks_wait_too(xen, programs):
+    """The task is there at once, its work later."""
+    ref, _ = a_limit(xen, ["async/1"], 1.0, 0.001)
+    program = programs("async/1")
+    assert "Success" in program.call()
+    group = xen.VM_group.create({"name_label": "g", "name_description": "", "placement": "normal"})
+    answer = program.call("Async.VM_group.destroy", group)
+    task = answer[answer.index("OpaqueRef:"):][:46]
+    assert xen.task.get_status(task) == "pending" and group in xen.VM_group.get_all()
+    xen.Rate_limit.destroy(ref)
+    xen.wait(task)
+    assert group not in xen.VM_group.get_all()
+
+
+def test_who_waits_may_leave(daemons, xen, programs):
+    """Neither the peer that goes nor a session that ends leaves anything behind."""
+    ref, _ = a_limit(xen, ["leaver/1"], 1.0, 0.001)
+    first, gone, ended = programs("leaver/1"), programs("leaver/1"), programs("leaver/1")
+    assert "Success" in first.call()
+    gone.ask()
+    gone.socket.close()
+    other = daemons.client()
+    ended.session = other.session
+    ended.ask()
+    other.call("session.logout")
+    xen.Rate_limit.destroy(ref)
+    assert "SESSION_INVALID" in ended.told()
+
+
+def test_a_limit_outlives_the_daemon(fresh_daemons):
+    xen = fresh_daemons.client()
+    ref, _ = a_limit(xen, ["again/1"], 1.0, 0.001)
+    fresh_daemons.stop(["xapi"])
+    fresh_daemons.start_xapi()
+    xen = fresh_daemons.ready()
+    program = Program(fresh_daemons, "again/1", xen.session)
+    assert "Success" in program.call()
+    program.ask()
+    assert program.told(0.2) is None
+    old = fresh_daemons.hand_over()  # the next program begins with a full bucket, and has the call
+    assert "Success" in program.told()
+    program.ask()
+    assert program.told(0.2) is None
+    fresh_daemons.ready().Rate_limit.destroy(ref)
+    assert "Success" in program.told()
+    old.wait(30)

@@ -86,6 +86,11 @@ struct error *api_rate_limit_remove_caller(struct call *c,
 
 /* ---- callers */
 
+static bool is_anything(const char *pattern)
+{
+    return !*pattern || streq(pattern, "*");
+}
+
 struct error *api_caller_create(struct call *c, const struct caller_create_args *a,
                                 const char **ret)
 {
@@ -94,7 +99,7 @@ struct error *api_caller_create(struct call *c, const struct caller_create_args 
 
     if (strlen(a->args.user_agent) > TEXT_MAX || strlen(a->args.client_ip) > TEXT_MAX)
         return err_invalid_value("user_agent", "too long");
-    if (!*a->args.user_agent && !*a->args.client_ip)
+    if (is_anything(a->args.user_agent) && is_anything(a->args.client_ip))
         return err_invalid_value("user_agent", ""); /* it would be everybody */
     for (size_t i = 0; i < n; i++)
         if (streq(all[i]->user_agent, a->args.user_agent) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How often callers called: a row of Caller stands for all programs with its name and its address,
- * as far as it says. A call takes one token.
+ * How often callers called, counted since the daemon began or the row was made. A call takes one
+ * token.
  */
 #include "api/common/lists.h"
 #include "gen/class/Caller_txn.h"
@@ -12,48 +12,38 @@
 #include "rpc/call.h"
 #include "task/tally.h"
 
-static bool is_meant(const struct caller_rec *row, const struct tally_caller *c)
+static int64_t calls_of_row(const struct tally_row *rows, size_t n, const char *ref)
 {
-    return (!*row->user_agent || streq(row->user_agent, c->agent)) &&
-           (!*row->client_ip || streq(row->client_ip, c->address));
-}
-
-static int64_t count_calls(struct call *c, const struct caller_rec *const *rows, size_t n_rows)
-{
-    struct tally_caller *came;
-    size_t n = tally_callers(c->daemon->tally, c->arena, &came);
-    int64_t sum = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        bool meant = false;
-
-        for (size_t r = 0; r < n_rows; r++)
-            meant |= is_meant(rows[r], &came[i]);
-        sum += meant ? came[i].calls : 0;
-    }
-    return sum;
+    for (size_t i = 0; i < n; i++)
+        if (streq(rows[i].ref, ref))
+            return rows[i].calls;
+    return 0; /* made a moment ago */
 }
 
 static struct error *calls_of(struct call *c, const char *ref, int64_t *ret)
 {
     const struct caller_rec *row;
+    struct tally_row *counts;
 
     TRY(txn_caller(c->txn, ref, &row));
-    *ret = count_calls(c, &row, 1);
+    size_t n = tally_rows(c->daemon->tally, c->arena, &counts);
+
+    *ret = calls_of_row(counts, n, ref);
     return NULL;
 }
 
-/* A caller that several rows of the group stand for counts once. */
 static int64_t calls_of_group(struct call *c, const char *group)
 {
     const struct caller_rec *const *all;
-    size_t n = txn_all_caller(c->txn, &all), n_in = 0;
-    const struct caller_rec **in = arena_array(c->arena, const struct caller_rec *, n);
+    struct tally_row *counts;
+    size_t n_all = txn_all_caller(c->txn, &all);
+    size_t n = tally_rows(c->daemon->tally, c->arena, &counts);
+    int64_t sum = 0;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n_all; i++)
         if (set_has(&all[i]->groups, group))
-            in[n_in++] = all[i];
-    return count_calls(c, in, n_in);
+            sum += calls_of_row(counts, n, all[i]->self);
+    return sum;
 }
 
 struct error *api_caller_query_call_count(struct call *c,
@@ -89,21 +79,61 @@ struct error *api_caller_query_group_token_usage(
     return NULL;
 }
 
-/* Each as program, address, calls, tokens. */
+struct usage {
+    const char *uuid, *name;
+    int64_t calls;
+};
+
+static int by_calls(const void *a, const void *b)
+{
+    const struct usage *x = a, *y = b;
+
+    return x->calls > y->calls ? -1 : x->calls < y->calls;
+}
+
+/* Rows, and callers that none stands for. */
+static size_t all_usage(struct call *c, struct usage **ret)
+{
+    const struct caller_rec *const *rows;
+    struct tally_caller *came;
+    struct tally_row *counts;
+    size_t n_rows = txn_all_caller(c->txn, &rows), n = 0;
+    size_t n_came = tally_callers(c->daemon->tally, c->arena, &came);
+    size_t n_counts = tally_rows(c->daemon->tally, c->arena, &counts);
+    struct usage *all = arena_array(c->arena, struct usage, n_rows + n_came);
+
+    for (size_t i = 0; i < n_rows; i++)
+        all[n++] = (struct usage){rows[i]->uuid, rows[i]->name_label,
+                                  calls_of_row(counts, n_counts, rows[i]->self)};
+    for (size_t i = 0; i < n_came; i++) {
+        const char *name =
+            arena_printf(c->arena, "user_agent: %s, client_ip: %s", came[i].agent, came[i].address);
+
+        if (!came[i].has_row)
+            all[n++] = (struct usage){"", name, came[i].calls};
+    }
+    *ret = all;
+    return n;
+}
+
+/* Each as uuid, name, tokens, calls. */
 struct error *api_caller_query_all_usage(struct call *c,
                                          const struct caller_query_all_usage_args *a,
                                          struct set_set_string *ret)
 {
-    struct tally_caller *came;
-    size_t n = tally_callers(c->daemon->tally, c->arena, &came);
+    struct usage *all;
+    size_t n = all_usage(c, &all);
     struct set_string *rows = arena_array(c->arena, struct set_string, n);
 
+    if (n)
+        qsort(all, n, sizeof(*all), by_calls);
     for (size_t i = 0; i < n; i++) {
         const char **words = arena_array(c->arena, const char *, 4);
 
-        words[0] = came[i].agent;
-        words[1] = came[i].address;
-        words[2] = words[3] = arena_printf(c->arena, "%lld", (long long)came[i].calls);
+        words[0] = all[i].uuid;
+        words[1] = all[i].name;
+        words[2] = arena_printf(c->arena, "%lld.000", (long long)all[i].calls);
+        words[3] = arena_printf(c->arena, "%lld", (long long)all[i].calls);
         rows[i] = (struct set_string){.n = 4, .v = words};
     }
     *ret = (struct set_set_string){.n = n, .v = rows};
