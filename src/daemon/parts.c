@@ -6,6 +6,7 @@
 #include "api/plans.h"
 #include "api/setup/setup.h"
 #include "api/vm/host_events.h"
+#include "auth/guesses.h"
 #include "auth/sessions.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#define GUESSES_A_DELAY 10 /* wrong passwords of one address, in the long run */
 #define WORKERS_MAX     48
 #define WORKERS_QUEUE   4096
 #define TRANSFERS_MAX   128
@@ -174,6 +176,7 @@ static struct error *start_threads(struct parts *p)
     TRY(waiting_new(p->d.store, &p->d.waiting));
     p->d.tally = tally_new(MID_MAX, p->d.store);
     p->d.sessions = sessions_new(p->options->login_delay_us);
+    p->d.guesses = guesses_new(p->options->login_delay_us / GUESSES_A_DELAY);
     sessions_read(p->d.sessions, take_over_get(p->take_over, "sessions"));
     p->d.callers = callers_new();
     p->d.left = left_new();
@@ -501,6 +504,7 @@ void parts_stop(struct parts *p)
     }
     transfers_free(p->d.under_way);
     sessions_free(p->d.sessions);
+    guesses_free(p->d.guesses);
     tally_free(p->d.tally);
     left_free(p->d.left);
     tls_free(p->tls);

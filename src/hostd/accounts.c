@@ -22,7 +22,8 @@ struct accounts {
     bool pam;
     char *path;           /* <state>/accounts */
     char *first_path;     /* <state>/password */
-    pthread_mutex_t lock; /* the file */
+    char *nobody;         /* a hash that counts for accounts that are not there */
+    pthread_mutex_t lock; /* the file, nobody */
 };
 
 static struct error *hash(const char *password, char **ret)
@@ -101,7 +102,22 @@ void accounts_close(struct accounts *a)
     pthread_mutex_destroy(&a->lock);
     free(a->path);
     free(a->first_path);
+    free(a->nobody);
     free(a);
+}
+
+/* The same for all who are not there: whether somebody is must not show in the time it takes. */
+static struct error *hash_of_nobody(struct accounts *a, char **ret)
+{
+    struct error *e = NULL;
+
+    pthread_mutex_lock(&a->lock);
+    if (!a->nobody)
+        e = hash("", &a->nobody);
+    if (!e)
+        *ret = xstrdup(a->nobody);
+    pthread_mutex_unlock(&a->lock);
+    return e;
 }
 
 /* The hash of an account, or one that no password fits. */
@@ -129,7 +145,7 @@ static struct error *find_hash(struct accounts *a, const char *user, char **ret,
             return NULL;
         }
     }
-    return hash("", ret);
+    return hash_of_nobody(a, ret);
 }
 
 static bool equal_in_constant_time(const char *a, const char *b)

@@ -12,6 +12,7 @@
 
 struct callers;
 struct engine;
+struct guesses;
 struct hostd;
 struct left;
 struct sessions;
@@ -32,6 +33,7 @@ struct daemon {
     struct engine *engine;       /* plans (task/engine.h) */
     struct waiting *waiting;     /* calls and plans that wait without a thread (task/waiting.h) */
     struct sessions *sessions;   /* auth/sessions.h */
+    struct guesses *guesses;     /* of passwords: auth/guesses.h */
     struct server *server;
     struct tls *tls;         /* of the server, or NULL */
     struct callers *callers; /* of plans of an earlier program (task/callers.h), or NULL */

@@ -79,7 +79,7 @@ def test_roles_of_a_login(people, fails):
     xen.pool.enable_external_auth(people.pool, {}, "accounts", "PAM")
     assert fails("SESSION_AUTHORIZATION_FAILED", people.login)[0] == "anna"
     who = xen.subject.create({"subject_identifier": xen.auth.get_subject_identifier("anna"), "other_config": {}})
-    fails("SESSION_AUTHORIZATION_FAILED", people.login)
+    assert fails("RBAC_PERMISSION_DENIED", people.login)[0] == "anna"  # a subject, but without a role
     fails("SESSION_AUTHENTICATION_FAILED", people.login, "anna", "another word")
     xen.subject.add_to_roles(who, READ_ONLY)
     anna = people.login()

@@ -165,7 +165,7 @@ def test_refused_basic_password_waits(slow_login):
     """Also many of them: they hold no thread, and the right one is not held up."""
     d = slow_login
     begin = time.monotonic()
-    wrong = [basic(d, "root", "wrong") for _ in range(132)]  # transfers have 128 threads, an address 200 connections
+    wrong = [basic(d, "root", "wrong") for _ in range(90)]  # an address has 100 guesses
     with basic(d, "root", d.password) as right:
         assert right.recv(100).split()[1] in (b"400", b"500")  # known, but there is no such disk
     assert all(s.recv(100).split()[1] == b"401" for s in wrong[:1])
@@ -174,6 +174,54 @@ def test_refused_basic_password_waits(slow_login):
         assert s.recv(100).split()[1] == b"401"
         s.close()
     wrong[0].close()
+
+
+def login(daemons, password, source="127.0.0.1", user="root"):
+    """A connection on which a login was asked for."""
+    s = socket.create_connection(("127.0.0.1", daemons.http), timeout=60, source_address=(source, 0))
+    s.sendall(post("session.login_with_password", user, password, "1.0", "guess"))
+    return s
+
+
+def is_told(s, wait=0):
+    return bool(select.select([s], [], [], wait)[0])
+
+
+def test_guesses_of_a_source(fresh_daemons):
+    """An address that sent 100 wrong passwords waits before the next one is looked at, be it right; others do not."""
+    d = fresh_daemons
+    d.stop(which=["xapi"])
+    d.start_xapi(extra=["--login-delay", "1"])  # ten guesses come back in a second
+    d.ready()
+    first = [login(d, "wrong") for _ in range(90)]
+    for s in first:
+        assert answer(s)["error"]["message"] == "SESSION_AUTHENTICATION_FAILED"
+        s.close()
+    more = [login(d, "wrong") for _ in range(70)]
+    waits = login(d, d.password)
+    assert "result" in answer(login(d, d.password, "127.0.0.2"))
+    refused = basic(d, "root", d.password)  # a transfer holds no place in a queue
+    assert refused.recv(100).split()[1] == b"503"
+    assert not is_told(waits)
+    assert "result" in answer(waits)
+    for s in more:
+        assert answer(s)["error"]["message"] == "SESSION_AUTHENTICATION_FAILED"
+        s.close()
+
+
+def test_right_passwords_are_no_guesses(slow_login):
+    for _ in range(120):
+        with login(slow_login, slow_login.password) as s:
+            assert "result" in answer(s)
+
+
+def test_a_refusal_tells_nothing_by_its_time(slow_login):
+    """Who is not there, whose password is wrong, who has no role: all wait alike, from the question on."""
+    for user, password in (("root", "wrong"), ("nobody-of-here", "wrong"), ("root", "")):
+        begin = time.monotonic()
+        with login(slow_login, password, user=user) as s:
+            assert answer(s)["error"]["message"] == "SESSION_AUTHENTICATION_FAILED"
+        assert 1.95 < time.monotonic() - begin
 
 
 def test_no_password_is_told_at_once(slow_login):

@@ -93,7 +93,7 @@ def test_accounts_as_a_directory(host, fails):
     assert (info["subject-name"], info["subject-is-group"]) == ("operator", "false")
     fails("SUBJECT_CANNOT_BE_RESOLVED", root.auth.get_subject_identifier, "nobody-of-here")
     group = root.subject.create({"subject_identifier": "g1000", "other_config": {}})
-    fails("SESSION_AUTHORIZATION_FAILED", login, host, "operator", ACCOUNTS["operator"][1])
+    fails("RBAC_PERMISSION_DENIED", login, host, "operator", ACCOUNTS["operator"][1])
     root.subject.add_to_roles(group, root.role.get_by_name_label("vm-operator")[0])
     client = login(host, "operator", ACCOUNTS["operator"][1])
     assert client.VM.get_all()

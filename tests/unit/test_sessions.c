@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of sessions: limits, ages, the pace of listeners. Time is the test's. */
+#include "auth/guesses.h"
 #include "auth/sessions.h"
 
 #include "base/world.h"
@@ -191,6 +192,37 @@ static void a_flood_is_paced_and_a_trickle_is_not(void **state)
     sessions_free(s);
 }
 
+static void guesses_of_a_source_are_counted(void **state)
+{
+    struct guesses *g = guesses_new(1000000);
+
+    for (int i = 0; i < GUESSES_AT_ONCE; i++)
+        assert_int_equal(guess_take(g, "192.0.2.1"), 0);
+    for (int i = 0; i < 1000; i++) { /* right ones are none */
+        assert_int_equal(guess_take(g, "192.0.2.3"), 0);
+        guess_right(g, "192.0.2.3");
+    }
+    assert_int_equal(guess_take(g, "192.0.2.1"), clock_us + 1000000);
+    assert_int_equal(guess_take(g, "192.0.2.1"), clock_us + 2000000); /* behind the other */
+    assert_false(guess_take_now(g, "192.0.2.1"));
+    assert_true(guess_take_now(g, "192.0.2.2"));
+    clock_us += 3000000;
+    assert_true(guess_take_now(g, "192.0.2.1"));
+    assert_false(guess_take_now(g, "192.0.2.1"));
+    for (int i = 0; i < 10000; i++) { /* sources that have not guessed lately are forgotten */
+        char address[32];
+
+        snprintf(address, sizeof(address), "2001:db8::%x", i);
+        assert_true(guess_take_now(g, address));
+        clock_us += 1000;
+    }
+    clock_us += GUESSES_AT_ONCE * 1000000ll;
+    for (int i = 0; i < GUESSES_AT_ONCE; i++)
+        assert_true(guess_take_now(g, "192.0.2.1"));
+    assert_false(guess_take_now(g, "192.0.2.1"));
+    guesses_free(g);
+}
+
 static void registrations_begin_where_they_were_made(void **state)
 {
     struct sessions *s = sessions_new(0);
@@ -254,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_counted_session_outlives_its_logout),
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(a_flood_is_paced_and_a_trickle_is_not),
+        cmocka_unit_test(guesses_of_a_source_are_counted),
         cmocka_unit_test(registrations_begin_where_they_were_made),
         cmocka_unit_test(another_program_knows_the_same_sessions),
     };

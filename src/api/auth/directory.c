@@ -150,7 +150,11 @@ static struct error *authorize(const struct directory *d, const struct host_acco
 {
     *ret = (struct admitted){.user = who->name, .id = who->id};
     ret->roles = directory_roles(d, who, &ret->subject);
-    return ret->roles ? NULL : err_subject_cannot_be_resolved();
+    if (ret->roles)
+        return NULL;
+    return streq(ret->subject, REF_NULL)
+               ? err_subject_cannot_be_resolved()
+               : err_rbac_permission_denied(who->name, "this account has no role in the pool");
 }
 
 static struct error *authorize_account(const struct directory *d, struct admitted *a)
@@ -170,7 +174,13 @@ static struct error *refuse_stranger(struct error *why, const char *user)
         return why;
     error_free(why);
     return error_api(ERR_SESSION_AUTHORIZATION_FAILED, 2, user,
-                     "this account has no role in the pool");
+                     "this account is no subject of the pool");
+}
+
+bool directory_is_refusal(const struct error *e)
+{
+    return error_is(e, ERR_SESSION_AUTHENTICATION_FAILED) ||
+           error_is(e, ERR_SESSION_AUTHORIZATION_FAILED) || error_is(e, ERR_RBAC_PERMISSION_DENIED);
 }
 
 struct error *directory_admit(const struct directory *d, const char *user, const char *password,

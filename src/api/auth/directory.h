@@ -50,10 +50,13 @@ struct admitted {
 
 /* Is there such an account, and is this its password? With a server in use `root` alone is an
  * account of the host. SESSION_AUTHENTICATION_FAILED [user, text], SESSION_AUTHORIZATION_FAILED
- * [user, text] (no role), AUTH_SERVICE_ERROR, TOO_MANY_PENDING_TASKS (the server has all the
- * questions it may have: ask again soon). */
+ * [user, text] (no subject), RBAC_PERMISSION_DENIED [user, text] (a subject without roles),
+ * AUTH_SERVICE_ERROR, TOO_MANY_PENDING_TASKS (the server has all the questions it may have: ask
+ * again soon). */
 _must_check_ struct error *directory_admit(const struct directory *d, const char *user,
                                            const char *password, struct admitted *ret);
+/* Is it one of those that say no to whoever asked? They are [user, text]. */
+bool directory_is_refusal(const struct error *e);
 /* The same for accounts of the host alone; roles are not looked at. */
 _must_check_ struct error *directory_admit_local(const struct directory *d, const char *user,
                                                  const char *password, struct admitted *ret);

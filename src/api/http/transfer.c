@@ -3,6 +3,7 @@
 
 #include "api/auth/directory.h"
 #include "api/http/transfers.h"
+#include "auth/guesses.h"
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
@@ -30,12 +31,17 @@ static struct error *by_password(struct transfer *t, bool *ret_found)
     *ret_found = http_basic_auth(&t->arena, &t->rq->head, &user, &password);
     if (!*ret_found)
         return NULL;
+    const char *source = t->rq->peer->address;
+
+    if (!guess_take_now(t->daemon->guesses, source))
+        return err_too_many_pending_tasks();
     struct error *e = directory_admit(&d, user, password, &who);
 
     if (e) {
-        t->guessed = error_is(e, ERR_SESSION_AUTHENTICATION_FAILED);
+        t->guessed = directory_is_refusal(e);
         return e;
     }
+    guess_right(t->daemon->guesses, source);
     t->user = arena_strdup(&t->arena, who.user);
     t->superuser = who.superuser;
     t->roles = who.roles;
@@ -262,7 +268,7 @@ static bool delay_refusal(struct transfer *t, struct error *e)
     if (!t->guessed || delay <= 0)
         return false;
     transfer_begun(t); /* as far as it will get */
-    t->late.deadline_us = mono_us() + delay;
+    t->late.deadline_us = t->rq->start_us + delay;
     t->late.wake = refuse_late;
     t->late.leave = refuse_at_once;
     return transfers_refuse_late(t, e);

@@ -4,6 +4,7 @@
  * alone may read accounts. A refused login is answered late, and waits without holding a thread.
  */
 #include "api/auth/directory.h"
+#include "auth/guesses.h"
 #include "auth/sessions.h"
 #include "base/uuid.h"
 #include "base/world.h"
@@ -16,66 +17,97 @@
 #define BUSY_PAUSE_US    100000
 #define BUSY_PATIENCE_US (20 * SECOND_US)
 
-static struct error *refused(const char *user, const char *why)
-{
-    return error_api(ERR_SESSION_AUTHENTICATION_FAILED, 2, user, why);
-}
-
-/* The memo of a login that waits: why it will be refused, or until when it is tried. */
+/* The memo of a login: when it began in earnest, and why it waits. */
 struct wait {
-    const char *refusal; /* constant; NULL = the directory had too many questions */
-    int64_t give_up_us;
+    int64_t asked_us; /* 0 = its turn to try has not come */
+    const char *code; /* of the refusal that is told later, NULL = none */
+    const char *user, *why;
+    int64_t give_up_us; /* of a directory that had too many questions */
+    bool given_back;    /* its try */
 };
 
-static struct error *park_login(struct call *c, const char *refusal, int64_t until_us,
-                                int64_t give_up_us)
+static struct error *park_login(struct call *c, int64_t until_us)
 {
     static const bool none[CLASS_MAX];
-    struct wait *w = c->memo ? c->memo : arena_new(c->arena, struct wait);
 
-    *w = (struct wait){.refusal = refusal, .give_up_us = give_up_us};
-    c->memo = w;
     return call_park(c, none, until_us);
 }
 
-static struct error *refuse_late(struct call *c, const char *user)
+/* An address that sent many wrong passwords waits before its next one is looked at. NULL and not
+ * parked: go on. */
+static struct error *await_turn(struct call *c)
 {
-    static const char why[] = "Authentication failure";
-    const int64_t delay = sessions_login_delay(c->daemon->sessions);
+    struct wait *w = c->memo;
 
-    return delay <= 0 ? refused(user, why) : park_login(c, why, mono_us() + delay, 0);
+    if (!w) {
+        c->memo = w = arena_new(c->arena, struct wait);
+        int64_t at = c->from_unix ? 0 : guess_take(c->daemon->guesses, c->originator);
+
+        if (at)
+            return park_login(c, at);
+    }
+    if (!w->asked_us)
+        w->asked_us = mono_us();
+    return NULL;
+}
+
+/* A refusal comes that long after the question, whatever was wrong. */
+static struct error *refuse_late(struct call *c, struct error *refusal)
+{
+    const int64_t delay = sessions_login_delay(c->daemon->sessions);
+    struct wait *w = arena_memdup(c->arena, c->memo, sizeof(*w));
+
+    if (delay <= 0)
+        return refusal;
+    c->memo = w; /* another one, so that what this run took from the arena is kept */
+    w->code = arena_strdup(c->arena, refusal->code);
+    w->user = arena_strdup(c->arena, refusal->params[0]);
+    w->why = arena_strdup(c->arena, refusal->params[1]);
+    error_free(refusal);
+    return park_login(c, w->asked_us + delay);
 }
 
 /* Others wait for the directory too, and each holds a thread: this one does not. */
 static struct error *try_later(struct call *c, struct error *too_many)
 {
-    const struct wait *w = c->memo;
-    const int64_t give_up = w ? w->give_up_us : mono_us() + BUSY_PATIENCE_US;
+    struct wait *w = c->memo;
 
-    if (mono_us() >= give_up)
+    if (!w->give_up_us)
+        w->give_up_us = mono_us() + BUSY_PATIENCE_US;
+    if (mono_us() >= w->give_up_us)
         return too_many;
     error_free(too_many);
-    return park_login(c, NULL, mono_us() + BUSY_PAUSE_US, give_up);
+    return park_login(c, mono_us() + BUSY_PAUSE_US);
+}
+
+/* It was no guess. Once, also where the body runs again because of a conflict. */
+static void give_back(struct call *c)
+{
+    struct wait *w = c->memo;
+
+    if (!c->from_unix && !w->given_back)
+        guess_right(c->daemon->guesses, c->originator);
+    w->given_back = true;
 }
 
 /* What becomes of a login that failed. */
-static struct error *not_admitted(struct call *c, const char *user, struct error *e)
+static struct error *not_admitted(struct call *c, struct error *e)
 {
     if (error_is(e, ERR_TOO_MANY_PENDING_TASKS))
         return try_later(c, e);
-    if (!error_is(e, ERR_SESSION_AUTHENTICATION_FAILED))
-        return e;
-    error_free(e);
-    return refuse_late(c, user);
+    if (directory_is_refusal(e))
+        return refuse_late(c, e);
+    give_back(c);
+    return e;
 }
 
-static bool is_refused(const struct call *c, struct error **ret, const char *user)
+static bool is_refused(const struct call *c, struct error **ret)
 {
     const struct wait *w = c->memo;
 
-    if (!w || !w->refusal)
+    if (!w || !w->code)
         return false;
-    *ret = refused(user, w->refusal);
+    *ret = error_api(w->code, 2, w->user, w->why);
     return true;
 }
 
@@ -127,10 +159,16 @@ struct error *api_session_login_with_password(struct call *c,
     struct admitted who;
     struct error *e;
 
-    if (is_refused(c, &e, a->uname))
+    if (is_refused(c, &e))
         return e;
+    TRY(await_turn(c));
+    if (c->parked)
+        return NULL;
     e = authenticate(c, a->uname, a->pwd, &who);
-    return e ? not_admitted(c, a->uname, e) : open_session(c, &who, a->originator, ret);
+    if (e)
+        return not_admitted(c, e);
+    give_back(c);
+    return open_session(c, &who, a->originator, ret);
 }
 
 /* A session outside the store: it works while the store cannot be reached. The host's own accounts
@@ -150,12 +188,16 @@ struct error *api_session_slave_local_login_with_password(
     const char *evicted;
     struct error *e;
 
-    if (is_refused(c, &e, a->uname))
+    if (is_refused(c, &e))
         return e;
+    TRY(await_turn(c));
+    if (c->parked)
+        return NULL;
     if (!c->from_unix) {
         e = directory_admit_local(&d, seed.user, a->pwd, &who);
         if (e)
-            return not_admitted(c, a->uname, e);
+            return not_admitted(c, e);
+        give_back(c);
         seed.superuser = who.superuser;
         seed.roles = who.roles;
     }
