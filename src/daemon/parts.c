@@ -6,6 +6,7 @@
 #include "api/plans.h"
 #include "api/setup/setup.h"
 #include "api/vm/host_events.h"
+#include "api/vm_appliance/autostart.h"
 #include "auth/guesses.h"
 #include "auth/sessions.h"
 #include "base/io.h"
@@ -220,7 +221,11 @@ static void on_event(void *ctx, const struct host_event_rec *event)
 static void reconcile(struct parts *p)
 {
     log_and_free(LOG_WARNING, setup_reconcile(&p->d, warn), "cannot compare with the host");
-    log_and_free(LOG_WARNING, vm_reconcile(&p->d), "cannot compare VMs with the host");
+    struct error *e = vm_reconcile(&p->d);
+
+    if (!e)
+        e = vm_autostart(&p->d);
+    log_and_free(LOG_WARNING, e, "cannot compare VMs with the host");
 }
 
 static void on_connect(void *ctx, const struct host_hello_result *hello)

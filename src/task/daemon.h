@@ -42,6 +42,7 @@ struct daemon {
     const char *state_dir;
     const char *host_ref; /* the row of the host this daemon runs on */
     const char *pool_ref;
+    const char *boot_id; /* of the machine's present boot, as the host tells it */
     const char *version; /* of the product */
     /* The daemon ends: a call that has committed nothing yet is given up, what it would have
      * done is for the next daemon. */

@@ -47,7 +47,8 @@ void setup_end(struct daemon *d)
 {
     free((void *)(uintptr_t)d->host_ref);
     free((void *)(uintptr_t)d->pool_ref);
-    d->host_ref = d->pool_ref = NULL;
+    free((void *)(uintptr_t)d->boot_id);
+    d->host_ref = d->pool_ref = d->boot_id = NULL;
 }
 
 struct error *setup_rows(struct daemon *d)
@@ -77,5 +78,6 @@ struct error *setup_rows(struct daemon *d)
     TRY(txn_commit(t, &info));
     d->host_ref = xstrdup(s.host);
     d->pool_ref = xstrdup(s.pool);
+    d->boot_id = xstrdup(facts.boot_id);
     return NULL;
 }

@@ -13,11 +13,12 @@
 #include "base/error.h"
 #include "task/daemon.h"
 
-/* Makes or updates the rows; sets d->host_ref and d->pool_ref (kept until the program ends). */
+/* Makes or updates the rows; sets d->host_ref, d->pool_ref and d->boot_id (kept until the program
+ * ends). */
 _must_check_ struct error *setup_rows(struct daemon *d);
-/* Sets the two from what a damaged store still has; writes nothing, asks nothing. */
+/* Sets the two references from what a damaged store still has; writes nothing, asks nothing. */
 void setup_read_only(struct daemon *d);
-/* Forgets the two references, when no thread uses them any more. */
+/* Forgets them, when no thread uses them any more. */
 void setup_end(struct daemon *d);
 
 /* After setup_rows, also after a lost connection to hostd: attaches the repositories whose PBDs are

@@ -3,23 +3,35 @@
  * An appliance starts or stops: its VMs one group after the other as VM.order says (backwards when
  * it stops), those of a group side by side, with the longest delay of a group behind it. VMs that
  * are already where they should be are left alone. A group in which something failed is the last.
+ *
+ * VMs that start with their machine do so in the same way, but each as well as it can: they have
+ * nobody to ask what to do without one of them.
  */
+#include "api/common/lists.h"
 #include "api/common/subcall.h"
+#include "api/vm_appliance/autostart.h"
 #include "api/vm_appliance/plans.h"
+#include "base/log.h"
 #include "base/vec.h"
 #include "base/world.h"
 #include "gen/class/VM_appliance_txn.h"
 #include "gen/class/VM_txn.h"
+#include "gen/class/host_txn.h"
+#include "gen/class/pool_txn.h"
 #include "gen/msg/VM.h"
 #include "gen/msg/VM_appliance.h"
 #include "rpc/call.h"
 #include "rules/ops.h"
+#include "task/engine.h"
 
 #include <stdlib.h>
 
+#define COMMIT_TRIES 50
+
 /*
  * Plan state: name (of the call, for errors), message (what each VM is told), paused,
- * groups: [[VM]], group: the one at work, acted: it had something to do, until: mono_us.
+ * groups: [[VM]], group: the one at work, acted: it had something to do, until: mono_us, boot: with
+ * the machine, failures do not end it.
  */
 
 static bool starts(const struct plan *p)
@@ -47,6 +59,19 @@ static enum subcall_state tell(struct plan *p, const char *vm)
                          starts(p) ? (const void *)&start : (const void *)&stop);
 }
 
+/* Its domain has gone with the last boot; the plan that notes it is under way. */
+static bool is_ending(struct plan *p, const char *ref)
+{
+    _cleanup_version_ struct version *v = store_find(plan_daemon(p)->store, CLASS_VM, ref);
+    const struct vm_rec *vm = v ? v->rec : NULL;
+
+    for (size_t i = 0; vm && i < vm->current_operations.n; i++) {
+        if (vm->current_operations.v[i] == VM_OPERATIONS_HARD_SHUTDOWN)
+            return true;
+    }
+    return false;
+}
+
 static enum subcall_state look_after(struct plan *p, const char *vm)
 {
     enum subcall_state s = subcall_state(p, vm);
@@ -54,6 +79,8 @@ static enum subcall_state look_after(struct plan *p, const char *vm)
 
     if (s != SUBCALL_NONE)
         return s;
+    if (plan_bool(p, "boot") && is_ending(p, vm))
+        return SUBCALL_NONE;
     return needs(p, vm, &delay) ? tell(p, vm) : SUBCALL_DONE;
 }
 
@@ -99,7 +126,7 @@ static struct error *run_group(struct plan *p, const json_t *group, bool *ret_bu
         failed = failed || s == SUBCALL_FAILED;
         *ret_busy = *ret_busy || s == SUBCALL_RUNS || s == SUBCALL_NONE;
     }
-    return failed && !*ret_busy ? partially_failed(p, group) : NULL;
+    return failed && !*ret_busy && !plan_bool(p, "boot") ? partially_failed(p, group) : NULL;
 }
 
 static struct error *run(struct plan *p)
@@ -148,16 +175,10 @@ static int by_order(const void *x, const void *y)
     return (*a)->order < (*b)->order ? -1 : (*a)->order > (*b)->order;
 }
 
-static json_t *grouped(struct call *c, const struct vm_appliance_rec *appliance, bool backwards)
+static json_t *grouped(const struct vm_rec **vms, size_t n, bool backwards)
 {
-    const struct set_ref *refs = &txn_inv_vm_appliance(c->txn, appliance)->VMs;
-    const struct vm_rec **vms = arena_array(c->arena, const struct vm_rec *, refs->n);
     json_t *groups = json_array(), *group = NULL;
-    size_t n = 0;
 
-    for (size_t i = 0; i < refs->n; i++)
-        if ((vms[n] = txn_find_vm(c->txn, refs->v[i])))
-            n++;
     qsort(vms, n, sizeof(*vms), by_order);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || vms[i]->order != vms[i - 1]->order) {
@@ -172,6 +193,18 @@ static json_t *grouped(struct call *c, const struct vm_appliance_rec *appliance,
     return groups;
 }
 
+static json_t *members(struct call *c, const struct vm_appliance_rec *appliance, bool backwards)
+{
+    const struct set_ref *refs = &txn_inv_vm_appliance(c->txn, appliance)->VMs;
+    const struct vm_rec **vms = arena_array(c->arena, const struct vm_rec *, refs->n);
+    size_t n = 0;
+
+    for (size_t i = 0; i < refs->n; i++)
+        if ((vms[n] = txn_find_vm(c->txn, refs->v[i])))
+            n++;
+    return grouped(vms, n, backwards);
+}
+
 static struct error *begin(struct call *c, const char *ref, enum vm_appliance_operation op,
                            const char *message, bool paused)
 {
@@ -184,7 +217,7 @@ static struct error *begin(struct call *c, const char *ref, enum vm_appliance_op
     plan_set_str(p, "name", c->msg->name);
     plan_set_str(p, "message", message);
     plan_set_bool(p, "paused", paused);
-    plan_set_json(p, "groups", grouped(c, appliance, op != VM_APPLIANCE_OPERATION_START));
+    plan_set_json(p, "groups", members(c, appliance, op != VM_APPLIANCE_OPERATION_START));
     return plan_mark(p, c->txn, CLASS_VM_APPLIANCE, appliance->self, (int)op);
 }
 
@@ -217,4 +250,64 @@ struct error *api_vm_appliance_destroy(struct call *c, const struct vm_appliance
     TRY(txn_vm_appliance(c->txn, a->self, &appliance));
     TRY(vm_appliance_op_check(appliance));
     return txn_delete_vm_appliance(c->txn, appliance->self);
+}
+
+/* ---- with the machine ---- */
+
+/* Those that are wanted, in groups; NULL = nobody is. */
+static json_t *wanted(struct daemon *d, struct txn *t)
+{
+    const struct pool_rec *pool = txn_find_pool(t, d->pool_ref);
+    const struct vm_rec *const *all;
+    size_t n_all = txn_all_vm(t, &all), n = 0;
+    const struct vm_rec **vms = arena_array(txn_arena(t), const struct vm_rec *, n_all);
+
+    if (!pool || !map_is_true(&pool->other_config, AUTOSTART_KEY))
+        return NULL;
+    for (size_t i = 0; i < n_all; i++) {
+        if (map_is_true(&all[i]->other_config, AUTOSTART_KEY) && !all[i]->is_a_template &&
+            !all[i]->is_a_snapshot && !all[i]->is_control_domain)
+            vms[n++] = all[i];
+    }
+    return n ? grouped(vms, n, false) : NULL;
+}
+
+/* The boot is noted with the intent, so that it does not come twice. */
+static struct error *autostart_once(struct daemon *d)
+{
+    static const struct commit_info info = {.who = "", .task = "", .call = "start"};
+    _cleanup_arena_ struct arena a;
+    struct host_rec *host;
+
+    arena_init(&a);
+    _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
+
+    TRY(txn_edit_host(t, d->host_ref, &host));
+    if (streq(host->boot_id, d->boot_id))
+        return NULL;
+    /* Who has not seen a boot before was installed, or made newer, while the machine ran. */
+    json_t *groups = *host->boot_id ? wanted(d, t) : NULL;
+
+    host->boot_id = arena_strdup(&a, d->boot_id);
+    if (!groups)
+        return txn_commit(t, &info);
+    struct plan *p = plan_begin_internal(d, t, &plan_vm_appliance, "VM.autostart");
+
+    plan_set_str(p, "name", "VM.autostart");
+    plan_set_str(p, "message", "VM.start");
+    plan_set_bool(p, "boot", true);
+    plan_set_json(p, "groups", groups);
+    log_info("the machine was started: its VMs follow");
+    return engine_commit(d->engine, t, p, "VM.autostart");
+}
+
+struct error *vm_autostart(struct daemon *d)
+{
+    struct error *e;
+    int tries = 0;
+
+    /* VMs that went with the last boot are being noted as halted. */
+    while (error_is(e = autostart_once(d), DB_CONFLICT) && tries++ < COMMIT_TRIES)
+        error_free(e);
+    return e;
 }
