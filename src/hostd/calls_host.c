@@ -46,6 +46,7 @@ static void add_features(struct arena *a, uint32_t features, struct set_string *
         {HV_CAN_AGENT, "agent"},
         {HV_CAN_PV, "pv"},
         {HV_CAN_PVH, "pvh"},
+        {HV_CAN_SCHEDULE, "schedule"},
     };
     const char **v = arena_array(a, const char *, ARRAY_SIZE(all));
     size_t n = 0;
@@ -91,6 +92,7 @@ struct error *host_host_facts(struct host_call *c, const struct host_host_facts_
     ret->accelerator = caps->accelerator;
     ret->why = caps->why;
     ret->max_vcpus = caps->max_vcpus;
+    ret->scheduler = caps->scheduler;
     return NULL;
 }
 

@@ -25,6 +25,16 @@ struct error *host_vm_set_vcpus(struct host_call *c, const struct host_vm_set_vc
     return hv_set_vcpus(m->hv, a->uuid, small_number(a->vcpus));
 }
 
+struct error *host_vm_set_scheduling(struct host_call *c,
+                                     const struct host_vm_set_scheduling_args *a,
+                                     struct host_vm_set_scheduling_result *ret)
+{
+    struct machine *m = host_call_ctx(c);
+
+    TRY(check_uuid("uuid", a->uuid));
+    return hv_set_scheduling(m->hv, a->uuid, a->key, a->value);
+}
+
 struct error *host_vm_set_on_reboot(struct host_call *c, const struct host_vm_set_on_reboot_args *a,
                                     struct host_vm_set_on_reboot_result *ret)
 {

@@ -6,7 +6,7 @@
  * it has checked the arguments (hv.h limits, uuid form), holds the domain's turn (see hv.h,
  * Threads) and measures the time. A driver embeds struct hv as its first member.
  *
- * All slots must be filled except `host`, `dmesg` and `control`; an ability a driver lacks is a
+ * All slots must be filled except those that say so; an ability a driver lacks is a
  * missing feature flag, and hv.c answers for it. Slots are idempotent as hv.h says.
  */
 
@@ -40,6 +40,8 @@ struct hv_driver {
     struct error *(*suspend)(struct hv *hv, const char *uuid, int fd, int64_t max);
     struct error *(*set_memory)(struct hv *hv, const char *uuid, int64_t target);
     struct error *(*set_vcpus)(struct hv *hv, const char *uuid, int vcpus);
+    struct error *(*set_scheduling)(struct hv *hv, const char *uuid, const char *key,
+                                    const char *value); /* NULL without HV_CAN_SCHEDULE */
     struct error *(*set_on_reboot)(struct hv *hv, const char *uuid, enum hv_action a);
     struct error *(*attach_disk)(struct hv *hv, const char *uuid, const struct hv_disk *d);
     struct error *(*detach_disk)(struct hv *hv, const char *uuid, int device, int64_t timeout_us);

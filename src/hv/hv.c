@@ -11,6 +11,8 @@
 #include "base/world.h"
 #include "hv/driver.h"
 
+#include <ctype.h>
+
 const char *const hv_state_names[HV_STATE_MAX] = {"paused", "running", "stopped"};
 const char *const hv_stop_names[HV_STOP_MAX] = {"", "poweroff", "reboot", "crash", "lost"};
 const char *const hv_kind_names[HV_KIND_MAX] = {"hvm", "pv", "pvh"};
@@ -321,6 +323,43 @@ struct error *hv_set_vcpus(struct hv *hv, const char *uuid, int vcpus)
         return bad_number("vcpus", vcpus);
     TURN(hv, uuid);
     return hv->driver->set_vcpus(hv, uuid, vcpus);
+}
+
+static bool is_number(const char *s, long least, long most)
+{
+    char *end;
+    long n = strtol(s, &end, 10);
+
+    return isdigit((unsigned char)*s) && !*end && n >= least && n <= most;
+}
+
+/* "1,3" */
+static bool is_mask(const char *s)
+{
+    const char *end = s;
+
+    while (isdigit((unsigned char)*end)) {
+        end += strspn(end, "0123456789");
+        if (!*end)
+            return strlen(s) < HV_MAX_MASK;
+        if (*end++ != ',')
+            break;
+    }
+    return false;
+}
+
+struct error *hv_set_scheduling(struct hv *hv, const char *uuid, const char *key, const char *value)
+{
+    TRY(check_uuid(uuid));
+    TRY(check_feature(hv, HV_CAN_SCHEDULE, "VM.add_to_VCPUs_params_live"));
+    bool weight = streq(key, "weight"), cap = streq(key, "cap"), mask = streq(key, "mask");
+
+    if (!weight && !cap && !mask)
+        return bad_value("key", key);
+    if (mask ? !is_mask(value) : !is_number(value, weight ? 1 : 0, UINT16_MAX))
+        return bad_value(key, value);
+    TURN(hv, uuid);
+    return hv->driver->set_scheduling(hv, uuid, key, value);
 }
 
 struct error *hv_set_on_reboot(struct hv *hv, const char *uuid, enum hv_action a)

@@ -70,6 +70,7 @@ extern const char *const hv_kind_names[HV_KIND_MAX];
 #define HV_MAX_VCPUS     254
 #define HV_MAX_CMDLINE   2048
 #define HV_MAX_BLOCKDEVS 128
+#define HV_MAX_MASK      1024 /* bytes of "mask" */
 #define HV_MIN_MEMORY    (16ll << 20)
 #define HV_MAX_MEMORY    (16ll << 40)
 
@@ -186,6 +187,7 @@ enum hv_feature {
     HV_CAN_AGENT = 1 << 7,
     HV_CAN_PV = 1 << 8,
     HV_CAN_PVH = 1 << 9,
+    HV_CAN_SCHEDULE = 1 << 10,
 };
 
 struct hv_caps {
@@ -195,7 +197,8 @@ struct hv_caps {
     const char *why;         /* in words, why that accelerator */
     uint32_t features;       /* enum hv_feature */
     int max_vcpus;
-    bool block_devices; /* disks are handed over as hv_disk.path, not as nodes */
+    const char *scheduler; /* of processors, "credit2"; "" = that of the kernel */
+    bool block_devices;    /* disks are handed over as hv_disk.path, not as nodes */
 };
 
 /* What the hypervisor knows of the host and its own kernel does not. */
@@ -275,6 +278,10 @@ _must_check_ struct error *hv_forget(struct hv *hv, const char *uuid);
 _must_check_ struct error *hv_suspend(struct hv *hv, const char *uuid, int fd, int64_t max);
 _must_check_ struct error *hv_set_memory(struct hv *hv, const char *uuid, int64_t target);
 _must_check_ struct error *hv_set_vcpus(struct hv *hv, const char *uuid, int vcpus);
+/* One key of hv_start.scheduling, from now on and for later restarts. INVALID_VALUE for a key or
+ * value that is not of its form. */
+_must_check_ struct error *hv_set_scheduling(struct hv *hv, const char *uuid, const char *key,
+                                             const char *value);
 _must_check_ struct error *hv_set_on_reboot(struct hv *hv, const char *uuid, enum hv_action a);
 _must_check_ struct error *hv_attach_disk(struct hv *hv, const char *uuid, const struct hv_disk *d);
 /* Waits until the guest has let go, at most timeout_us, then DEVICE_DETACH_TIMEOUT

@@ -148,7 +148,23 @@ def test_vcpus_live(xen, vm, fails):
     fails("VM_BAD_POWER_STATE", xen.VM.set_VCPUs_number_live, vm, "1")
     xen.VM.start(vm, False, False)
     assert fails("VM_LACKS_FEATURE", xen.VM.set_VCPUs_number_live, vm, "1") == [vm]
-    fails("NOT_IMPLEMENTED", xen.VM.add_to_VCPUs_params_live, vm, "weight", "256")
+
+
+def test_scheduling_live(xen, daemons, vm, fails):
+    change = xen.VM.add_to_VCPUs_params_live
+    fails("VM_BAD_POWER_STATE", change, vm, "weight", "256")
+    xen.VM.set_VCPUs_params(vm, {"weight": "512", "note": "mine"})
+    xen.VM.start(vm, False, False)
+    before = daemons.driver_calls("set_scheduling")
+    for key, value in (("weight", "0"), ("weight", "65536"), ("weight", "x"), ("cap", "-1"), ("mask", ""), ("mask", "1,"),
+                       ("mask", "1;2"), ("mask", "1," * 1000 + "1"), ("priority", "1")):
+        assert fails("INVALID_VALUE", change, vm, key, value) == (["key", key] if key == "priority" else [key, value])
+    assert daemons.driver_calls("set_scheduling") == before
+    assert xen.VM.get_VCPUs_params(vm) == {"weight": "512", "note": "mine"}
+    for key, value in (("weight", "1024"), ("cap", "0"), ("mask", "0,2")):
+        change(vm, key, value)
+    assert daemons.driver_calls("set_scheduling") == before + 3
+    assert xen.VM.get_VCPUs_params(vm) == {"weight": "1024", "cap": "0", "mask": "0,2", "note": "mine"}
 
 
 def test_templates_have_memory_too(xen, fails):

@@ -561,6 +561,29 @@ static void devices_come_and_go_in_a_running_guest(void **state)
         host("losetup", "-d", disk.path, NULL, NULL);
 }
 
+static void scheduling_changes_live(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_start p = guest(f, A);
+
+    start(f, &p);
+    ok(hv_unpause(f->hv, A));
+    if (!(hv_probe(f->hv)->features & HV_CAN_SCHEDULE)) {
+        fails(hv_set_scheduling(f->hv, A, "weight", "512"), "NOT_IMPLEMENTED");
+        return;
+    }
+    ok(hv_set_scheduling(f->hv, A, "weight", "512"));
+    ok(hv_set_scheduling(f->hv, A, "cap", "0"));
+    ok(hv_set_scheduling(f->hv, A, "mask", "0"));
+    fails(hv_set_scheduling(f->hv, A, "weight", "0"), "INVALID_VALUE");
+    fails(hv_set_scheduling(f->hv, A, "cap", "1x"), "INVALID_VALUE");
+    fails(hv_set_scheduling(f->hv, A, "mask", "0,"), "INVALID_VALUE");
+    fails(hv_set_scheduling(f->hv, A, "colour", "1"), "INVALID_VALUE");
+    fails(hv_set_scheduling(f->hv, B, "cap", "0"), "HANDLE_INVALID");
+    fixture_reopen(f);
+    ok(hv_set_scheduling(f->hv, A, "weight", "256"));
+}
+
 static void memory_and_cpus_change_live(void **state)
 {
     struct fixture *f = *state;
@@ -638,6 +661,7 @@ static int run_driver(const char *name)
         T(memory_survives_suspend_and_resume),
         T(a_record_of_another_kind_is_refused),
         T(devices_come_and_go_in_a_running_guest),
+        T(scheduling_changes_live),
         T(memory_and_cpus_change_live),
         T(a_guest_whose_process_dies_is_lost),
         /* Guests of sim do and say nothing while it is closed: not these. */

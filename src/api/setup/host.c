@@ -132,7 +132,6 @@ static void fill_new(struct setup *s, struct host_rec *h)
     h->ssl_legacy = false;
     h->name_description = "Default install";
     h->API_version_vendor = "XenSource";
-    h->sched_policy = "credit";
     set_add(s->a, &h->supported_bootloaders, "pygrub");
     set_add(s->a, &h->supported_bootloaders, "eliloader");
     h->edition = "free";
@@ -158,6 +157,7 @@ static void refresh(struct setup *s, struct host_rec *h)
     h->capabilities = capabilities(s);
     h->bios_strings = f->bios;
     h->timezone = f->timezone;
+    h->sched_policy = f->scheduler;
     h->enabled = !map_is_true(&h->other_config, HOST_STAYS_DISABLED);
     h->boot_free_mem = s->memory_free;
     map_set(s->a, &h->other_config, "boot_time", int_text(s, f->boot_time));

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How many virtual processors a VM has: the most, at the next start, now. */
+/* How many virtual processors a VM has: the most, at the next start, now; how they are scheduled.
+ */
 #include "api/common/host_error.h"
+#include "api/common/lists.h"
 #include "api/vm/domain.h"
 #include "api/vm/params.h"
 #include "api/vm/plans.h"
 #include "gen/class/VM_metrics_txn.h"
 #include "gen/msg/VM.h"
 #include "rpc/call.h"
+#include "rules/lookup.h"
 #include "rules/memory.h"
 #include "rules/ops.h"
 
@@ -41,6 +44,23 @@ struct error *api_vm_set_vcpus_at_startup(struct call *c,
     TRY(vm_op_check(txn_view(c->txn), vm, VM_OPERATIONS_CHANGING_VCPUS));
     TRY(vcpus_check(a->value, vm->VCPUs_max));
     vm->VCPUs_at_startup = a->value;
+    return NULL;
+}
+
+struct error *api_vm_add_to_vcpus_params_live(struct call *c,
+                                              const struct vm_add_to_vcpus_params_live_args *a)
+{
+    struct vm_rec *vm;
+
+    TRY(txn_edit_vm(c->txn, a->self, &vm));
+    if (!vm_is_live(vm))
+        return vm_bad_power_state(vm, 1u << VM_POWER_STATE_RUNNING | 1u << VM_POWER_STATE_PAUSED);
+    const struct host_vm_set_scheduling_args args = {
+        .uuid = vm->uuid, .key = a->key, .value = a->value};
+
+    TRY(from_host(c->daemon->store,
+                  hostd_vm_set_scheduling(c->daemon->hostd, &args, c->arena, NULL)));
+    map_set(c->arena, &vm->VCPUs_params, a->key, a->value);
     return NULL;
 }
 

@@ -180,8 +180,7 @@ static void set_number(const struct hv_start *p, const char *key, long most, int
         *number = (int)n;
 }
 
-/* "1,3" as bits; false = not so, or none. */
-static bool read_mask(const char *text, libxl_bitmap *ret)
+bool xl_read_mask(const char *text, libxl_bitmap *ret)
 {
     bool any = false;
 
@@ -207,7 +206,7 @@ static void set_scheduling(const struct hv_start *p, libxl_domain_build_info *b)
 
     set_number(p, "weight", UINT16_MAX, &b->sched_params.weight);
     set_number(p, "cap", UINT16_MAX, &b->sched_params.cap);
-    if (read_mask(mask, &cpus)) {
+    if (xl_read_mask(mask, &cpus)) {
         b->vcpu_hard_affinity = xcalloc((size_t)p->vcpus_max, sizeof(cpus));
         for (int i = 0; i < p->vcpus_max; i++) {
             b->vcpu_hard_affinity[i].size = cpus.size;

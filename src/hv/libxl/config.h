@@ -28,6 +28,9 @@ void xl_config_disk(const char *scripts, enum hv_kind kind, const struct hv_disk
                     libxl_device_disk *ret);
 void xl_config_nic(const char *scripts, enum hv_kind kind, const struct hv_nic *n,
                    libxl_device_nic *ret);
+/* "1,3" as bits, to be disposed of with libxl_bitmap_dispose in any case; false = not so, or none.
+ */
+bool xl_read_mask(const char *text, libxl_bitmap *ret);
 /* "xvda", "xvdb" ... of device 0, 1 ...; at least 8 bytes. */
 void xl_vdev(int device, char ret[8]);
 /* The same as a number: part of the disk's place in xenstore and sysfs. */

@@ -21,14 +21,18 @@ static struct error *fill_caps(struct xl *x)
         xasprintf("%d.%d%s", v->xen_version_major, v->xen_version_minor, v->xen_version_extra);
     x->capabilities = xstrdup(v->capabilities);
     max = libxl_get_max_cpus(x->look->ctx);
+    int scheduler = libxl_get_scheduler(x->look->ctx);
+
     x->caps = (struct hv_caps){
         .driver = "libxl",
         .version = x->version,
         .accelerator = "xen",
         .why = "this machine runs Xen",
         .features = HV_CAN_SUSPEND | HV_CAN_HOTPLUG_DISK | HV_CAN_HOTPLUG_NIC |
-                    HV_CAN_HOTPLUG_VCPU | HV_CAN_BALLOON | HV_CAN_VNC | HV_CAN_AGENT | HV_CAN_PV,
+                    HV_CAN_HOTPLUG_VCPU | HV_CAN_BALLOON | HV_CAN_VNC | HV_CAN_AGENT | HV_CAN_PV |
+                    HV_CAN_SCHEDULE,
         .max_vcpus = MAX(1, MIN(MAX(max, 32), HV_MAX_VCPUS)),
+        .scheduler = scheduler < 0 ? "" : libxl_scheduler_to_string((libxl_scheduler)scheduler),
         .block_devices = true,
     };
     if (strstr(x->capabilities, "hvm"))
@@ -162,6 +166,7 @@ const struct hv_driver xl_driver = {
     .suspend = xl_suspend,
     .set_memory = xl_set_memory,
     .set_vcpus = xl_set_vcpus,
+    .set_scheduling = xl_set_scheduling,
     .set_on_reboot = xl_set_on_reboot,
     .attach_disk = xl_attach_disk,
     .detach_disk = xl_detach_disk,

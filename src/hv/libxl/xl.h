@@ -160,6 +160,10 @@ struct error *xl_change_media(struct hv *hv, const char *uuid, const struct hv_d
 struct error *xl_attach_nic(struct hv *hv, const char *uuid, const struct hv_nic *nic);
 struct error *xl_detach_nic(struct hv *hv, const char *uuid, int device, int64_t timeout_us);
 
+/* scheduling.c */
+struct error *xl_set_scheduling(struct hv *hv, const char *uuid, const char *key,
+                                const char *value);
+
 /* figures.c */
 struct error *xl_set_memory(struct hv *hv, const char *uuid, int64_t target);
 struct error *xl_set_vcpus(struct hv *hv, const char *uuid, int vcpus);

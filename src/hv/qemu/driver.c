@@ -22,6 +22,7 @@ static struct error *fill_caps(struct qemu *q)
         .features = HV_CAN_SUSPEND | HV_CAN_HOTPLUG_DISK | HV_CAN_HOTPLUG_NIC |
                     HV_CAN_HOTPLUG_VCPU | HV_CAN_BALLOON | HV_CAN_VNC | HV_CAN_AGENT,
         .max_vcpus = HV_MAX_VCPUS,
+        .scheduler = "",
     };
     if (access("/usr/share/OVMF/OVMF_CODE_4M.fd", R_OK) == 0)
         q->caps.features |= HV_CAN_UEFI;

@@ -130,10 +130,10 @@ static const struct member stats_members[] = {
 SHAPE(hv_stats, stats_members);
 
 static const struct member caps_members[] = {
-    M(hv_caps, driver, IS_TEXT),        M(hv_caps, version, IS_TEXT),
-    M(hv_caps, accelerator, IS_TEXT),   M(hv_caps, why, IS_TEXT),
-    M(hv_caps, features, IS_INT),       M(hv_caps, max_vcpus, IS_INT),
-    M(hv_caps, block_devices, IS_BOOL),
+    M(hv_caps, driver, IS_TEXT),      M(hv_caps, version, IS_TEXT),
+    M(hv_caps, accelerator, IS_TEXT), M(hv_caps, why, IS_TEXT),
+    M(hv_caps, features, IS_INT),     M(hv_caps, max_vcpus, IS_INT),
+    M(hv_caps, scheduler, IS_TEXT),   M(hv_caps, block_devices, IS_BOOL),
 };
 SHAPE(hv_caps, caps_members);
 

@@ -467,6 +467,13 @@ static struct error *remote_set_vcpus(struct hv *hv, const char *uuid, int vcpus
     return call_number(hv, "set_vcpus", uuid, vcpus);
 }
 
+static struct error *remote_set_scheduling(struct hv *hv, const char *uuid, const char *key,
+                                           const char *value)
+{
+    return call(hv, "set_scheduling",
+                json_pack("{s:s, s:s, s:s}", "uuid", uuid, "key", key, "value", value), NULL);
+}
+
 static struct error *remote_set_on_reboot(struct hv *hv, const char *uuid, enum hv_action a)
 {
     return call_number(hv, "set_on_reboot", uuid, (int64_t)a);
@@ -574,6 +581,7 @@ const struct hv_driver hv_libxl_driver = {
     .suspend = remote_suspend,
     .set_memory = remote_set_memory,
     .set_vcpus = remote_set_vcpus,
+    .set_scheduling = remote_set_scheduling,
     .set_on_reboot = remote_set_on_reboot,
     .attach_disk = remote_attach_disk,
     .detach_disk = remote_detach_disk,

@@ -151,6 +151,16 @@ static struct error *op_set_vcpus(struct request *r)
     return r->s->driver->set_vcpus(r->hv, r->uuid, (int)number(r, "number"));
 }
 
+static struct error *op_set_scheduling(struct request *r)
+{
+    const char *key = json_string_value(json_object_get(r->args, "key"));
+    const char *value = json_string_value(json_object_get(r->args, "value"));
+
+    if (!r->s->driver->set_scheduling || !key || !value)
+        return error_api("NOT_IMPLEMENTED", 1, "set_scheduling");
+    return r->s->driver->set_scheduling(r->hv, r->uuid, key, value);
+}
+
 static struct error *op_set_on_reboot(struct request *r)
 {
     return r->s->driver->set_on_reboot(r->hv, r->uuid, (enum hv_action)number(r, "number"));
@@ -242,6 +252,7 @@ static const struct op ops[] = {
     {"suspend", op_suspend},
     {"set_memory", op_set_memory},
     {"set_vcpus", op_set_vcpus},
+    {"set_scheduling", op_set_scheduling},
     {"set_on_reboot", op_set_on_reboot},
     {"attach_disk", op_attach_disk},
     {"detach_disk", op_detach_disk},

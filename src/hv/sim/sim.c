@@ -166,8 +166,9 @@ static const struct hv_caps *sim_probe(struct hv *hv)
         .why = "guests are simulated",
         .features = HV_CAN_SUSPEND | HV_CAN_HOTPLUG_DISK | HV_CAN_HOTPLUG_NIC |
                     HV_CAN_HOTPLUG_VCPU | HV_CAN_BALLOON | HV_CAN_UEFI | HV_CAN_VNC | HV_CAN_AGENT |
-                    HV_CAN_PV | HV_CAN_PVH,
+                    HV_CAN_PV | HV_CAN_PVH | HV_CAN_SCHEDULE,
         .max_vcpus = HV_MAX_VCPUS,
+        .scheduler = "",
     };
 
     return &caps;
@@ -365,6 +366,19 @@ static struct error *sim_forget(struct hv *hv, const char *uuid)
     return NULL;
 }
 
+/* There is nothing to schedule: it is counted. */
+static struct error *sim_set_scheduling(struct hv *hv, const char *uuid, const char *key,
+                                        const char *value)
+{
+    struct sim *s = sim_of(hv);
+    struct sim_domain *d;
+
+    TRY(sim_enter_domain(s, "set_scheduling", uuid, &d));
+    _sim_inside_ struct sim *in = s;
+
+    return d->state == HV_STOPPED ? stopped(d) : NULL;
+}
+
 static struct error *sim_set_on_reboot(struct hv *hv, const char *uuid, enum hv_action a)
 {
     struct sim *s = sim_of(hv);
@@ -394,6 +408,7 @@ const struct hv_driver hv_sim_driver = {
     .suspend = sim_suspend,
     .set_memory = sim_set_memory,
     .set_vcpus = sim_set_vcpus,
+    .set_scheduling = sim_set_scheduling,
     .set_on_reboot = sim_set_on_reboot,
     .attach_disk = sim_attach_disk,
     .detach_disk = sim_detach_disk,
