@@ -14,6 +14,7 @@ struct xdom *xdom_new(struct xl *x, const char *uuid)
 
     d->xl = x;
     d->refs = 1;
+    d->model = -1;
     snprintf(d->uuid, sizeof(d->uuid), "%.36s", uuid);
     d->dir = xasprintf("%s/run/vm/%s", x->state_dir, uuid);
     pthread_mutex_init(&d->turn, NULL);

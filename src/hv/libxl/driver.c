@@ -53,6 +53,7 @@ static struct error *open_parts(struct xl *x)
         return error_errno(errno, "cannot reach xenstore");
     TRY(workers_new("restart", RESTARTERS, HV_MAX_VCPUS, &x->workers));
     TRY(console_hub_start(&x->hub));
+    TRY(xl_models_start(x));
     TRY(xl_adopt_all(x));
     return xl_events_start(x);
 }

@@ -172,6 +172,7 @@ struct error *xdom_listen(struct xdom *d)
     TRY(xl_check(rc, "cannot watch the domain"));
     eventfd_write(x->wake, 1);
     xs_watch(x->xs, path, d->uuid);
+    xdom_watch_model(d);
     return NULL;
 }
 
@@ -179,6 +180,7 @@ void xdom_unlisten(struct xdom *d)
 {
     _cleanup_free_ char *path = marker(d);
 
+    xdom_unwatch_model(d);
     if (!d->death)
         return;
     xl_quick_begin(d->xl);

@@ -114,16 +114,41 @@ static struct error *say(struct xdom *d, const char *word)
     return e;
 }
 
-/* An HVM guest without drivers for Xen has a power button only. */
-static struct error *press_button(struct xdom *d, struct error *no_answer)
+/* Guests with drivers for Xen say which words they know. */
+static bool listens(struct xdom *d)
 {
-    if (d->start.kind != HV_KIND_HVM || no_answer->errnum != ETIMEDOUT)
-        return no_answer;
-    _cleanup_error_ struct error *forgotten = no_answer;
+    static const char *const features[] = {"poweroff", "reboot", "shutdown"};
+    bool any = d->start.kind != HV_KIND_HVM;
 
+    for (size_t i = 0; !any && i < ARRAY_SIZE(features); i++) {
+        _cleanup_free_ char *path =
+            xasprintf("/local/domain/%lld/control/feature-%s", (long long)d->domid, features[i]);
+        unsigned len;
+        _cleanup_free_ char *value = xs_read(d->xl->xs, XBT_NULL, path, &len);
+
+        any = value && streq(value, "1");
+    }
+    return any;
+}
+
+static struct error *press_button(struct xdom *d)
+{
     return xl_check(
         libxl_send_trigger(d->xl->ops->ctx, (uint32_t)d->domid, LIBXL_TRIGGER_POWER, 0, NULL),
         "cannot press the power button");
+}
+
+/* A whole machine without drivers for Xen, or whose drivers hang, has a power button only: who
+ * wants it to reboot finds it off, and starts it again. */
+static struct error *ask(struct xdom *d, const char *word)
+{
+    bool heard = listens(d);
+    struct error *e = heard ? say(d, word) : NULL;
+
+    if (heard && (d->start.kind != HV_KIND_HVM || !e || e->errnum != ETIMEDOUT))
+        return e;
+    error_free(e);
+    return press_button(d);
 }
 
 static struct error *send_nmi(struct xdom *d)
@@ -141,9 +166,7 @@ struct error *xl_signal(struct hv *hv, const char *uuid, enum hv_signal signal)
     TRY(xdom_enter_live(hv, uuid, &d));
     if (signal == HV_SIGNAL_NMI)
         return send_nmi(d);
-    struct error *e = say(d, signal == HV_SIGNAL_POWEROFF ? "poweroff" : "reboot");
-
-    return e && signal == HV_SIGNAL_POWEROFF ? press_button(d, e) : e;
+    return ask(d, signal == HV_SIGNAL_POWEROFF ? "poweroff" : "reboot");
 }
 
 /* ---- suspend ---- */

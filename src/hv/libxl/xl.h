@@ -60,6 +60,7 @@ struct xdom {
     int64_t started;
     bool agent; /* the guest has written keys */
     libxl_evgen_domain_death *death;
+    int model; /* pidfd of its device model, -1 = none is watched */
     struct console *console;
 };
 
@@ -73,6 +74,7 @@ struct xl {
     struct strmap domains;
     struct xl_ctx *ops, *look, *events;
     int wake;                /* the thread of `events` */
+    int models;              /* epoll: device models (models.c) */
     struct workers *workers; /* reboots */
     struct console_hub *hub;
     struct xs_handle *xs;
@@ -142,6 +144,13 @@ _must_check_ struct error *xl_adopt_all(struct xl *x);
 /* From now on its end is heard of. With the turn. */
 _must_check_ struct error *xdom_listen(struct xdom *d);
 void xdom_unlisten(struct xdom *d);
+
+/* models.c */
+_must_check_ struct error *xl_models_start(struct xl *x);
+/* From now on the death of its device model is a crash. With the turn; a model that is not there
+ * makes no difference. */
+void xdom_watch_model(struct xdom *d);
+void xdom_unwatch_model(struct xdom *d);
 
 /* power.c */
 struct error *xl_unpause(struct hv *hv, const char *uuid);
