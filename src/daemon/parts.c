@@ -403,9 +403,20 @@ static struct error *listen_on(struct parts *p, const char *where, enum listen_n
     return note_port(p, listen_names[name], port);
 }
 
+/* Plain requests for files go to where TLS is; without it there is no better place. */
+static void redirect_files(struct parts *p)
+{
+    int fd = p->listen.fd[LISTEN_TLS];
+
+    if (fd >= 0)
+        static_files_set_tls_port(p->files, server_bound_port(fd));
+    else
+        static_files_set_policy(p->files, PLAIN_SERVE);
+}
+
 static struct error *start_server(struct parts *p)
 {
-    struct http_route routes[RPC_ROUTES + HTTP_HANDLER_ROUTES + 1];
+    struct http_route routes[RPC_ROUTES + HTTP_HANDLER_ROUTES + 2];
     size_t n;
 
     TRY(load_certificate(p));
@@ -414,6 +425,7 @@ static struct error *start_server(struct parts *p)
     if (p->options->web_dir) {
         TRY(static_files_new(p->options->web_dir, &p->files));
         routes[n++] = (struct http_route){VERB_GET, "/", 0, 0, static_files_serve, p->files};
+        routes[n++] = (struct http_route){VERB_HEAD, "/", 0, 0, static_files_serve, p->files};
     }
     const struct server_config config = {.routes = routes, .n_routes = n, .tls = p->tls};
 
@@ -421,6 +433,8 @@ static struct error *start_server(struct parts *p)
     TRY(listen_local(p));
     TRY(listen_on(p, p->options->http, LISTEN_HTTP, PEER_TCP));
     TRY(listen_on(p, p->options->tls, LISTEN_TLS, PEER_TLS));
+    if (p->files)
+        redirect_files(p);
     TRY(server_start(p->d.server));
     if (!p->take_over)
         return NULL;

@@ -14,6 +14,7 @@
 struct static_files {
     int dir;
     atomic_int policy;
+    atomic_uint tls_port;
     atomic_llong hsts_max_age;
 };
 
@@ -57,6 +58,7 @@ struct error *static_files_new(const char *dir, struct static_files **ret)
 
     f->dir = TAKE_FD(fd);
     atomic_init(&f->policy, PLAIN_REDIRECT);
+    atomic_init(&f->tls_port, 443);
     atomic_init(&f->hsts_max_age, -1);
     *ret = f;
     return NULL;
@@ -73,6 +75,11 @@ void static_files_free(struct static_files *f)
 void static_files_set_policy(struct static_files *f, enum plain_http_policy policy)
 {
     atomic_store(&f->policy, (int)policy);
+}
+
+void static_files_set_tls_port(struct static_files *f, uint16_t port)
+{
+    atomic_store(&f->tls_port, port);
 }
 
 void static_files_set_hsts(struct static_files *f, int64_t max_age_s)
@@ -191,17 +198,19 @@ static const char *host_of(struct http_request *rq)
     return copy;
 }
 
-static void redirect(struct http_request *rq)
+static void redirect(const struct static_files *f, struct http_request *rq)
 {
     const char *host = host_of(rq);
+    unsigned port = atomic_load(&f->tls_port);
 
     /* The path alone is taken from the target: a second slash would name another host. */
     if (!host || rq->head.target[0] != '/') {
         http_reply_text(rq, 403, "Use https.");
         return;
     }
+    const char *where = port == 443 ? host : arena_printf(&rq->arena, "%s:%u", host, port);
     struct http_field location = {"location",
-                                  arena_printf(&rq->arena, "https://%s%s", host, rq->head.target)};
+                                  arena_printf(&rq->arena, "https://%s%s", where, rq->head.target)};
 
     http_reply(rq, &(struct http_reply){.status = 301, .headers = &location, .n_headers = 1});
 }
@@ -216,7 +225,7 @@ void static_files_serve(void *ctx, struct http_request *rq)
         return;
     }
     if (rq->peer->kind == PEER_TCP && policy == PLAIN_REDIRECT) {
-        redirect(rq);
+        redirect(f, rq);
         return;
     }
     const char *path = normalize(&rq->arena, rq->head.path);

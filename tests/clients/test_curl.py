@@ -262,11 +262,11 @@ def pages(tmp_path_factory):
 def test_redirect_to_https(pages, tmp_path):
     curl = Curl(pages, tmp_path)
     assert curl("/", base="http") == 301
-    assert curl.headers["location"] == "https://127.0.0.1/"
-    # -L goes there; the port is that of an installed host, so curl is told where it lies here.
-    there = f"127.0.0.1:443:127.0.0.1:{pages.tls}"
-    assert curl("-L", "--connect-to", there, "/", base="http") == 200
+    assert curl.headers["location"] == f"https://127.0.0.1:{pages.tls}/"
+    assert curl("-L", "/", base="http") == 200
     assert curl.body == b"<p>hello</p>"
     assert curl("/index.html") == 200 and curl.headers["content-length"] == "12"
+    assert curl("--head", "/index.html") == 200
+    assert (curl.headers["content-length"], curl.headers["content-type"][:9]) == ("12", "text/html")
     assert curl("/../../etc/passwd") == 404  # curl itself goes no further up than /
     assert curl("--path-as-is", "/../../etc/passwd") == 403
