@@ -35,6 +35,9 @@ def run(schema):
         for thing in things.values():
             if not thing.doc:
                 schema.problems.add(f"host: [{kind}.{thing.name}]", "is not documented")
+    for name, action in schema.http.items():
+        if action.get("test") and not action.get("doc"):
+            schema.problems.add(f"http.toml: [{name}]", "works but is not documented")
     found = members(schema)
     listed = set()
     for name in schema.undocumented:

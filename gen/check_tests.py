@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A message that works names its test as "FILE::NAME"; file and name must exist."""
+"""A message that works names its test as "FILE::NAME", and so does another HTTP request; file and name must exist."""
 
 import os
 import re
@@ -11,6 +11,9 @@ def run(schema, root):
         for m in cls.messages:
             if m.test:
                 _one(schema, root, f"{cls.file}: [messages.{m.name}]", m.test, texts)
+    for name, action in schema.http.items():
+        if action.get("test"):
+            _one(schema, root, f"http.toml: [{name}]", action["test"], texts)
 
 
 def _one(schema, root, where, test, texts):

@@ -176,7 +176,13 @@ def coverage(schema):
             "with an error\non purpose; is gone from the API, so that every server refuses it; or is missing. "
             "Messages that are served\nfrom the tables alone (get_F, set_F, get_all ...) are counted, and listed "
             "only if they have a body of their own.\n\n"
-            + _table(("Class", *KINDS), rows) + _refused(schema) + details)
+            + _table(("Class", *KINDS), rows) + _refused(schema) + _http_coverage(schema) + details)
+
+
+def _http_coverage(schema):
+    rows = [(a["method"], f"`{a['uri']}`", WORKS if a.get("test") else "answers 501", a.get("test", ""))
+            for a in schema.http.values() if a.get("rbac_checked", True) or a.get("test")]
+    return "\n## HTTP requests\n\n" + _table(("Method", "Path", "", "Test"), rows)
 
 
 def refused(schema):

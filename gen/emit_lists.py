@@ -23,6 +23,7 @@ struct http_action {
     const char *uri;    /* the longest prefix that fits wins */
     uint32_t roles;     /* mask of ROLE_BIT() */
     bool rbac_checked;  /* false: anybody, the handler decides */
+    bool works;         /* false: nobody has written it yet */
     const char *const *query; /* "uuid:string" ..., ends with NULL */
     const struct http_sub_action *sub_actions; /* NULL = none */
 };
@@ -67,8 +68,9 @@ def _http(schema, out):
             c += "    {NULL, 0},\n};\n"
         query = "".join(cname.c_string(x) + ", " for x in a.get("query", []))
         checked = "true" if a.get("rbac_checked", True) else "false"
+        works = "true" if a.get("test") else "false"
         rows += (f'    [HTTP_{cname.upper(name)}] = {{"{name}", "{a["method"]}", '
-                 f"{cname.c_string(a['uri'])},\n        {mask_text(schema, a['roles'])}, {checked},"
+                 f"{cname.c_string(a['uri'])},\n        {mask_text(schema, a['roles'])}, {checked}, {works},"
                  f"\n        (const char *const[]){{{query}NULL}}, {sub}}},\n")
     h += "    HTTP_ACTION_MAX\n};\n\n"
     h += "extern const struct http_action http_actions[HTTP_ACTION_MAX];\n"

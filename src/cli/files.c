@@ -85,7 +85,7 @@ static struct error *export_vm(struct xe *x, const char *ref, const char *uuid,
 
     TRY(words_bool(&x->words, "metadata", false, &metadata));
     TRY(words_bool(&x->words, "preserve-power-state", false, &preserve));
-    TRY(words_bool(&x->words, "include-snapshots", false, &snapshots));
+    TRY(words_bool(&x->words, "include-snapshots", true, &snapshots));
     ex->n++;
     query_add(&query, "ref", ref);
     query_add(&query, "use_compression", compression(x));
@@ -233,12 +233,21 @@ struct error *vm_import(struct xe *x)
 
 /* Hosts and pool. */
 
+/* Says so afterwards, unless the output is the file. */
+static struct error *run_and_tell(struct xe *x, const struct transfer *t)
+{
+    TRY(transfer_run(x, t, NULL));
+    if (*t->file)
+        print_now(&x->printer, "%s succeeded", t->label);
+    return NULL;
+}
+
 static struct error *host_file_one(struct xe *x, const struct selected *one, void *ctx)
 {
     struct transfer t = *(const struct transfer *)ctx;
 
     t.host = one->ref;
-    return transfer_run(x, &t, NULL);
+    return run_and_tell(x, &t);
 }
 
 struct error *host_backup(struct xe *x)
@@ -303,7 +312,7 @@ struct error *pool_dump_database(struct xe *x)
                                .query = "",
                                .file = word_or(x, "file-name", "")};
 
-    return transfer_run(x, &t, NULL);
+    return run_and_tell(x, &t);
 }
 
 struct error *pool_restore_database(struct xe *x)
@@ -319,9 +328,10 @@ struct error *pool_restore_database(struct xe *x)
         return error_text("This operation will restore the database backup to this host, making "
                           "it the master. All slave hosts are assumed dead and they will be "
                           "forgotten. This operation must be forced (use --force).");
-    TRY(transfer_run(x, &t, NULL));
-    print_line(&x->printer, dry_run ? "Dry-run backup restore successful"
-                                    : "Host will reboot with restored database in 30. seconds...");
+    TRY(run_and_tell(x, &t));
+    /* Others tell of a reboot here, which is not needed. */
+    print_line(&x->printer,
+               dry_run ? "Dry-run backup restore successful" : "The restored database is in use.");
     return NULL;
 }
 
@@ -349,10 +359,7 @@ struct error *audit_log_get(struct xe *x)
     const struct transfer t = {
         .label = label, .path = "/audit_log", .query = str_cstr(&query), .file = file};
 
-    TRY(transfer_run(x, &t, NULL));
-    if (*file)
-        print_now(&x->printer, "%s succeeded", label);
-    return NULL;
+    return run_and_tell(x, &t);
 }
 
 static struct error *wlb(struct xe *x, const char *label, const char *path, const char *query)
@@ -360,10 +367,7 @@ static struct error *wlb(struct xe *x, const char *label, const char *path, cons
     const char *file = word_or(x, "filename", "");
     const struct transfer t = {.label = label, .path = path, .query = query, .file = file};
 
-    TRY(transfer_run(x, &t, NULL));
-    if (*file)
-        print_now(&x->printer, "%s succeeded", label);
-    return NULL;
+    return run_and_tell(x, &t);
 }
 
 struct error *pool_retrieve_wlb_report(struct xe *x)

@@ -8,7 +8,13 @@
  * an absent option is (), a present one ('v'). Records and opaque JSON have none: "".
  */
 
+#include "base/arena.h"
+#include "base/error.h"
 #include "base/str.h"
 #include "value/type.h"
 
 void stored_form_add(struct str *out, const struct type *t, const void *p);
+/* And back; texts are copied into the arena. The empty text is the null reference. System error:
+ * what was expected. */
+_must_check_ struct error *stored_form_read(struct arena *a, const struct type *t, const char *text,
+                                            void *ret);

@@ -366,10 +366,10 @@ def xen(daemons):
         pass
 
 
-def fails(code, call, *args):
+def fails(code, call, *args, **more):
     """The parameters of the failure with that code."""
     with pytest.raises(XenError) as caught:
-        call(*args)
+        call(*args, **more)
     assert caught.value.code == code, caught.value
     return caught.value.params
 

@@ -381,6 +381,46 @@ def test_disk_round_trip(xe, vdi, tmp_path):
     assert bar.code == 0 and "100%" in bar.err and (tmp_path / "bar").read_bytes() == data
 
 
+def test_metadata(xe, xen, vm, tmp_path):
+    xe("vm-snapshot", f"uuid={vm}", "new-name-label=snapshot")
+    file = f"filename={tmp_path}/one"
+    assert xe("vm-export", f"uuid={vm}", file, "metadata=true") == "Export succeeded\n"
+    assert xe("vm-import", file, "metadata=true", "dry-run=true") == "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\n"
+    copy = xe.line("vm-import", file, "metadata=true")
+    assert copy != vm and xe("vm-param-get", f"uuid={copy}", "param-name=name-label") == "xe test\n"
+    assert xe("snapshot-list", f"snapshot-of={copy}", "--minimal").strip()
+    assert xe.line("vm-import", file, "metadata=true", "preserve=true", "force=true") == vm
+    bare = f"filename={tmp_path}/bare"
+    assert xe("vm-export", f"uuid={copy}", bare, "metadata=true", "include-snapshots=false") == "Export succeeded\n"
+    alone = xe.line("vm-import", bare, "metadata=true")
+    assert not xe("snapshot-list", f"snapshot-of={alone}", "--minimal").strip()
+    (tmp_path / "bad").write_bytes(b"x" * 1000)
+    assert "no tar archive" in xe.fails("vm-import", f"filename={tmp_path}/bad", "metadata=true")
+    assert "only metadata" in xe.fails("vm-import", file, "dry-run=true").lower()
+    for uuid in (copy, alone, vm):
+        for snapshot in xe("snapshot-list", f"snapshot-of={uuid}", "--minimal").strip().split(","):
+            if snapshot:
+                xe("snapshot-uninstall", f"uuid={snapshot}", "--force")
+        if uuid != vm:
+            xe("vm-destroy", f"uuid={uuid}")
+
+
+def test_database(fresh_daemons, tmp_path):
+    xe = Xe(fresh_daemons.state)
+    uuid = xe.line("vm-create", "name-label=then")
+    file = f"file-name={tmp_path}/dump"
+    assert xe("pool-dump-database", file) == "dump database succeeded\n"
+    xe("vm-param-set", f"uuid={uuid}", "name-label=since")
+    assert "must be forced" in xe.fails("pool-restore-database", file)
+    assert xe("pool-restore-database", file, "dry-run=true") == "restore database succeeded\nDry-run backup restore successful\n"
+    assert xe("vm-param-get", f"uuid={uuid}", "param-name=name-label") == "since\n"
+    assert xe("pool-restore-database", file, "--force") == "restore database succeeded\nThe restored database is in use.\n"
+    assert xe("vm-param-get", f"uuid={uuid}", "param-name=name-label") == "then\n"
+    text = (tmp_path / "dump").read_text()
+    (tmp_path / "dump").write_text(text.replace('value="909"', 'value="1"', 1))
+    assert "cannot be restored" in xe.fails("pool-restore-database", file, "--force").lower()
+
+
 def test_transfer_that_fails_leaves_nothing(xe, xen, vdi, tmp_path):
     assert xe.fails("vdi-export", f"uuid={vdi}", f"filename={tmp_path}/out", "format=nonsense")
     assert not (tmp_path / "out").exists()

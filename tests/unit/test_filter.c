@@ -196,6 +196,81 @@ static void size_and_depth_are_limited(void **state)
     assert_null(f);
 }
 
+/* Every kind of field but those that have no such form. */
+static void stored_forms_come_back(void **state)
+{
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    for (int i = 0; i < sample_info.n; i++) {
+        const struct field *f = &sample_info.fields[i];
+        const void *p = field_at(f, &sample_full);
+        _cleanup_str_ struct str s = STR_INIT;
+        void *back = arena_zalloc(&a, f->type->size);
+
+        if (i == F_PART || i == F_PARTS || i == F_ANY)
+            continue;
+        stored_form_add(&s, f->type, p);
+        assert_null(stored_form_read(&a, f->type, str_cstr(&s), back));
+        assert_true(value_equal(f->type, p, back));
+    }
+    arena_fini(&a);
+}
+
+static void stored_forms_that_are_none(void **state)
+{
+    static const struct {
+        int field;
+        const char *text;
+    } bad[] = {
+        {F_SIZE, ""},
+        {F_SIZE, "1x"},
+        {F_READY, "yes"},
+        {F_READY, ""},
+        {F_BORN, "yesterday"},
+        {F_COLOR, "mauve"},
+        {F_TAGS, ""},
+        {F_TAGS, "('a'"},
+        {F_TAGS, "('a') x"},
+        {F_TAGS, "('a"},
+        {F_TAGS, "(a)"},
+        {F_TAGS, "('a\\"},
+        {F_COUNTS, "('1' '2')"},
+        {F_COUNTS, "(('1'))"},
+        {F_COUNTS, "(('1' '2' '3'))"},
+        {F_KEYS, "(('r' 'x'))"},
+        {F_LIMIT, "('1' '2')"},
+        {F_LIMIT, "('x')"},
+        {F_PART, "x"},
+    };
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        const struct type *t = sample_info.fields[bad[i].field].type;
+        struct error *e = stored_form_read(&a, t, bad[i].text, arena_zalloc(&a, t->size));
+
+        assert_non_null(e);
+        error_free(e);
+    }
+    arena_fini(&a);
+}
+
+static void stored_forms_of_others(void **state)
+{
+    _cleanup_arena_ struct arena a;
+    struct set tags = {0};
+    const char *ref = "x";
+
+    arena_init(&a);
+    assert_null(stored_form_read(&a, &sample_type_set_string, " (\n'a'  'b\\'c' '' ) ", &tags));
+    assert_int_equal(tags.n, 3);
+    assert_string_equal(((const char *const *)tags.v)[1], "b'c");
+    assert_null(stored_form_read(&a, &sample_type_ref, "", &ref));
+    assert_string_equal(ref, REF_NULL);
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +280,9 @@ int main(void)
         cmocka_unit_test(truth_tables),
         cmocka_unit_test(columns_compare_as_stored_strings),
         cmocka_unit_test(stored_forms_quote_quotes),
+        cmocka_unit_test(stored_forms_come_back),
+        cmocka_unit_test(stored_forms_that_are_none),
+        cmocka_unit_test(stored_forms_of_others),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(what_records_do_not_show_has_no_column),
         cmocka_unit_test(size_and_depth_are_limited),

@@ -7,19 +7,12 @@
 #include "base/world.h"
 #include "gen/class/blob_txn.h"
 #include "gen/errors.h"
-#include "gen/roles.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #define PIECE (64u << 10)
-
-#define READERS                                                                                    \
-    (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
-     ROLE_BIT(ROLE_VM_ADMIN) | ROLE_BIT(ROLE_VM_OPERATOR) | ROLE_BIT(ROLE_READ_ONLY))
-#define WRITERS                                                                                    \
-    (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN))
 
 /* Counted, or NULL. */
 static struct version *find(const struct transfer *t)
@@ -118,7 +111,7 @@ static struct error *receive(struct transfer *t, int fd, int64_t left)
     while (left > 0) {
         size_t n = 0;
 
-        TRY(stream_read(t->stream, buf, (size_t)MIN(left, (int64_t)PIECE), &n));
+        TRY(transfer_read(t, buf, (size_t)MIN(left, (int64_t)PIECE), &n));
         if (!n)
             return error_text("the body ends too early");
         TRY(io_write_all(fd, buf, n));
@@ -146,7 +139,6 @@ static struct error *store_body(struct transfer *t, const char *path, int64_t si
 
 static struct error *put(struct transfer *t)
 {
-    static const struct commit_info info = {.who = "", .task = "", .call = "PUT /blob"};
     int64_t size = t->rq->head.content_length;
     _cleanup_version_ struct version *v = find(t);
 
@@ -161,10 +153,10 @@ static struct error *put(struct transfer *t)
     TRY(store_body(t, blob_path(t->daemon, &t->arena, ((const struct blob_rec *)v->rec)->uuid),
                    size));
     TRY(io_fsync_dir(dir));
-    return txn_run(t->daemon->store, &info, write_row, &w);
+    return transfer_commit(t, write_row, &w);
 }
 
 const struct transfer_kind transfer_get_blob = {
-    .realm = "get_blob", .roles = READERS, .is_open = is_public, .run = get, .has_task = true};
+    .action = HTTP_GET_BLOB, .is_open = is_public, .run = get, .has_task = true};
 const struct transfer_kind transfer_put_blob = {
-    .realm = "put_blob", .roles = WRITERS, .run = put, .has_task = true};
+    .action = HTTP_PUT_BLOB, .run = put, .has_task = true};

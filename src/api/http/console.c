@@ -9,12 +9,7 @@
 #include "gen/class/console_txn.h"
 #include "gen/errors.h"
 #include "gen/host_proto.h"
-#include "gen/roles.h"
 #include "wire/relay.h"
-
-#define VM_OPERATOR_ROLES                                                                          \
-    (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
-     ROLE_BIT(ROLE_VM_ADMIN) | ROLE_BIT(ROLE_VM_OPERATOR))
 
 static const struct console_rec *console_of(struct txn *x, const struct vm_rec *vm)
 {
@@ -103,5 +98,6 @@ static struct error *console(struct transfer *t)
     return relay_stream(t->stream, fd, 0, NULL);
 }
 
-const struct transfer_kind transfer_console = {
-    .realm = "console", .roles = VM_OPERATOR_ROLES, .run = console};
+const struct transfer_kind transfer_console = {.action = HTTP_CONNECT_CONSOLE, .run = console};
+const struct transfer_kind transfer_console_web = {.action = HTTP_CONNECT_CONSOLE_WS,
+                                                   .run = console};

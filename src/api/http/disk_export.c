@@ -3,11 +3,6 @@
 #include "api/http/disk.h"
 #include "gen/class/VDI.h"
 #include "gen/errors.h"
-#include "gen/roles.h"
-
-#define VM_ADMIN_ROLES                                                                             \
-    (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
-     ROLE_BIT(ROLE_VM_ADMIN))
 
 static const char zeroes[64 << 10];
 
@@ -61,4 +56,4 @@ static struct error *export_disk(struct transfer *t)
 }
 
 const struct transfer_kind transfer_export_raw_vdi = {
-    .realm = "get_export_raw_vdi", .roles = VM_ADMIN_ROLES, .run = export_disk, .has_task = true};
+    .action = HTTP_GET_EXPORT_RAW_VDI, .run = export_disk, .has_task = true};

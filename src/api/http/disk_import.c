@@ -6,70 +6,13 @@
  * offset, length, data.
  */
 #include "api/http/disk.h"
-#include "base/world.h"
 #include "gen/errors.h"
-#include "gen/roles.h"
-
-#include <errno.h>
-
-#define VM_ADMIN_ROLES                                                                             \
-    (ROLE_BIT(ROLE_POOL_ADMIN) | ROLE_BIT(ROLE_POOL_OPERATOR) | ROLE_BIT(ROLE_VM_POWER_ADMIN) |    \
-     ROLE_BIT(ROLE_VM_ADMIN))
-/* Nothing for this long ends the transfer: the client is gone without a word. */
-#define READ_TIMEOUT_US  (300ll * 1000000)
-#define LOOK_EVERY_US    1000000ll
-#define WRITE_TIMEOUT_US (60ll * 1000000)
-
-#ifdef XENOLITH_TEST_HOOKS
-static int64_t read_timeout_us(void)
-{
-    const char *ms = getenv("XENOLITH_UPLOAD_IDLE_MS");
-
-    return ms ? strtoll(ms, NULL, 10) * 1000 : READ_TIMEOUT_US;
-}
-#else
-static int64_t read_timeout_us(void)
-{
-    return READ_TIMEOUT_US;
-}
-#endif
-
-/* Waits for bytes, and meanwhile looks whether the task was cancelled. *ret_n 0 = the end. */
-static struct error *read_some(struct transfer *t, void *buf, size_t want, size_t *ret_n)
-{
-    int64_t deadline = mono_us() + read_timeout_us();
-
-    for (;;) {
-        struct error *e = stream_read(t->stream, buf, want, ret_n);
-
-        if (!e || e->errnum != ETIMEDOUT || mono_us() >= deadline)
-            return e;
-        error_free(e);
-        TRY(transfer_check(t));
-    }
-}
-
-static struct error *fill(struct transfer *t, char *buf, size_t want, size_t *ret_n)
-{
-    size_t n = 0;
-
-    while (n < want) {
-        size_t got = 0;
-
-        TRY(read_some(t, buf + n, want - n, &got));
-        if (!got)
-            break;
-        n += got;
-    }
-    *ret_n = n;
-    return NULL;
-}
 
 static struct error *fill_all(struct transfer *t, void *buf, size_t want)
 {
     size_t n = 0;
 
-    TRY(fill(t, buf, want, &n));
+    TRY(transfer_fill(t, buf, want, &n));
     return n < want ? error_text("the body ends in the middle of a record") : NULL;
 }
 
@@ -91,7 +34,7 @@ static struct error *copy_plain(struct transfer *t, struct nbd_disk *nbd)
         char *room;
 
         TRY(nbd_disk_room(nbd, &room));
-        TRY(fill(t, room, want, &n));
+        TRY(transfer_fill(t, room, want, &n));
         TRY(nbd_disk_put(nbd, at, n));
         at += (int64_t)n;
         TRY(transfer_progress(t, (double)at / (double)MAX(size, 1)));
@@ -141,7 +84,6 @@ static struct error *receive(struct transfer *t, struct nbd_disk *nbd)
 {
     bool chunked = http_query_find(&t->rq->head, "chunked") != NULL;
 
-    stream_set_timeouts(t->stream, LOOK_EVERY_US, WRITE_TIMEOUT_US);
     TRY(chunked ? copy_chunked(t, nbd) : copy_plain(t, nbd));
     return nbd_disk_finish(nbd);
 }
@@ -176,4 +118,4 @@ static struct error *import_disk(struct transfer *t)
 }
 
 const struct transfer_kind transfer_import_raw_vdi = {
-    .realm = "put_import_raw_vdi", .roles = VM_ADMIN_ROLES, .run = import_disk, .has_task = true};
+    .action = HTTP_PUT_IMPORT_RAW_VDI, .run = import_disk, .has_task = true};

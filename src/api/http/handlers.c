@@ -1,31 +1,72 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/http/handlers.h"
 
-/* Paths are prefixes: clients add a slash. */
-static const struct {
-    enum http_verb verb;
-    const char *prefix;
-    const struct transfer_kind *kind;
-} table[] = {
-    {VERB_GET, "/export_raw_vdi", &transfer_export_raw_vdi},
-    {VERB_PUT, "/import_raw_vdi", &transfer_import_raw_vdi},
-    {VERB_GET, "/blob", &transfer_get_blob},
-    {VERB_PUT, "/blob", &transfer_put_blob},
-    {VERB_CONNECT, "/console", &transfer_console},
-    {VERB_GET, "/console", &transfer_console},
+#include "gen/errors.h"
+
+#include <assert.h>
+
+static const struct transfer_kind *const written[] = {
+    &transfer_export_raw_vdi,  &transfer_import_raw_vdi,  &transfer_get_blob,
+    &transfer_put_blob,        &transfer_console,         &transfer_console_web,
+    &transfer_export_metadata, &transfer_import_metadata, &transfer_get_database,
+    &transfer_put_database,
 };
 
+static struct error *missing(struct transfer *t)
+{
+    const struct http_action *a = NULL;
+
+    for (int i = 0; i < HTTP_ACTION_MAX; i++)
+        if (streq(http_actions[i].name, t->realm))
+            a = &http_actions[i];
+    t->status = 501;
+    return err_not_implemented(arena_printf(&t->arena, "%s %s", a->method, a->uri));
+}
+
+/* Calls and files have routes of their own; anybody may make those requests. */
+static bool is_elsewhere(const struct http_action *a)
+{
+    return !a->rbac_checked;
+}
+
+static bool find_kind(enum http_action_id id, struct transfer_kind *ret)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(written); i++) {
+        if (written[i]->action != id)
+            continue;
+        *ret = *written[i];
+        return true;
+    }
+    *ret = (struct transfer_kind){.action = id, .run = missing, .has_task = true};
+    return !is_elsewhere(&http_actions[id]);
+}
+
+static enum http_verb verb_of(const struct http_action *a)
+{
+    for (int v = 0; v < VERB_MAX; v++)
+        if (streq(http_verb_name((enum http_verb)v), a->method))
+            return (enum http_verb)v;
+    return VERB_GET;
+}
+
+/* Paths are prefixes: clients add a slash. */
 size_t http_handler_routes(struct daemon *d, struct transfer_route own[HTTP_HANDLER_ROUTES],
                            struct http_route *ret)
 {
-    _Static_assert(ARRAY_SIZE(table) <= HTTP_HANDLER_ROUTES, "more handlers than routes");
-    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-        own[i] = (struct transfer_route){.daemon = d, .kind = table[i].kind};
-        ret[i] = (struct http_route){.verb = table[i].verb,
-                                     .prefix = table[i].prefix,
+    size_t n = 0;
+
+    for (int i = 0; i < HTTP_ACTION_MAX; i++) {
+        if (!find_kind((enum http_action_id)i, &own[n].kind))
+            continue;
+        assert((own[n].kind.run != missing) ==
+               http_actions[i].works); /* as schema/http.toml says */
+        own[n].daemon = d;
+        ret[n] = (struct http_route){.verb = verb_of(&http_actions[i]),
+                                     .prefix = http_actions[i].uri,
                                      .flags = ROUTE_STREAM,
                                      .handler = transfer_handle,
-                                     .ctx = &own[i]};
+                                     .ctx = &own[n]};
+        n++;
     }
-    return ARRAY_SIZE(table);
+    return n;
 }

@@ -12,6 +12,7 @@
 #include "gen/roles.h"
 #include "rpc/rpc.h"
 #include "task/task_row.h"
+#include "value/json.h"
 #include "value/xml.h"
 
 const char *transfer_param(const struct transfer *t, const char *name)
@@ -19,6 +20,13 @@ const char *transfer_param(const struct transfer *t, const char *name)
     const char *v = http_query_find(&t->rq->head, name);
 
     return v ? v : "";
+}
+
+bool transfer_flag(const struct transfer *t, const char *name, bool absent)
+{
+    const char *v = http_query_find(&t->rq->head, name);
+
+    return v ? streq(v, "true") : absent;
 }
 
 static struct error *by_password(struct transfer *t, bool *ret_found)
@@ -128,9 +136,10 @@ static struct error *begin_task(struct transfer *t)
     return NULL;
 }
 
-void transfer_result(struct transfer *t, const char *value)
+void transfer_result(struct transfer *t, json_t *value)
 {
-    t->result = arena_strdup(&t->arena, value);
+    cleanup_json(&t->result);
+    t->result = value;
 }
 
 struct error *transfer_object(struct transfer *t, enum class_id class_id, const char *text,
@@ -185,9 +194,9 @@ static int status_of(const struct error *e)
     return 500;
 }
 
-static struct error *denied(const struct transfer *t, const struct transfer_kind *kind)
+static struct error *denied(const struct transfer *t)
 {
-    _cleanup_free_ char *permission = xasprintf("http/%s", kind->realm);
+    _cleanup_free_ char *permission = xasprintf("http/%s", t->realm);
 
     return err_rbac_permission_denied(permission, "No permission in user session.");
 }
@@ -199,8 +208,8 @@ static struct error *run(struct transfer *t, const struct transfer_kind *kind)
     TRY(who_asks(t, &known));
     if (!known && !open)
         return err_session_authentication_failed("", "no session and no password");
-    if (!open && !t->superuser && !(t->roles & kind->roles))
-        return denied(t, kind);
+    if (!open && !t->superuser && !(t->roles & http_actions[kind->action].roles))
+        return denied(t);
     if (kind->has_task && known)
         TRY(begin_task(t));
     return kind->run(t);
@@ -244,6 +253,7 @@ static void conclude(struct transfer *t, struct error *e)
     transfer_begun(t);
     if (t->session)
         session_unref(t->session);
+    cleanup_json(&t->result);
     arena_fini(&t->arena);
     free(t);
 }
@@ -304,11 +314,11 @@ void transfer_handle(void *ctx, struct http_request *rq)
     }
     struct started *s = xnew(struct started);
 
-    s->kind = r->kind;
+    s->kind = &r->kind;
     s->t = xnew(struct transfer);
     s->t->daemon = r->daemon;
     s->t->rq = rq;
-    s->t->realm = r->kind->realm;
+    s->t->realm = http_actions[r->kind.action].name;
     s->t->user = s->t->task = "";
     arena_init(&s->t->arena);
     if (workers_run(r->daemon->transfers, transfer_main, s))

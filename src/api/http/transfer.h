@@ -11,12 +11,14 @@
 
 #include "auth/sessions.h"
 #include "base/list.h"
+#include "gen/http_actions.h"
 #include "task/daemon.h"
 #include "task/waiting.h"
 #include "wire/server.h"
 
 #include <jansson.h>
 
+struct txn;
 struct websocket;
 
 struct transfer {
@@ -32,8 +34,9 @@ struct transfer {
     bool superuser;
     struct session *session; /* counted, NULL without one */
     const char *task;        /* reference */
-    const char *result;      /* of the task, NULL = void */
+    json_t *result;          /* of the task, NULL = void */
     int64_t told_us;         /* when progress was last written */
+    int64_t taken;           /* bytes of the body */
     const char *vdi;         /* the disk it has open, NULL = none; see transfers.h */
     bool beginning;          /* inside: see transfer_task.h */
     bool own_task;           /* made here, not by the client */
@@ -43,10 +46,9 @@ struct transfer {
     struct waiter late;
 };
 
-/* One handler: what it is called, who may use it, what it does. */
+/* One handler. Its path, its name and who may use it are those of the action in the schema. */
 struct transfer_kind {
-    const char *realm;
-    uint32_t roles;                            /* ROLE_BIT() mask */
+    enum http_action_id action;
     bool (*is_open)(const struct transfer *t); /* to anybody; NULL = to nobody without a role */
     struct error *(*run)(struct transfer *t);
     bool has_task;
@@ -55,7 +57,7 @@ struct transfer_kind {
 /* The route handler; ctx of the route is a struct transfer_route. */
 struct transfer_route {
     struct daemon *daemon;
-    const struct transfer_kind *kind;
+    struct transfer_kind kind;
 };
 
 void transfer_handle(void *ctx, struct http_request *rq);
@@ -68,6 +70,8 @@ void transfer_set_web(struct transfer *t, struct websocket *web);
 
 /* Query parameter, "" when absent. */
 const char *transfer_param(const struct transfer *t, const char *name);
+/* "true" is true, anything else is not; absent = absent. */
+bool transfer_flag(const struct transfer *t, const char *name, bool absent);
 /* Reference of the object named by a parameter holding a reference or a uuid; HANDLE_INVALID. */
 _must_check_ struct error *transfer_object(struct transfer *t, enum class_id class_id,
                                            const char *text, const char **ret);
@@ -79,12 +83,43 @@ _must_check_ struct error *transfer_take(struct transfer *t, const char *type,
 _must_check_ struct error *transfer_progress(struct transfer *t, double done);
 /* TASK_CANCELLED if someone asked for that; for waits without progress. */
 _must_check_ struct error *transfer_check(struct transfer *t);
-/* Result of the task: a reference or other text. */
-void transfer_result(struct transfer *t, const char *value);
+/* Result of the task; takes value. */
+void transfer_result(struct transfer *t, json_t *value);
+/*
+ * txn_run of fill by whoever asks, as far as the limits of clients go. For a transfer that has its
+ * connection: another program may have the store by then, which is an error that says so.
+ */
+_must_check_ struct error *transfer_commit(struct transfer *t,
+                                           struct error *(*fill)(void *ctx, struct txn *x),
+                                           void *ctx);
+/* The same without the commit: would it do? */
+_must_check_ struct error *transfer_try(struct transfer *t,
+                                        struct error *(*fill)(void *ctx, struct txn *x), void *ctx);
 
-/* handlers.c, disk_export.c, disk_import.c, console.c */
+/* For what needs the store or hostd without a commit. False: another program has them. */
+_must_check_ bool transfer_enter(struct transfer *t);
+void transfer_leave(struct transfer *t);
+
+/* transfer_body.c */
+
+/* Waits for bytes of the body, and meanwhile looks whether the task was cancelled. *ret_n 0 = the
+ * end; ETIMEDOUT after five minutes without a byte. */
+_must_check_ struct error *transfer_read(struct transfer *t, void *buf, size_t want, size_t *ret_n);
+/* The same until buf is full or the body ends. */
+_must_check_ struct error *transfer_fill(struct transfer *t, void *buf, size_t want, size_t *ret_n);
+/* Takes what a client sends behind the end of what matters, a moment and a megabyte at most: it is
+ * to hear of the end, and not of a broken connection. */
+void transfer_drain(struct transfer *t);
+
+/* console.c, disk_export.c, disk_import.c, blob.c, metadata.c,
+ * database.c */
 extern const struct transfer_kind transfer_export_raw_vdi;
 extern const struct transfer_kind transfer_import_raw_vdi;
 extern const struct transfer_kind transfer_console;
+extern const struct transfer_kind transfer_console_web;
 extern const struct transfer_kind transfer_get_blob;
 extern const struct transfer_kind transfer_put_blob;
+extern const struct transfer_kind transfer_export_metadata;
+extern const struct transfer_kind transfer_import_metadata;
+extern const struct transfer_kind transfer_get_database;
+extern const struct transfer_kind transfer_put_database;

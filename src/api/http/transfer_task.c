@@ -17,12 +17,12 @@
 #define PROGRESS_EVERY_US 200000
 
 /* True: the store is ours until the transfer leaves. One that begins is inside all the time. */
-static bool enter(const struct transfer *t)
+bool transfer_enter(struct transfer *t)
 {
     return t->beginning || transfers_enter(t->daemon->under_way);
 }
 
-static void leave(const struct transfer *t)
+void transfer_leave(struct transfer *t)
 {
     if (!t->beginning)
         transfers_exit(t->daemon->under_way);
@@ -50,6 +50,38 @@ static struct error *commit_task(struct transfer *t,
     struct rows r = {t, fill, arg};
 
     return txn_run(t->daemon->store, &info, fill_rows, &r);
+}
+
+static struct error *too_late(void)
+{
+    return err_internal_error("another program has taken over meanwhile: send it again");
+}
+
+struct error *transfer_commit(struct transfer *t, struct error *(*fill)(void *ctx, struct txn *x),
+                              void *ctx)
+{
+    const struct commit_info info = {
+        .who = t->user, .task = t->task, .call = t->realm, .bounded = true};
+
+    if (!transfer_enter(t))
+        return too_late();
+    struct error *e = txn_run(t->daemon->store, &info, fill, ctx);
+
+    transfer_leave(t);
+    return e;
+}
+
+struct error *transfer_try(struct transfer *t, struct error *(*fill)(void *ctx, struct txn *x),
+                           void *ctx)
+{
+    if (!transfer_enter(t))
+        return too_late();
+    struct txn *x = txn_new(t->daemon->store, &t->arena);
+    struct error *e = fill(ctx, x);
+
+    txn_free(x);
+    transfer_leave(t);
+    return e;
 }
 
 static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
@@ -159,7 +191,7 @@ struct error *transfer_progress(struct transfer *t, double done)
     if (str_empty(t->task) || now - t->told_us < PROGRESS_EVERY_US)
         return NULL;
     t->told_us = now;
-    if (!enter(t)) {
+    if (!transfer_enter(t)) {
         json_t *j = question(t, "progress");
 
         json_object_set_new(j, "done", json_real(done));
@@ -167,7 +199,7 @@ struct error *transfer_progress(struct transfer *t, double done)
     }
     struct error *e = progress_here(t, &done);
 
-    leave(t);
+    transfer_leave(t);
     return e;
 }
 
@@ -175,42 +207,41 @@ struct error *transfer_check(struct transfer *t)
 {
     if (str_empty(t->task))
         return NULL;
-    if (!enter(t))
+    if (!transfer_enter(t))
         return ask(t, question(t, "check"));
     struct error *e = check_here(t, NULL);
 
-    leave(t);
+    transfer_leave(t);
     return e;
 }
 
 void transfer_task_end(struct transfer *t, const struct error *why)
 {
-    _cleanup_json_ json_t *result = t->result ? json_string(t->result) : NULL;
-    struct outcome o = {.why = why, .result = result};
+    struct outcome o = {.why = why, .result = t->result};
 
     if (str_empty(t->task))
         return;
-    if (!enter(t)) {
+    if (!transfer_enter(t)) {
         json_t *j = question(t, "end");
 
         if (why)
             json_object_set_new(j, "error", error_to_json(why));
-        if (result)
-            json_object_set(j, "result", result);
+        if (t->result)
+            json_object_set(j, "result", t->result);
         IGNORE_ERROR(ask(t, j));
         return;
     }
     log_and_free(LOG_ERROR, end_here(t, &o), "%s: cannot end its task", t->realm);
-    leave(t);
+    transfer_leave(t);
 }
 
 void transfer_close_disk(struct transfer *t, const char *handle)
 {
-    bool here = enter(t);
+    bool here = transfer_enter(t);
     struct error *e = here ? close_here(t, (void *)(uintptr_t)handle) : NULL;
 
     if (here)
-        leave(t);
+        transfer_leave(t);
     /* hostd was let go meanwhile: the next program asks it. */
     if (!here || (hostd_is_away(e) && transfers_are_left(t->daemon->under_way))) {
         const struct transfer_successor *next = transfers_next(t->daemon->under_way);

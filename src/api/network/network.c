@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Networks are rows; their bridges come up on a host when something is plugged into them. */
-#include "gen/msg/network.h"
+#include "api/network/network.h"
+
 #include "api/common/lists.h"
 #include "gen/class/PIF_txn.h"
 #include "gen/class/VIF_txn.h"
 #include "gen/class/network_txn.h"
+#include "gen/msg/network.h"
 #include "rpc/call.h"
 
 /* Longest name of a Linux interface. */
@@ -42,14 +44,21 @@ static bool has_odd_character(const char *name)
     return false;
 }
 
+const char *network_free_bridge(struct txn *t)
+{
+    for (int i = 0;; i++) {
+        const char *name = arena_printf(txn_arena(t), "xapi%d", i);
+
+        if (!find_bridge(t, name))
+            return name;
+    }
+}
+
 static struct error *choose_bridge(struct call *c, const char *wanted, const char **ret)
 {
     if (!*wanted) {
-        for (int i = 0;; i++) {
-            *ret = arena_printf(c->arena, "xapi%d", i);
-            if (!find_bridge(c->txn, *ret))
-                return NULL;
-        }
+        *ret = network_free_bridge(c->txn);
+        return NULL;
     }
     if (strlen(wanted) > BRIDGE_NAME_MAX || is_reserved(wanted) || has_odd_character(wanted))
         return err_invalid_value("bridge", wanted);

@@ -9,44 +9,15 @@
 #include "gen/msg/VM.h"
 #include "rpc/call.h"
 #include "rules/lookup.h"
-#include "rules/memory.h"
 #include "value/value.h"
 
-#include <inttypes.h>
-
-static struct error *check_count(struct call *c, const char *field, int64_t value)
-{
-    return value >= 0 ? NULL : err_invalid_value(field, arena_printf(c->arena, "%" PRId64, value));
-}
-
 /* A new VM is off, unless a client brings the memory of a suspended one along. */
-static struct error *check_power_state(const struct vm_ctor *n)
+static struct error *check_power_state(const struct vm_rec *n)
 {
     if (n->power_state == VM_POWER_STATE_HALTED ||
         (n->power_state == VM_POWER_STATE_SUSPENDED && ref_is_set(n->suspend_VDI)))
         return NULL;
     return err_invalid_value("power_state", vm_power_state_info.names[n->power_state]);
-}
-
-static struct error *check(struct call *c, const struct vm_ctor *n)
-{
-    const struct memory_limits m = {
-        .static_min = n->memory_static_min,
-        .dynamic_min = n->memory_dynamic_min,
-        .dynamic_max = n->memory_dynamic_max,
-        .static_max = n->memory_static_max,
-    };
-
-    TRY(check_power_state(n));
-    TRY(memory_check_order(&m));
-    TRY(vcpus_check(n->VCPUs_at_startup, n->VCPUs_max));
-    TRY(shadow_multiplier_check(n->HVM_shadow_multiplier));
-    TRY(firmware_check(&n->HVM_boot_params));
-    TRY(platform_check(&n->platform, n->VCPUs_max));
-    TRY(ha_priority_check(n->ha_restart_priority));
-    TRY(check_count(c, "start_delay", n->start_delay));
-    TRY(check_count(c, "shutdown_delay", n->shutdown_delay));
-    return check_count(c, "order", n->order);
 }
 
 /* What a client may send, because records have it, but only the server decides. */
@@ -78,10 +49,11 @@ static void complete(struct txn *t, struct vm_rec *vm)
 
 struct error *api_vm_create(struct call *c, const struct vm_create_args *a, const char **ret)
 {
-    TRY(check(c, &a->args));
     struct vm_rec *vm = txn_new_vm(c->txn);
 
     record_take(&vm_rec_info, vm, &vm_ctor_info, &a->args);
+    TRY(check_power_state(vm));
+    TRY(vm_settings_check(vm));
     ignore_members(vm);
     complete(c->txn, vm);
     *ret = vm->self;

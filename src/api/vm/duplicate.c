@@ -2,6 +2,7 @@
 #include "api/vm/duplicate.h"
 
 #include "api/common/lists.h"
+#include "api/common/rows.h"
 #include "api/message/post.h"
 #include "api/vm/disk_copies.h"
 #include "api/vm/params.h"
@@ -17,26 +18,12 @@
 
 #include <inttypes.h>
 
-/* Own fields of a row into another; identity, inverse and derived fields stay. */
-static void copy_fields(enum class_id class_id, void *to, const void *from)
-{
-    const struct struct_info *si = classes[class_id].info;
-
-    for (int i = 0; i < si->n; i++) {
-        const struct field *f = &si->fields[i];
-
-        if (!(f->flags & (FIELD_INVERSE | FIELD_DERIVED)) && !streq(f->name, "uuid") &&
-            !streq(f->name, "current_operations"))
-            memcpy(field_at_mut(f, to), field_at(f, from), f->type->size);
-    }
-}
-
 static void copy_vbd(struct txn *t, const struct vbd_rec *from, const struct vm_rec *to,
                      const char *vdi, bool owns)
 {
     struct vbd_rec *vbd = txn_new_vbd(t);
 
-    copy_fields(CLASS_VBD, vbd, from);
+    row_copy_fields(CLASS_VBD, vbd, from);
     vbd->VM = to->self;
     vbd->VDI = vdi;
     vbd->currently_attached = vbd->reserved = false;
@@ -55,7 +42,7 @@ static void copy_vif(struct txn *t, const struct vif_rec *from, const struct vm_
     struct vif_rec *vif = txn_new_vif(t);
     char mac[MAC_TEXT];
 
-    copy_fields(CLASS_VIF, vif, from);
+    row_copy_fields(CLASS_VIF, vif, from);
     vif->VM = to->self;
     vif->currently_attached = vif->reserved = false;
     vif->status_code = 0;
@@ -95,8 +82,7 @@ struct error *vm_duplicate_devices(struct txn *t, const struct vm_rec *from,
     return vtpm_copy_all(t, from, to, keep_macs);
 }
 
-/* What no copy has: the run of the original, and its place in groups and schedules. */
-static void forget_the_run(struct vm_rec *vm)
+void vm_forget_the_run(struct vm_rec *vm)
 {
     vm->power_state = VM_POWER_STATE_HALTED;
     vm->resident_on = vm->scheduled_to_be_resident_on = REF_NULL;
@@ -208,11 +194,11 @@ static struct error *duplicate_metrics(struct txn *t, struct vm_rec *vm, const s
     vm->guest_metrics = REF_NULL;
     metrics->install_time = metrics->last_updated = now_s();
     if (snapshot && m)
-        copy_fields(CLASS_VM_METRICS, metrics, m);
+        row_copy_fields(CLASS_VM_METRICS, metrics, m);
     if (snapshot && g) {
         struct vm_guest_metrics_rec *guest = txn_new_vm_guest_metrics(t);
 
-        copy_fields(CLASS_VM_GUEST_METRICS, guest, g);
+        row_copy_fields(CLASS_VM_GUEST_METRICS, guest, g);
         vm->guest_metrics = guest->self;
     }
     return NULL;
@@ -226,13 +212,13 @@ struct error *vm_duplicate(struct txn *t, const char *ref, const struct vm_copy 
 
     TRY(txn_vm(t, ref, &from));
     vm = txn_new_vm(t);
-    copy_fields(CLASS_VM, vm, from);
+    row_copy_fields(CLASS_VM, vm, from);
     vm->name_label = how->name;
     if (how->snapshot)
         become_a_snapshot(txn_arena(t), vm, from, how);
     else
         become_a_vm_of_its_own(txn_arena(t), vm, from);
-    forget_the_run(vm);
+    vm_forget_the_run(vm);
     TRY(duplicate_metrics(t, vm, from, how->snapshot));
     TRY(vm_duplicate_devices(t, from, vm, &how->disks, how->snapshot));
     if (how->snapshot) {

@@ -30,6 +30,10 @@ _must_check_ struct error *vm_duplicate_devices(struct txn *t, const struct vm_r
                                                 const struct map_string_string *disks,
                                                 bool keep_macs);
 
+/* Takes from a copy what no copy has: the run of the original, and its place in groups and
+ * schedules. */
+void vm_forget_the_run(struct vm_rec *vm);
+
 /* The record of a VM as VM.snapshot_metadata keeps it, and back (NULL = it is no such text). */
 const char *vm_metadata_text(struct arena *a, const struct vm_rec *vm);
 struct vm_rec *vm_metadata_read(struct arena *a, const char *text);

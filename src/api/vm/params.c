@@ -62,6 +62,35 @@ struct error *ha_priority_check(const char *priority)
     return err_invalid_value("ha_restart_priority", priority);
 }
 
+static struct error *count_check(const char *field, int64_t value)
+{
+    if (value >= 0)
+        return NULL;
+    _cleanup_free_ char *text = xasprintf("%lld", (long long)value);
+
+    return err_invalid_value(field, text);
+}
+
+struct error *vm_settings_check(const struct vm_rec *vm)
+{
+    const struct memory_limits m = {
+        .static_min = vm->memory_static_min,
+        .dynamic_min = vm->memory_dynamic_min,
+        .dynamic_max = vm->memory_dynamic_max,
+        .static_max = vm->memory_static_max,
+    };
+
+    TRY(memory_check_order(&m));
+    TRY(vcpus_check(vm->VCPUs_at_startup, vm->VCPUs_max));
+    TRY(shadow_multiplier_check(vm->HVM_shadow_multiplier));
+    TRY(firmware_check(&vm->HVM_boot_params));
+    TRY(platform_check(&vm->platform, vm->VCPUs_max));
+    TRY(ha_priority_check(vm->ha_restart_priority));
+    TRY(count_check("start_delay", vm->start_delay));
+    TRY(count_check("shutdown_delay", vm->shutdown_delay));
+    return count_check("order", vm->order);
+}
+
 int64_t vm_memory_overhead(const struct vm_rec *vm)
 {
     const struct memory_shape shape = {

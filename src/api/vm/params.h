@@ -20,6 +20,9 @@ _must_check_ struct error *platform_key_check(const char *key, const char *value
 /* INVALID_VALUE unless it is "", restart or best-effort. */
 _must_check_ struct error *ha_priority_check(const char *priority);
 
+/* All of the above, memory, processors, delays: what a VM is made with. */
+_must_check_ struct error *vm_settings_check(const struct vm_rec *vm);
+
 /* Bytes the VM costs beyond its own memory: VM.memory_overhead. */
 int64_t vm_memory_overhead(const struct vm_rec *vm);
 

@@ -7,7 +7,7 @@
 #include "rpc/call.h"
 #include "rules/ops.h"
 
-static const char *add(struct txn *t, const char *vm, bool unique, const char *contents)
+const char *vtpm_add(struct txn *t, const char *vm, bool unique, const char *contents)
 {
     struct secret_rec *secret = txn_new_secret(t);
     struct vtpm_rec *vtpm = txn_new_vtpm(t);
@@ -38,7 +38,7 @@ struct error *vtpm_copy_all(struct txn *t, const struct vm_rec *from, const stru
         bool empty = !secret || (vtpm->is_unique && !exact);
 
         if (vtpm)
-            add(t, to->self, vtpm->is_unique, empty ? "" : secret->value);
+            vtpm_add(t, to->self, vtpm->is_unique, empty ? "" : secret->value);
     }
     return NULL;
 }
@@ -62,7 +62,7 @@ struct error *api_vtpm_create(struct call *c, const struct vtpm_create_args *a, 
 
     TRY(txn_vm(c->txn, a->vM, &vm));
     TRY(vm_op_check(txn_view(c->txn), vm, VM_OPERATIONS_CREATE_VTPM));
-    *ret = add(c->txn, vm->self, a->is_unique, "");
+    *ret = vtpm_add(c->txn, vm->self, a->is_unique, "");
     return NULL;
 }
 

@@ -8,6 +8,8 @@
 
 #include "gen/class/VM_txn.h"
 
+/* A new one with this state; its reference. */
+const char *vtpm_add(struct txn *t, const char *vm, bool unique, const char *contents);
 /* VTPMs of `from` for `to` as well. exact: with their state; otherwise one that must be unique
  * starts empty. */
 _must_check_ struct error *vtpm_copy_all(struct txn *t, const struct vm_rec *from,

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The body of a request, read by the thread of its transfer. */
+#include "api/http/transfer.h"
+#include "base/world.h"
+
+#include <errno.h>
+
+/* Nothing for this long ends the transfer: the client is gone without a word. */
+#define READ_TIMEOUT_US  (300ll * 1000000)
+#define LOOK_EVERY_US    1000000ll
+#define WRITE_TIMEOUT_US (60ll * 1000000)
+#define DRAIN_TIMEOUT_US (2ll * 1000000)
+#define DRAIN_MAX        (1ll << 20)
+
+#ifdef XENOLITH_TEST_HOOKS
+static int64_t read_timeout_us(void)
+{
+    const char *ms = getenv("XENOLITH_UPLOAD_IDLE_MS");
+
+    return ms ? strtoll(ms, NULL, 10) * 1000 : READ_TIMEOUT_US;
+}
+#else
+static int64_t read_timeout_us(void)
+{
+    return READ_TIMEOUT_US;
+}
+#endif
+
+struct error *transfer_read(struct transfer *t, void *buf, size_t want, size_t *ret_n)
+{
+    int64_t deadline = mono_us() + read_timeout_us();
+
+    stream_set_timeouts(t->stream, LOOK_EVERY_US, WRITE_TIMEOUT_US);
+    for (;;) {
+        struct error *e = stream_read(t->stream, buf, want, ret_n);
+
+        t->taken += e ? 0 : (int64_t)*ret_n;
+        if (!e || e->errnum != ETIMEDOUT || mono_us() >= deadline)
+            return e;
+        error_free(e);
+        TRY(transfer_check(t));
+    }
+}
+
+struct error *transfer_fill(struct transfer *t, void *buf, size_t want, size_t *ret_n)
+{
+    size_t n = 0;
+
+    while (n < want) {
+        size_t got = 0;
+
+        TRY(transfer_read(t, (char *)buf + n, want - n, &got));
+        if (!got)
+            break;
+        n += got;
+    }
+    *ret_n = n;
+    return NULL;
+}
+
+void transfer_drain(struct transfer *t)
+{
+    int64_t length = t->rq->head.content_length, left = DRAIN_MAX;
+    char rest[4096];
+    size_t n = 1;
+
+    if (length >= 0)
+        left = MIN(left, length - t->taken);
+    stream_set_timeouts(t->stream, DRAIN_TIMEOUT_US, WRITE_TIMEOUT_US);
+    while (left > 0 && n) {
+        struct error *e =
+            stream_read(t->stream, rest, (size_t)MIN(left, (int64_t)sizeof(rest)), &n);
+
+        n = e ? 0 : n;
+        error_free(e);
+        left -= (int64_t)n;
+    }
+}

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every request of the XenAPI that is no call: who may, and what those that nobody has written answer."""
+
+import tomllib
+
+import pytest
+
+from conftest import ROOT, XenError
+from transfers import Reply, ask, connect_tcp, head
+
+ACTIONS = {name: a for name, a in tomllib.loads((ROOT / "schema/http.toml").read_text()).items()
+           if a.get("rbac_checked", True)}
+MISSING = [name for name, a in ACTIONS.items() if "test" not in a]
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_nobody(daemons, name):
+    """Without a session: the name of the action is what a password is asked for."""
+    s = connect_tcp(daemons)
+    s.sendall(head(ACTIONS[name]["method"], ACTIONS[name]["uri"], 0))
+    reply = Reply(s)
+    assert (reply.status, reply.headers["www-authenticate"]) == (401, f'Basic realm="{name}"')
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_not_written_yet(daemons, xen, name):
+    method, uri = ACTIONS[name]["method"], ACTIONS[name]["uri"]
+    task = xen.task.create("t", "")
+    reply = ask(daemons, method, uri + "/", length=0, session_id=xen.session, task_id=task)
+    assert (reply.status, b"NOT_IMPLEMENTED" in reply.body()) == (501, True)
+    with pytest.raises(XenError) as caught:
+        xen.wait(task)
+    assert (caught.value.code, caught.value.params) == ("NOT_IMPLEMENTED", [f"{method} {uri}"])
