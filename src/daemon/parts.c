@@ -24,6 +24,7 @@
 #include "proto/client.h"
 #include "rpc/left.h"
 #include "rpc/rpc.h"
+#include "task/audit.h"
 #include "task/callers.h"
 #include "task/engine.h"
 #include "task/tally.h"
@@ -175,6 +176,9 @@ static struct error *start_threads(struct parts *p)
     TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
     p->d.under_way = transfers_new();
     TRY(waiting_new(p->d.store, &p->d.waiting));
+    _cleanup_free_ char *audit = state_path(p, "audit");
+
+    TRY(audit_new(audit, &p->d.audit));
     p->d.tally = tally_new(MID_MAX, p->d.store);
     p->d.sessions = sessions_new(p->options->login_delay_us);
     p->d.guesses = guesses_new(p->options->login_delay_us / GUESSES_A_DELAY);
@@ -525,6 +529,7 @@ void parts_stop(struct parts *p)
     sessions_free(p->d.sessions);
     guesses_free(p->d.guesses);
     tally_free(p->d.tally);
+    audit_free(p->d.audit);
     left_free(p->d.left);
     tls_free(p->tls);
     static_files_free(p->files);

@@ -7,6 +7,7 @@
 #include "gen/class/host.h"
 #include "gen/messages.h"
 #include "gen/roles.h"
+#include "rpc/audit_call.h"
 #include "rpc/builtin.h"
 #include "rpc/job.h"
 #include "task/tally.h"
@@ -237,6 +238,8 @@ static void start(struct job *j, bool async)
         run->call.raw = arena_new(run->call.arena, struct str);
     if (!e)
         e = job_decode(run, first);
+    if (!e)
+        audit_call_note(run);
     if (run != j) {
         if (*run->call.task)
             answer_task(j, run->call.task);
@@ -265,10 +268,12 @@ static void resume(struct job *j, const char *name)
         error_free(find_session(j)); /* for the log; it may have ended since */
     if (!e)
         e = job_decode(j, j->call.msg->flags & MSG_NO_SESSION ? 0 : 1);
-    if (e)
+    if (e) {
         job_finish(j, e, NULL, 0);
-    else
-        job_resume(j);
+        return;
+    }
+    audit_call_note(j);
+    job_resume(j);
 }
 
 bool rpc_plain_is_refused(struct daemon *d, const struct http_request *rq)

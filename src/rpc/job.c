@@ -10,6 +10,7 @@
 #include "base/world.h"
 #include "gen/messages.h"
 #include "gen/roles.h"
+#include "rpc/audit_call.h"
 #include "rpc/begin.h"
 #include "rpc/builtin.h"
 #include "rpc/left.h"
@@ -582,6 +583,7 @@ void job_finish(struct job *j, struct error *e, const struct iovec *value, size_
         e = error_to_api(e);
         log_failure(j, e);
     }
+    audit_call_end(j, e);
     if (!j->rq) {
         if (e)
             async_end(j, e);

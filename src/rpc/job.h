@@ -30,6 +30,7 @@ struct job {
     uint64_t contended_seq;  /* and what had been published when it was */
     const char *plan_task;   /* of the plan it waits for, NULL = none */
     struct permit permit;    /* of a caller with a limit */
+    const char *audit;       /* arguments for the audit log, NULL = it does not belong there */
 };
 
 /* Arguments of messages without a struct of their own (rpc/message.h says which). */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gen/errors.h"
 #include "gen/messages.h"
+#include "rpc/audit_call.h"
 #include "rpc/builtin.h"
 #include "rpc/job.h"
 #include "task/callers.h"
@@ -115,10 +116,12 @@ static void run_one(struct daemon *d, const json_t *call)
     struct error *e = m ? job_decode(j, m->flags & MSG_NO_SESSION ? 0 : 1)
                         : err_message_method_unknown(j->env.method);
 
-    if (e)
+    if (e) {
         job_finish(j, e, NULL, 0);
-    else
-        job_queue(j);
+        return;
+    }
+    audit_call_note(j);
+    job_queue(j);
 }
 
 void left_run(struct daemon *d, const json_t *left)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+struct audit;
 struct callers;
 struct engine;
 struct guesses;
@@ -39,6 +40,7 @@ struct daemon {
     struct callers *callers; /* of plans of an earlier program (task/callers.h), or NULL */
     struct left *left;       /* calls for the next program (rpc/left.h), or NULL */
     struct tally *tally;     /* of calls (task/tally.h), or NULL */
+    struct audit *audit;     /* task/audit.h, or NULL */
     const char *state_dir;
     const char *host_ref; /* the row of the host this daemon runs on */
     const char *pool_ref;

@@ -6,6 +6,7 @@ import tomllib
 import pytest
 
 from conftest import ROOT, XenError
+from test_directory import People
 from transfers import Reply, ask, connect_tcp, head
 
 ACTIONS = {name: a for name, a in tomllib.loads((ROOT / "schema/http.toml").read_text()).items()
@@ -31,3 +32,26 @@ def test_not_written_yet(daemons, xen, name):
     with pytest.raises(XenError) as caught:
         xen.wait(task)
     assert (caught.value.code, caught.value.params) == ("NOT_IMPLEMENTED", [f"{method} {uri}"])
+
+
+ROLES = tomllib.loads((ROOT / "schema/roles.toml").read_text())
+
+
+@pytest.mark.parametrize("role", [name for name, r in ROLES["roles"].items() if not r.get("internal")])
+def test_roles(fresh_daemons, role):
+    """Each role may what the schema says, and nothing else."""
+    people = People(fresh_daemons)
+    people.xen.pool.enable_external_auth(people.pool, {}, "accounts", "PAM")
+    who = people.xen.auth.get_subject_identifier("anna")
+    subject = people.xen.subject.create({"subject_identifier": who, "other_config": {}})
+    people.xen.subject.add_to_roles(subject, people.xen.role.get_by_name_label(role)[0])
+    anna = people.login()
+    for name, action in ACTIONS.items():
+        s = connect_tcp(fresh_daemons)
+        s.sendall(head(action["method"], action["uri"], 0, session_id=anna.session))
+        reply = Reply(s)
+        may = role in ROLES["sets"][action["roles"]]
+        assert (reply.status == 403) == (not may), (name, reply.status)
+        if not may:
+            assert b"RBAC_PERMISSION_DENIED" in reply.body() and f"http/{name}".encode() in reply.body()
+        s.close()

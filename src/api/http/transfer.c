@@ -11,6 +11,7 @@
 #include "gen/errors.h"
 #include "gen/roles.h"
 #include "rpc/rpc.h"
+#include "task/audit.h"
 #include "task/task_row.h"
 #include "value/json.h"
 #include "value/xml.h"
@@ -225,6 +226,30 @@ static bool give_back(struct transfer *t)
     return true;
 }
 
+/* What everybody may see is not told, unless it was refused. */
+static void note(const struct transfer *t, const struct error *e)
+{
+    static const char *const names[] = {"ref", "uuid", "vdi", "sr_id"};
+    bool denied = error_is(e, ERR_RBAC_PERMISSION_DENIED);
+    _cleanup_str_ struct str args = STR_INIT;
+
+    if (!*t->user || !t->rq || (!denied && t->everybody))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (*transfer_param(t, names[i]))
+            audit_add_arg(&args, names[i], "", "", transfer_param(t, names[i]));
+    const struct audit_record r = {.session = t->session ? t->session->ref : "",
+                                   .user = t->user,
+                                   .kind = "HTTP",
+                                   .call = t->realm,
+                                   .task = str_empty(t->task) ? "" : t->task,
+                                   .args = str_cstr(&args),
+                                   .denied = denied,
+                                   .failure = e ? e->code : NULL};
+
+    audit_write(t->daemon->audit, &r);
+}
+
 static void conclude(struct transfer *t, struct error *e)
 {
     if (e && give_back(t)) {
@@ -233,6 +258,7 @@ static void conclude(struct transfer *t, struct error *e)
     } else {
         if (e)
             e = error_to_api(e);
+        note(t, e);
         transfer_task_end(t, e);
     }
     if (e) {
@@ -319,6 +345,7 @@ void transfer_handle(void *ctx, struct http_request *rq)
     s->t->daemon = r->daemon;
     s->t->rq = rq;
     s->t->realm = http_actions[r->kind.action].name;
+    s->t->everybody = http_actions[r->kind.action].roles & ROLE_BIT(ROLE_READ_ONLY);
     s->t->user = s->t->task = "";
     arena_init(&s->t->arena);
     if (workers_run(r->daemon->transfers, transfer_main, s))

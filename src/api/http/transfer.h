@@ -32,6 +32,7 @@ struct transfer {
     const char *user;
     uint32_t roles;
     bool superuser;
+    bool everybody;          /* may do it who may only look */
     struct session *session; /* counted, NULL without one */
     const char *task;        /* reference */
     json_t *result;          /* of the task, NULL = void */
@@ -112,7 +113,7 @@ _must_check_ struct error *transfer_fill(struct transfer *t, void *buf, size_t w
 void transfer_drain(struct transfer *t);
 
 /* console.c, disk_export.c, disk_import.c, blob.c, metadata.c,
- * database.c */
+ * database.c, audit_log.c */
 extern const struct transfer_kind transfer_export_raw_vdi;
 extern const struct transfer_kind transfer_import_raw_vdi;
 extern const struct transfer_kind transfer_console;
@@ -123,3 +124,4 @@ extern const struct transfer_kind transfer_export_metadata;
 extern const struct transfer_kind transfer_import_metadata;
 extern const struct transfer_kind transfer_get_database;
 extern const struct transfer_kind transfer_put_database;
+extern const struct transfer_kind transfer_audit_log;
