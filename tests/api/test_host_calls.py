@@ -83,6 +83,7 @@ KINDS = {
     "disk.device": "drive", "nic.device": "port", "nic.mac": "mac", "nic.bridge": "interface", "nic.mtu": "mtu",
     "nic.locking": "locking",
     "vm_signal.signal": "signal", "vm_set_memory.target": "memory", "vm_set_vcpus.vcpus": "cpus",
+    "vm_set_scheduling.key": "free", "vm_set_scheduling.value": "free",
     "vm_detach_disk.device": "drive", "vm_detach_disk.timeout": "clamped",
     "vm_detach_nic.device": "port", "vm_detach_nic.timeout": "clamped",
     "vm_console.kind": "console", "vm_control.command": "free",

@@ -51,12 +51,19 @@ static struct error *await_turn(struct call *c)
     return NULL;
 }
 
-/* A refusal comes that long after the question, whatever was wrong. */
-static struct error *refuse_late(struct call *c, struct error *refusal)
+/* A refusal comes that long after the question, whatever was wrong. user: as the client said it,
+ * where an empty name stood for root's. */
+static struct error *refuse_late(struct call *c, const char *user, struct error *refusal)
 {
     const int64_t delay = sessions_login_delay(c->daemon->sessions);
     struct wait *w = arena_memdup(c->arena, c->memo, sizeof(*w));
 
+    if (error_is(refusal, ERR_SESSION_AUTHENTICATION_FAILED)) {
+        struct error *named = error_api(refusal->code, 2, user, refusal->params[1]);
+
+        error_free(refusal);
+        refusal = named;
+    }
     if (delay <= 0)
         return refusal;
     c->memo = w; /* another one, so that what this run took from the arena is kept */
@@ -91,12 +98,12 @@ static void give_back(struct call *c)
 }
 
 /* What becomes of a login that failed. */
-static struct error *not_admitted(struct call *c, struct error *e)
+static struct error *not_admitted(struct call *c, const char *user, struct error *e)
 {
     if (error_is(e, ERR_TOO_MANY_PENDING_TASKS))
         return try_later(c, e);
     if (directory_is_refusal(e))
-        return refuse_late(c, e);
+        return refuse_late(c, user, e);
     give_back(c);
     return e;
 }
@@ -166,7 +173,7 @@ struct error *api_session_login_with_password(struct call *c,
         return NULL;
     e = authenticate(c, a->uname, a->pwd, &who);
     if (e)
-        return not_admitted(c, e);
+        return not_admitted(c, a->uname, e);
     give_back(c);
     return open_session(c, &who, a->originator, ret);
 }
@@ -196,7 +203,7 @@ struct error *api_session_slave_local_login_with_password(
     if (!c->from_unix) {
         e = directory_admit_local(&d, seed.user, a->pwd, &who);
         if (e)
-            return not_admitted(c, e);
+            return not_admitted(c, a->uname, e);
         give_back(c);
         seed.superuser = who.superuser;
         seed.roles = who.roles;
