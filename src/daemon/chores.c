@@ -13,6 +13,7 @@
 #include "proto/client.h"
 #include "task/engine.h"
 #include "task/task_row.h"
+#include "task/traces.h"
 
 static struct error *collect_tasks(struct daemon *d)
 {
@@ -30,6 +31,11 @@ static struct error *compare_vms(struct daemon *d)
     return vm_compare(d);
 }
 
+static struct error *write_traces(struct daemon *d)
+{
+    return traces_write(d->traces);
+}
+
 static const struct chore {
     const char *name;
     int64_t every_us;
@@ -43,6 +49,7 @@ static const struct chore {
     {"look at the ends of certificates", 10 * SECOND_US, api_certificates_expire},
     {"turn SSH off when its time is up", SECOND_US, api_ssh_expires},
     {"read host figures", 30 * SECOND_US, api_host_figures},
+    {"write traces", SECOND_US, write_traces},
     {"run schedules", 30 * SECOND_US, api_run_schedules},
     {"look at storage", 30 * SECOND_US, sr_refresh_all},
 };

@@ -28,6 +28,7 @@
 #include "task/callers.h"
 #include "task/engine.h"
 #include "task/tally.h"
+#include "task/traces.h"
 #include "task/waiting.h"
 #include "wire/static_files.h"
 
@@ -179,6 +180,9 @@ static struct error *start_threads(struct parts *p)
     _cleanup_free_ char *audit = state_path(p, "audit");
 
     TRY(audit_new(audit, &p->d.audit));
+    _cleanup_free_ char *traces = state_path(p, "traces");
+
+    p->d.traces = traces_new(p->d.store, traces);
     p->d.tally = tally_new(MID_MAX, p->d.store);
     p->d.sessions = sessions_new(p->options->login_delay_us);
     p->d.guesses = guesses_new(p->options->login_delay_us / GUESSES_A_DELAY);
@@ -208,6 +212,7 @@ static void stop_threads(struct parts *p)
         server_pause(p->d.server);
     waiting_free(p->d.waiting);
     tally_stop(p->d.tally);
+    traces_stop(p->d.traces);
     if (p->d.callers && p->d.left)
         callers_each_missing(p->d.callers, keep_caller, p->d.left);
     callers_free(p->d.callers);
@@ -530,6 +535,7 @@ void parts_stop(struct parts *p)
     guesses_free(p->d.guesses);
     tally_free(p->d.tally);
     audit_free(p->d.audit);
+    traces_free(p->d.traces);
     left_free(p->d.left);
     tls_free(p->tls);
     static_files_free(p->files);

@@ -17,6 +17,7 @@
 #include "task/callers.h"
 #include "task/engine.h"
 #include "task/tally.h"
+#include "task/traces.h"
 #include "value/json.h"
 #include "value/xml.h"
 
@@ -572,18 +573,36 @@ void job_leave(struct job *j)
     http_return(rq, task ? task : "");
 }
 
+static void note_end(const struct job *j, const struct error *e)
+{
+    const struct daemon *d = j->call.daemon;
+    const int64_t took = mono_us() - j->call.start_us;
+    const char *parent = j->rq ? http_header_find(&j->rq->head, "traceparent") : NULL;
+    const struct traced_call call = {
+        .name = j->call.msg->name,
+        .parent = parent ? parent : "",
+        .user = j->call.user,
+        .task = j->call.task,
+        .error = e ? e->code : NULL,
+        .took_us = took,
+    };
+
+    tally_ended(d->tally, message_id(j->call.msg), took);
+    traces_add(d->traces, d->host_ref, &call);
+}
+
 void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n)
 {
     const struct message *m = j->call.msg;
 
     stop_contending(j);
-    if (m)
-        tally_ended(j->call.daemon->tally, message_id(m), mono_us() - j->call.start_us);
     if (e) {
         e = error_to_api(e);
         log_failure(j, e);
     }
     audit_call_end(j, e);
+    if (m)
+        note_end(j, e);
     if (!j->rq) {
         if (e)
             async_end(j, e);

@@ -20,6 +20,7 @@ struct sessions;
 struct server;
 struct store;
 struct tally;
+struct traces;
 struct transfers;
 struct tls;
 struct waiting;
@@ -41,6 +42,7 @@ struct daemon {
     struct left *left;       /* calls for the next program (rpc/left.h), or NULL */
     struct tally *tally;     /* of calls (task/tally.h), or NULL */
     struct audit *audit;     /* task/audit.h, or NULL */
+    struct traces *traces;   /* of calls (task/traces.h), or NULL */
     const char *state_dir;
     const char *host_ref; /* the row of the host this daemon runs on */
     const char *pool_ref;

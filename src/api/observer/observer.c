@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who wants to trace which parts. The wishes are kept and checked; nothing is traced yet. */
+/*
+ * Who wants to trace which parts. Calls are traced (component xapi) to files (endpoint bugtool):
+ * task/traces.h. The other components have nothing of their own here, and nothing is sent to an
+ * address: this program connects to nothing.
+ */
 #include "gen/msg/Observer.h"
 #include "gen/class/Observer_txn.h"
 #include "gen/class/host_txn.h"
