@@ -95,6 +95,16 @@ def test_shutdown_pulls_the_plug(daemons, xen, vm):
     assert xen.VM.get_power_state(vm) == "Halted"
 
 
+def test_shutdown_of_a_guest_that_cannot_be_asked(daemons, xen, vm, fails):
+    xen.VM.start(vm, False, False)
+    daemons.control(xen.VM.get_uuid(vm), fail="signal")
+    fails("INTERNAL_ERROR", xen.VM.clean_shutdown, vm)
+    assert xen.VM.get_power_state(vm) == "Running"
+    daemons.control(xen.VM.get_uuid(vm), fail="signal")
+    xen.VM.shutdown(vm)
+    assert xen.VM.get_power_state(vm) == "Halted"
+
+
 def test_clean_shutdown_can_be_cancelled(daemons, xen, vm, fails):
     xen.VM.start(vm, False, False)
     daemons.control(xen.VM.get_uuid(vm), ignore_shutdown=True)

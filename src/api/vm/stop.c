@@ -25,7 +25,13 @@ static struct error *ask_poweroff(struct plan *p)
 
     /* After a restart of the daemon it may have been asked before and have obeyed. */
     TRY(guest_is_stopped(p, &stopped));
-    return stopped ? NULL : guest_ask(p, "poweroff");
+    struct error *e = stopped ? NULL : guest_ask(p, "poweroff");
+
+    if (!e || !e->code || !plan_bool(p, "then hard"))
+        return e;
+    error_free(e); /* one that cannot be asked need not be waited for */
+    plan_set_bool(p, "unheard", true);
+    return NULL;
 }
 
 static struct error *wait_for_end(struct plan *p)
@@ -33,7 +39,7 @@ static struct error *wait_for_end(struct plan *p)
     bool stopped, hard_too = plan_bool(p, "then hard");
 
     TRY(guest_is_stopped(p, &stopped));
-    if (stopped)
+    if (stopped || plan_bool(p, "unheard"))
         return NULL;
     guest_ask_again(p, "poweroff");
     if (mono_us() < guest_deadline(p))

@@ -74,7 +74,8 @@ struct error *xl_set_on_reboot(struct hv *hv, const char *uuid, enum hv_action a
 
 /* ---- asking ---- */
 
-#define ACK_US (10 * SECOND_US)
+#define ACK_US  (10 * SECOND_US)
+#define UNHEARD "VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT"
 
 /* The guest takes the word away when it has read it; one that does not will not obey. */
 static struct error *await_ack(struct xdom *d, struct xs_handle *xs, const char *path)
@@ -94,7 +95,7 @@ static struct error *await_ack(struct xdom *d, struct xs_handle *xs, const char 
         free(xs_check_watch(xs));
     }
     xs_write(xs, XBT_NULL, path, "", 0);
-    return error_errno(ETIMEDOUT, "domain %s does not take the request", d->uuid);
+    return error_api(UNHEARD, 1, d->uuid);
 }
 
 static struct error *say(struct xdom *d, const char *word)
@@ -145,7 +146,7 @@ static struct error *ask(struct xdom *d, const char *word)
     bool heard = listens(d);
     struct error *e = heard ? say(d, word) : NULL;
 
-    if (heard && (d->start.kind != HV_KIND_HVM || !e || e->errnum != ETIMEDOUT))
+    if (heard && (d->start.kind != HV_KIND_HVM || !error_is(e, UNHEARD)))
         return e;
     error_free(e);
     return press_button(d);
