@@ -10,6 +10,7 @@
 #define BATCH_INTERVAL_US 50000
 #define BATCH_BURST_US    100000 /* how far a listener may run ahead of the interval */
 #define BATCH_GRID_US     2000
+#define PACES             32    /* kinds of listeners of one session that do not slow each other */
 #define BATCH_PHASE_US    30902 /* the interval by the golden ratio: sessions spread evenly */
 
 struct entry {
@@ -17,7 +18,7 @@ struct entry {
     atomic_uint refs;
     atomic_uint calls;           /* under way */
     _Atomic int64_t last_active; /* seconds since 1970 */
-    _Atomic int64_t pace;        /* mono_us at which the sent batches are worked off */
+    _Atomic int64_t pace[PACES]; /* mono_us at which the sent batches are worked off, by key */
     int64_t phase;               /* of its batches */
     int64_t reviewed;            /* last_active as last reported; table lock */
     struct registration reg;     /* table lock */
@@ -311,24 +312,26 @@ size_t sessions_count(struct sessions *s)
     return n;
 }
 
-int64_t session_next_batch(const struct session *session)
+int64_t session_next_batch(const struct session *session, uint64_t key)
 {
     int64_t next =
-        atomic_load_explicit(&entry_of(session)->pace, memory_order_relaxed) - BATCH_BURST_US;
+        atomic_load_explicit(&entry_of(session)->pace[key % PACES], memory_order_relaxed) -
+        BATCH_BURST_US;
 
     /* On a common grid: some listeners at a time are one wake-up of the threads that serve them. */
     return (next + BATCH_GRID_US - 1) / BATCH_GRID_US * BATCH_GRID_US;
 }
 
-void session_paced(struct session *session, int64_t now)
+void session_paced(struct session *session, uint64_t key, int64_t now)
 {
     struct entry *e = entry_of(session);
-    int64_t pace = atomic_load_explicit(&e->pace, memory_order_relaxed);
+    _Atomic int64_t *at = &e->pace[key % PACES];
+    int64_t pace = atomic_load_explicit(at, memory_order_relaxed);
 
     /* A flood reaches all listeners at once. They must not be served in one heap ever after. */
     if (pace < now)
-        pace = now + e->phase;
-    atomic_store_explicit(&e->pace, pace + BATCH_INTERVAL_US, memory_order_relaxed);
+        pace = now + (e->phase + (int64_t)(key % PACES) * BATCH_PHASE_US) % BATCH_INTERVAL_US;
+    atomic_store_explicit(at, pace + BATCH_INTERVAL_US, memory_order_relaxed);
 }
 
 struct registration session_registration(struct sessions *s, const struct session *session)

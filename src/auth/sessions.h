@@ -81,10 +81,11 @@ size_t sessions_count(struct sessions *s);
 /*
  * Pace of a listener: the first few events go out at once, a flood at most once in 50 ms. Returns
  * the time (mono_us) from which the next batch may be sent; `now` or earlier = at once.
- * session_paced tells that one was sent.
+ * session_paced tells that one was sent. key: any number that says what it listens to, since many
+ * listeners may share a session, each to a task of its own.
  */
-int64_t session_next_batch(const struct session *session);
-void session_paced(struct session *session, int64_t now);
+int64_t session_next_batch(const struct session *session, uint64_t key);
+void session_paced(struct session *session, uint64_t key, int64_t now);
 
 /* Legacy events (event.register, next): the registered classes and the place reached. */
 struct registration {

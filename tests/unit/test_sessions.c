@@ -178,16 +178,18 @@ static void a_flood_is_paced_and_a_trickle_is_not(void **state)
     _cleanup_session_ struct session *l = sessions_find(s, "OpaqueRef:a-0");
 
     for (int64_t i = 0; i < 200; i++, clock_us += 5000) { /* a change every 5 ms for a second */
-        if (session_next_batch(l) > clock_us)
+        if (session_next_batch(l, 7) > clock_us)
             continue;
-        session_paced(l, clock_us);
+        session_paced(l, 7, clock_us);
         at_once++;
     }
     assert_in_range(at_once, 18, 24);
+    assert_true(session_next_batch(l, 7) > clock_us - 5000);
+    assert_true(session_next_batch(l, 8) < clock_us - 5000); /* who listens to something else */
     for (int i = 0; i < 20; i++) {
         clock_us += 200000;
-        assert_true(session_next_batch(l) <= clock_us);
-        session_paced(l, clock_us);
+        assert_true(session_next_batch(l, 7) <= clock_us);
+        session_paced(l, 7, clock_us);
     }
     sessions_free(s);
 }

@@ -4,6 +4,7 @@
  * parked while there is nothing, and runs again when a class of interest was touched.
  */
 #include "auth/sessions.h"
+#include "base/map.h"
 #include "base/world.h"
 #include "event/batch.h"
 #include "event/interest.h"
@@ -17,6 +18,7 @@ struct from_memo {
     struct token since;
     int64_t deadline;
     struct interest wake; /* what the parked call wakes up for */
+    uint64_t key;         /* of its pace */
 };
 
 /* The same, and the caller's own session, which may end. */
@@ -35,6 +37,15 @@ static void memo_wake(struct call *c, struct from_memo *m)
     interest_sort(&m->wake);
 }
 
+static uint64_t key_of(const struct interest *i)
+{
+    uint64_t key = hash_mem(i->class_all, sizeof(i->class_all));
+
+    for (size_t k = 0; k < i->refs.n; k++)
+        key ^= hash_mem(i->refs.v[k], strlen(i->refs.v[k]));
+    return key;
+}
+
 static struct error *memo_make(struct call *c, const struct event_from_args *a,
                                struct from_memo **ret)
 {
@@ -46,6 +57,7 @@ static struct error *memo_make(struct call *c, const struct event_from_args *a,
         return err_event_from_token_parse_failure(a->token);
     m->deadline = c->start_us + (int64_t)((sane ? a->timeout : LONGEST_WAIT_S) * SECOND_US);
     memo_wake(c, m);
+    m->key = key_of(&m->interest);
     *ret = c->memo = m;
     return NULL;
 }
@@ -63,7 +75,7 @@ static struct error *wait_for_more(struct call *c, int64_t until)
 static bool must_wait(const struct call *c, const struct session *session, int64_t *ret_until)
 {
     const struct from_memo *m = c->memo;
-    const int64_t now = mono_us(), next = session_next_batch(session);
+    const int64_t now = mono_us(), next = session_next_batch(session, m->key);
 
     *ret_until = MIN(next, m->deadline);
     return next > now && m->deadline > now && (m->since.epoch || m->since.stamp);
@@ -109,7 +121,7 @@ struct error *api_event_from(struct call *c, const struct event_from_args *a)
     if (!changes.list.n && now < m->deadline)
         return call_park_for(c, &m->wake, m->deadline);
     if (changes.list.n)
-        session_paced(session, now);
+        session_paced(session, m->key, now);
     event_batch_encode(c->arena, c->form, &changes, &m->interest, &batch);
     c->pieces = batch.v;
     c->n_pieces = batch.n;
