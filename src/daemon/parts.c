@@ -41,7 +41,7 @@
 #define GUESSES_A_DELAY 10 /* wrong passwords of one address, in the long run */
 #define WORKERS_MAX     48
 #define WORKERS_QUEUE   4096
-#define TRANSFERS_MAX   128
+#define TRANSFERS_MAX   192
 #define TRANSFERS_QUEUE 64
 #define HOSTD_WAIT_US   (30 * SECOND_US)
 #define DRAIN_US        (2 * SECOND_US)

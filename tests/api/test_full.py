@@ -10,12 +10,12 @@ import pytest
 
 from conftest import XenError
 from test_limits import answer, post, unix
-from transfers import Reply, head
+from transfers import Reply, connect_tcp, head
 from vms import new_vm, remove, simulated_sr
 
 WORKERS, QUEUE = 48, 4096
 CONTENDERS = 100
-TRANSFERS, TRANSFERS_WAITING = 128, 64
+TRANSFERS, TRANSFERS_OF_A_SOURCE = 192, 128
 FINISHED = 200
 
 
@@ -140,35 +140,38 @@ def test_a_call_waits_for_others_so_long_and_no_longer(fresh_daemons):
 
 
 def test_transfers_that_wait_for_a_thread(fresh_daemons):
-    """128 are under way, 64 wait, the next one is told to come again. Those that waited get their disk."""
-    xen = fresh_daemons.ready()
+    """128 of one source are under way, the next one is told to come again; others have threads left, and wait for one
+    when there is none. All get their disk."""
+    d = fresh_daemons
+    xen = d.ready()
     vdi = xen.VDI.create({"name_label": "wanted", "name_description": "", "SR": simulated_sr(xen), "virtual_size": str(2 << 20),
                           "type": "user", "sharable": False, "read_only": False, "other_config": {}})
-    with Standing(fresh_daemons):
-        taken = []
-        for _ in range(TRANSFERS + TRANSFERS_WAITING):
-            taken.append(unix(fresh_daemons))
-            taken[-1].sendall(head("GET", "/export_raw_vdi", vdi=vdi))
-        # Their heads are read by several pollers: the last ones are in when threads and queue are.
-        end, status = time.monotonic() + 20, 0
-        while status != 503 and time.monotonic() < end:
-            with unix(fresh_daemons) as s:
-                s.settimeout(1)
-                s.sendall(head("GET", "/export_raw_vdi", vdi=vdi))
-                try:
-                    status = Reply(s).status
-                except TimeoutError:
-                    taken.append(s.dup())  # it was queued before the last of ours
-        assert status == 503
-        while len(pending(xen)) != TRANSFERS:  # each has begun its task
-            assert time.monotonic() < end
-    full = 0
+
+    def ask(s, session=""):
+        s.sendall(head("GET", "/export_raw_vdi", vdi=vdi, session_id=session) if session else head("GET", "/export_raw_vdi", vdi=vdi))
+        return s
+
+    def await_pending(n):
+        end = time.monotonic() + 20
+        while len(pending(xen)) != n:  # each has begun its task
+            assert time.monotonic() < end, len(pending(xen))
+
+    with Standing(d):
+        taken = [ask(unix(d)) for _ in range(TRANSFERS_OF_A_SOURCE)]
+        await_pending(TRANSFERS_OF_A_SOURCE)
+        with unix(d) as s:
+            assert Reply(ask(s)).status == 503
+        others = TRANSFERS - TRANSFERS_OF_A_SOURCE
+        taken += [ask(connect_tcp(d), xen.session) for _ in range(others)]
+        await_pending(TRANSFERS)
+        taken += [ask(connect_tcp(d), xen.session) for _ in range(20)]  # these wait
     for s in taken:
         reply = Reply(s)
-        assert reply.status in (200, 503)
-        full += reply.status == 200 and len(reply.body()) == 2 << 20
+        assert reply.status == 200 and len(reply.body()) == 2 << 20
         s.close()
-    assert full == TRANSFERS + TRANSFERS_WAITING
+    await_none_pending(xen)
+    with unix(d) as s:
+        assert Reply(ask(s)).status == 200
     await_none_pending(xen)
     xen.VDI.destroy(vdi)
 

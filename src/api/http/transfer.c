@@ -252,6 +252,7 @@ static void note(const struct transfer *t, const struct error *e)
 
 static void conclude(struct transfer *t, struct error *e)
 {
+    ticket_return(&t->ticket); /* before the client hears of the end, and comes again */
     if (e && give_back(t)) {
         error_free(e);
         e = NULL;
@@ -338,6 +339,7 @@ void transfer_handle(void *ctx, struct http_request *rq)
         http_reply_text(rq, 403, "this host answers over HTTPS only");
         return;
     }
+    const char *source = rq->peer->kind == PEER_UNIX ? NULL : rq->peer->address;
     struct started *s = xnew(struct started);
 
     s->kind = &r->kind;
@@ -348,8 +350,10 @@ void transfer_handle(void *ctx, struct http_request *rq)
     s->t->everybody = http_actions[r->kind.action].roles & ROLE_BIT(ROLE_READ_ONLY);
     s->t->user = s->t->task = "";
     arena_init(&s->t->arena);
-    if (workers_run(r->daemon->transfers, transfer_main, s))
+    if (transfers_admit(r->daemon->under_way, source, &s->t->ticket) &&
+        workers_run(r->daemon->transfers, transfer_main, s))
         return;
+    ticket_return(&s->t->ticket);
     http_reply_text(rq, 503, "too many transfers are under way");
     arena_fini(&s->t->arena);
     free(s->t);

@@ -14,6 +14,7 @@
 #include "gen/http_actions.h"
 #include "task/daemon.h"
 #include "task/waiting.h"
+#include "wire/admission.h"
 #include "wire/server.h"
 
 #include <jansson.h>
@@ -43,6 +44,7 @@ struct transfer {
     bool own_task;           /* made here, not by the client */
     int status;              /* answered instead of the error's own, 0 = none */
     bool guessed;            /* the password was refused */
+    struct ticket ticket;    /* of its address: transfers_admit */
     struct error *refusal;   /* of a password: answered when `late` is due */
     struct waiter late;
 };

@@ -6,12 +6,14 @@
 #include "gen/errors.h"
 #include "wire/websocket.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 /* Less than a hand-over waits for transfers that begin. */
 #define FREE_WITHIN_US (2 * SECOND_US)
 
 struct transfers {
+    struct admission *sources;
     pthread_mutex_t running_lock; /* rank: before those of stream, websocket and waiting */
     struct list running;
     unsigned ended;
@@ -32,6 +34,10 @@ struct transfers *transfers_new(void)
 {
     struct transfers *all = xnew(struct transfers);
 
+    all->sources =
+        admission_new(&(struct admission_limits){.max_unix = TRANSFERS_PER_SOURCE,
+                                                 .max_tcp = UINT_MAX,
+                                                 .max_per_address = TRANSFERS_PER_SOURCE});
     pthread_mutex_init(&all->running_lock, NULL);
     pthread_cond_init(&all->one_ended, NULL);
     list_init(&all->running);
@@ -44,11 +50,17 @@ void transfers_free(struct transfers *all)
 {
     if (!all)
         return;
+    admission_free(all->sources);
     pthread_cond_destroy(&all->changed);
     pthread_mutex_destroy(&all->lock);
     pthread_cond_destroy(&all->one_ended);
     pthread_mutex_destroy(&all->running_lock);
     free(all);
+}
+
+bool transfers_admit(struct transfers *all, const char *address, struct ticket *ret)
+{
+    return admission_enter(all->sources, address, ret);
 }
 
 /* ---- under way ---- */

@@ -38,6 +38,12 @@ const struct transfer_successor *transfers_next(const struct transfers *all);
 
 /* ---- for one transfer ---- */
 
+/* Transfers of one address (NULL = local) at a time, waiting ones included: others have threads
+ * left then. */
+#define TRANSFERS_PER_SOURCE 128
+/* False: it has that many. Else ticket_return when the transfer is over. */
+_must_check_ bool transfers_admit(struct transfers *all, const char *address, struct ticket *ret);
+
 void transfers_add(struct transfer *t);
 void transfers_remove(struct transfer *t);
 /* It begins: it may use the store and hostd until it is told that it has begun. False: that is

@@ -2,11 +2,14 @@
 /* Tasks that clients make for work of their own, and report on. */
 #include "api/task/task.h"
 #include "base/world.h"
+#include "gen/class/session.h"
 #include "gen/msg/task.h"
 #include "gen/roles.h"
 #include "task/task_row.h"
 
 #include <math.h>
+
+#define TASKS_OF_A_SESSION 1000
 
 static bool may_touch_any(const struct call *c)
 {
@@ -29,8 +32,20 @@ struct error *task_edit_owned(struct call *c, const char *ref, struct task_rec *
     return txn_edit_task(c->txn, ref, ret);
 }
 
+/* One session does not fill the table for all. Counted by the way: another one at the same moment
+ * is no conflict. */
+static struct error *check_number(struct call *c)
+{
+    _cleanup_version_ struct version *v = store_find(c->daemon->store, CLASS_SESSION, c->session);
+    const struct session_rec *session = v ? v->rec : NULL;
+
+    return session && session->inv.tasks.n >= TASKS_OF_A_SESSION ? err_too_many_pending_tasks()
+                                                                 : NULL;
+}
+
 struct error *api_task_create(struct call *c, const struct task_create_args *a, const char **ret)
 {
+    TRY(check_number(c));
     struct task_rec *t = (struct task_rec *)txn_insert_soft(c->txn, CLASS_TASK);
 
     task_row_begin(t, c->daemon, a->label);
