@@ -11,7 +11,8 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
-from hostrun.api import ApiError  # noqa: E402,F401 (the path is set above; for the tests)
+import guests  # noqa: E402 (the path is set above)
+from hostrun.api import ApiError  # noqa: E402,F401 (for the tests)
 from xenrig.rig import Rig  # noqa: E402
 
 BEGIN = time.monotonic()
@@ -71,3 +72,24 @@ def api(rig):
     session = rig.session()
     yield session
     session.close()
+
+
+@pytest.fixture(scope="module")
+def session(rig):
+    """For stories that wait long, and go on when xenolithd was killed."""
+    session = rig.session(timeout=600.0)
+    yield session
+    session.close()
+
+
+@pytest.fixture(scope="session")
+def boot_files(rig, tiny):
+    guests.put_boot_files(rig, tiny)
+
+
+@pytest.fixture
+def nothing_left(rig):
+    """After the test all is as before it."""
+    before = guests.traces(rig)
+    yield before
+    guests.until_as(rig, before)

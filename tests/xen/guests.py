@@ -27,6 +27,27 @@ def put_boot_files(rig, tiny):
             subprocess.run(rig.ssh(f"cat >{BOOT}/tiny-{name}"), stdin=source, check=True, timeout=LIMIT)
 
 
+def traces(rig):
+    """All that a guest leaves on its host while it runs: names in xenstore, grants, nbd devices, programs, files, interfaces,
+    mounts, domains. Xen's tools make a few folders in xenstore with the first guest ever."""
+    return rig.shell("""
+        xenstore-ls -f / | sed 's/ = .*//' | grep -vxE '/(libxl|vm|local/domain/0/(backend|device-model)(/[a-z0-9]+)?)' | sort
+        for disk in /sys/block/nbd*/pid; do [ ! -e $disk ] || echo $disk; done
+        ps -eo comm= | grep -E '^(qemu|xenolith|xl|vif|block)' | sort
+        find /run/xenolith-hostd /var/lib/xen /var/lib/xenolith-hostd/nvram -mindepth 1 2>/dev/null | sort
+        ls /sys/class/net; xl list | awk '{ print $1 }'; losetup -a; mount | wc -l""").splitlines()
+
+
+def until_as(rig, before, limit=60.0):
+    def left():
+        now = traces(rig)
+        return sorted(set(now) ^ set(before)), len(now) - len(before)
+    end = time.monotonic() + limit
+    while (now := left()) != ([], 0):
+        assert time.monotonic() < end, f"left after {limit:.0f} s: {now}"
+        time.sleep(0.5)  # nobody tells
+
+
 def until(what, look, limit=LIMIT):
     """Asks until the answer is true, and gives it back."""
     end = time.monotonic() + limit
@@ -60,7 +81,8 @@ class Console(threading.Thread):
                 except TimeoutError:
                     continue
                 self.text += got.decode(errors="replace")
-                self.closed = "" if got else "by the host"
+                if not got:  # what close() said may stand there already
+                    self.closed = self.closed or "by the host"
         except OSError as error:
             self.closed = str(error)
 
@@ -122,9 +144,9 @@ class Guest:
         self.place = session.pool.get_default_SR(session.pool.get_all()[0])
         session.VM.set_suspend_SR(self.vm, self.place)
 
-    def add_disk(self, device, size=16 * MIB):
+    def add_disk(self, device, size=16 * MIB, place=None):
         """A new disk, not plugged in; its VBD."""
-        vdi = self.session.VDI.create({"name_label": f"disk {device}", "name_description": "", "SR": self.place,
+        vdi = self.session.VDI.create({"name_label": f"disk {device}", "name_description": "", "SR": place or self.place,
                                        "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False,
                                        "other_config": {}})
         self.disks.append(vdi)
@@ -159,29 +181,82 @@ class Guest:
             self.console.close()
         if self.state() != "Halted":
             self.session.VM.hard_shutdown(self.vm)
-        for snapshot in self.session.VM.get_snapshots(self.vm):
-            self.disks += [vdi for vdi in map(self.session.VBD.get_VDI, self.session.VM.get_VBDs(snapshot)) if vdi != NULL]
-            self.session.VM.destroy(snapshot)
+        self.remove_snapshots()
         self.disks += [vdi for vdi in map(self.session.VBD.get_VDI, self.session.VM.get_VBDs(self.vm)) if vdi != NULL]
         self.session.VM.destroy(self.vm)
         for vdi in set(self.disks) & set(self.session.VDI.get_all()):
             if self.session.VDI.get_type(vdi) == "user":
                 self.session.VDI.destroy(vdi)
 
+    def remove_snapshots(self):
+        for snapshot in self.session.VM.get_snapshots(self.vm):
+            disks = [self.session.VBD.get_VDI(vbd) for vbd in self.session.VM.get_VBDs(snapshot)]
+            self.session.VM.destroy(snapshot)
+            for vdi in disks:
+                if vdi != NULL and self.session.VDI.get_type(vdi) == "user":
+                    self.session.VDI.destroy(vdi)
+
     def fill(self, vdi, data):
         """Puts the bytes at a disk's begin."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         task = self.session.task.create("its first bytes", "")
-        line = http.client.HTTPSConnection("127.0.0.1", self.rig.facts["tls"], timeout=120, context=context)
+        line = https(self.rig)
         line.request("PUT", f"/import_raw_vdi?session_id={self.session.ref}&task_id={task}&vdi={vdi}&format=raw", data)
         answer = line.getresponse()
         assert answer.status == 200, answer.read()
         line.close()
         self.session.wait_task(task)
 
+    def read(self, vdi):
+        """All bytes of a disk, as an export gives them."""
+        line = https(self.rig)
+        line.request("GET", f"/export_raw_vdi?session_id={self.session.ref}&vdi={vdi}&format=raw")
+        answer = line.getresponse()
+        data = answer.read()
+        assert answer.status == 200, data
+        line.close()
+        return data
 
-# Says BOOTED on the first serial line again and again (through the firmware's clock), and turns the machine off by its power
-# management when it is told "q". 16 bits; loaded by a BIOS at 0x7c00.
-BOOT_SECTOR = (bytes.fromhex("31c08ed8be347cac84c07406baf803eeebf5bafd03eca801740fbaf803ec3c717507ba04b0b80020efb486b9070031d2cd15ebcc")
-               + b"BOOTED\r\n\0").ljust(510, b"\0") + b"\x55\xaa"
+
+def https(rig):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection("127.0.0.1", rig.facts["tls"], timeout=120, context=context)
+
+
+def pattern(seed, mib):
+    """What `pattern write DEVICE MIB SEED` in the tiny guest puts on a disk."""
+    return b"".join((f"{seed} {n}".ljust(63).replace(" ", ".") + "\n").encode() * (MIB // 64) for n in range(mib))
+
+
+def boot_sector(folder):
+    """The bytes of boot_sector.S."""
+    base = os.path.join(str(folder), "boot_sector")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot_sector.S")
+    subprocess.run(["as", "--32", source, "-o", base + ".o"], check=True)
+    subprocess.run(["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary", base + ".o", "-o", base], check=True)
+    with open(base, "rb") as binary:
+        return binary.read()
+
+
+SECTOR_PATTERN_AT = 8 * 512
+
+
+def sector_pattern(disk):
+    """What it writes on its disks, numbered from 0, from byte SECTOR_PATTERN_AT on."""
+    return b"".join(bytes([0x80 + disk, sector]) * 256 for sector in (8, 9))
+
+
+def repository(session, image_format):
+    """A repository whose new disks have that format."""
+    host, = session.host.get_all()
+    return session.SR.create(host, {"preferred-image-formats": image_format}, "0", f"disks as {image_format}", "", "file", "user",
+                             False, {})
+
+
+def remove_place(session, sr):
+    """A repository with what is left in it."""
+    for vdi in session.SR.get_VDIs(sr):
+        session.VDI.destroy(vdi)
+    for pbd in session.SR.get_PBDs(sr):
+        session.PBD.unplug(pbd)
+    session.SR.destroy(sr)

@@ -1,18 +1,33 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whole machines (HVM) on real Xen: firmware, a device model with serial line, display and optical drive. Slow: all is emulated."""
+"""Whole machines (HVM) on real Xen: firmware, a device model with disks, serial line, display and optical drive, a power button.
+Slow, for all is emulated: the stories share one machine, and each finds it running."""
 
 import pytest
 
-from guests import BOOT_SECTOR, LIMIT, MIB, Guest, connect, until
+from guests import LIMIT, MIB, SECTOR_PATTERN_AT, Guest, boot_sector, connect, remove_place, repository, sector_pattern, traces, until, until_as
 from hostrun.api import NULL, read_head
-from test_guests import traces
+
+BOOTED = "BOOTED"
 
 
 @pytest.fixture(scope="module")
-def session(rig):
-    session = rig.session(timeout=600.0)
-    yield session
-    session.close()
+def machine(rig, session, tmp_path_factory):
+    """A machine with a disk of each format, and an empty optical drive; what it needed is gone when it is gone."""
+    places = [None, repository(session, "raw"), repository(session, "vhd")]
+    before = traces(rig)
+    machine = Guest(rig, session, "hvm", memory=64, shutdown_delay="4")
+    try:
+        for number, place in enumerate(places):
+            machine.add_disk(str(number), 2 * MIB, place)
+        machine.fill(machine.disks[0], boot_sector(tmp_path_factory.mktemp("boot")))
+        machine.drive = machine.add_drive("3", NULL, "CD")
+        machine.start().wait(BOOTED)
+        yield machine
+    finally:
+        machine.remove()
+        for place in places[1:]:
+            remove_place(session, place)
+    until_as(rig, before)
 
 
 @pytest.fixture
@@ -28,42 +43,70 @@ def medium(rig, session):
     session.SR.scan(library)
 
 
-def display(rig, session, guest):
-    """The first words of its display."""
-    ref, = [c for c in session.VM.get_consoles(guest.vm) if session.console.get_protocol(c) == "rfb"]
+def test_it_has_a_display_and_firmware(rig, session, machine):
+    metrics = session.VM_metrics.get_record(session.VM.get_metrics(machine.vm))
+    assert (metrics["current_domain_type"], metrics["hvm"]) == ("hvm", True)
+    ref, = [c for c in session.VM.get_consoles(machine.vm) if session.console.get_protocol(c) == "rfb"]
     line = connect(rig, session, ref)
     line.settimeout(LIMIT)
     with line:
         rest, status, head = read_head(line)
         assert status == 200, head
-        return rest or line.recv(12)
+        assert (rest or line.recv(12)).startswith(b"RFB 003.")
 
 
-def test_a_machine_with_a_bios(rig, session, medium):
-    before = traces(rig)
-    guest = Guest(rig, session, "hvm", memory=64)
-    try:
-        guest.add_disk("0", MIB)
-        guest.fill(guest.disks[0], BOOT_SECTOR)
-        drive = guest.add_drive("3", NULL, "CD")
-        console = guest.start()
-        metrics = session.VM_metrics.get_record(session.VM.get_metrics(guest.vm))
-        assert (metrics["current_domain_type"], metrics["hvm"]) == ("hvm", True)
-        assert display(rig, session, guest).startswith(b"RFB 003.")
-        console.wait("BOOTED")
+def test_what_it_wrote_is_in_a_snapshot(session, machine):
+    """On a qcow2, a raw and a VHD image, taken while it runs."""
+    snapshot = session.VM.snapshot(machine.vm, "while it runs")
+    disks = {session.VBD.get_userdevice(vbd): session.VBD.get_VDI(vbd) for vbd in session.VM.get_VBDs(snapshot)
+             if session.VBD.get_type(vbd) == "Disk"}
+    for number in range(3):
+        data = machine.read(disks[str(number)])
+        assert len(data) == 2 * MIB
+        wanted = sector_pattern(number)
+        assert data[SECTOR_PATTERN_AT:].rstrip(b"\0") == wanted, f"disk {number}"
+    mark = len(machine.console.text)
+    machine.console.wait(BOOTED, mark)
+    machine.remove_snapshots()
 
-        domid = session.VM.get_domid(guest.vm)
-        session.VBD.insert(drive, medium)
-        assert session.VBD.get_VDI(drive) == medium
-        assert "xs.iso" in rig.shell(f"xl qemu-monitor-command {domid} 'info block'") or "nbd" in rig.shell(
-            f"xl qemu-monitor-command {domid} 'info block'")
-        session.VBD.eject(drive)
-        assert session.VBD.get_empty(drive)
-        mark = len(console.text)
-        console.wait("BOOTED", mark)
 
-        console.type("q")
-        until("it is off", lambda: guest.state() == "Halted")
-    finally:
-        guest.remove()
-    until("all is as before", lambda: traces(rig) == before, 60.0)
+def test_a_medium_comes_and_goes(rig, session, machine, medium):
+    domid = session.VM.get_domid(machine.vm)
+    session.VBD.insert(machine.drive, medium)
+    assert session.VBD.get_VDI(machine.drive) == medium
+    seen = rig.shell(f"xl qemu-monitor-command {domid} 'info block'")
+    assert "xs.iso" in seen or "nbd" in seen
+    session.VBD.eject(machine.drive)
+    assert session.VBD.get_empty(machine.drive)
+    mark = len(machine.console.text)
+    machine.console.wait(BOOTED, mark)
+
+
+def test_a_reboot_presses_its_power_button(session, machine):
+    """It has no drivers for Xen: it goes off, and is started again."""
+    domid = session.VM.get_domid(machine.vm)
+    session.VM.clean_reboot(machine.vm)
+    assert machine.state() == "Running" and session.VM.get_domid(machine.vm) != domid
+    machine.watch().wait(BOOTED)
+
+
+def test_one_that_ignores_its_button_is_switched_off(session, machine):
+    machine.console.type("i")
+    session.VM.shutdown(machine.vm)
+    assert "BUTTON" in machine.console.text
+    assert machine.state() == "Halted"
+
+
+def test_one_whose_device_model_dies_has_crashed(rig, session, machine):
+    machine.start()
+    before = session.VM.get_domid(machine.vm)
+    rig.shell(f"kill -9 $(xenstore-read /local/domain/{before}/image/device-model-pid)")
+    until("it is halted", lambda: machine.state() == "Halted", 30.0)
+    assert "VM_CRASHED" in {m["name"] for m in session.message.get_all_records().values() if m["obj_uuid"] == machine.uuid}
+    assert before not in rig.shell("xl list | awk '{ print $2 }'").split()
+
+
+def test_it_powers_itself_off(session, machine):
+    machine.start().wait(BOOTED)
+    machine.console.type("q")
+    until("it is off", lambda: machine.state() == "Halted")

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The machine goes down and comes back: the same host, set up once."""
+"""The machine goes down and comes back, asked through the XenAPI: the same host, set up once, with the VMs that start with it."""
+
+import pytest
+
+from guests import READY, Guest, until
 
 
 def facts(rig, session):
@@ -9,11 +13,52 @@ def facts(rig, session):
             "shadow": rig.shell("grep ^root: /etc/shadow"), "network": rig.shell("ls /etc/systemd/network")}
 
 
-def test_reboot(rig, api):
-    before = facts(rig, api)
-    session = rig.reboot()
+@pytest.fixture
+def machines(rig, session, boot_files):
+    """Three guests: two that start with the machine, one behind the other, and one that does not."""
+    pool, = session.pool.get_all()
+    session.pool.add_to_other_config(pool, "auto_poweron", "true")
+    wanted = {"other_config": {"auto_poweron": "true"}}
+    made = [Guest(rig, session, "pvh", order="2", **wanted), Guest(rig, session, "pv", order="1", start_delay="3", **wanted),
+            Guest(rig, session, "pvh")]
+    made[0].add_disk("0")
+    yield made
+    for guest in made:
+        guest.remove()
+    session.pool.remove_from_other_config(pool, "auto_poweron")
+
+
+def ask_for_reboot(session):
+    host, = session.host.get_all()
+    session.host.disable(host)
+    session.host.reboot(host)
+
+
+def started(session, guest):
+    return session.VM_metrics.get_start_time(session.VM.get_metrics(guest.vm))
+
+
+def test_reboot(rig, session, machines):
+    before = facts(rig, session)
+    second, first, other = machines
+    second.start().wait(READY)
+    assert "done" in second.console.ask("pattern write /dev/xvda 2 kept; sync")
+    session.VM.start(other.vm, False, False)
+    second.console.close()
+    second.console = None
+
+    new = rig.reboot(lambda: ask_for_reboot(session))
+    session.ref = new.ref
     assert facts(rig, session) == before
-    session.close()
+    assert session.host.get_enabled(session.host.get_all()[0])
     assert "xenolith-first-boot: this is" not in rig.shell("journalctl -b --no-pager -o cat")
     assert rig.shell("systemctl --failed --plain --no-legend") == ""
-    assert rig.shell("xl list").splitlines()[1].startswith("Domain-0")
+
+    for guest in (first, second):
+        until("it runs again", lambda guest=guest: guest.state() == "Running")
+    assert other.state() == "Halted"
+    assert str(started(session, first)) < str(started(session, second))
+    second.watch().wait(READY)
+    assert "done" in second.console.ask("pattern check /dev/xvda 2 kept")
+    listed = rig.shell("xl list").splitlines()
+    assert listed[1].startswith("Domain-0") and len(listed) == 4

@@ -215,11 +215,11 @@ class Rig:
                 raise RigError(f"the API did not answer within {limit:.0f} s ({why}): {self._tail(since)}")
             time.sleep(1.0)  # the network of the machine gives no notice
 
-    def reboot(self, limit=API_LIMIT):
-        """Reboots the control domain, and with it Xen, from inside; gives back a session of the new boot."""
+    def reboot(self, begin=None, limit=API_LIMIT):
+        """Reboots the control domain, and with it Xen: begin() does, or it is told from inside. A session of the new boot."""
         end, since, ask = time.monotonic() + limit, len(self.serial()), "cat /proc/sys/kernel/random/boot_id"
         before = self.shell(ask)
-        self.shell("systemctl --no-block reboot")
+        begin() if begin else self.shell("systemctl --no-block reboot")
         subprocess.run(["ssh", "-q", "-O", "exit", *self.ssh()[2:]], capture_output=True)
         while b"Xen version" not in self.serial(since):
             if time.monotonic() > end or not self.running():

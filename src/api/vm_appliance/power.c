@@ -297,8 +297,9 @@ static struct error *autostart_once(struct daemon *d)
     plan_set_str(p, "message", "VM.start");
     plan_set_bool(p, "boot", true);
     plan_set_json(p, "groups", groups);
+    TRY(engine_commit(d->engine, t, p, "VM.autostart"));
     log_info("the machine was started: its VMs follow");
-    return engine_commit(d->engine, t, p, "VM.autostart");
+    return NULL;
 }
 
 struct error *vm_autostart(struct daemon *d)
