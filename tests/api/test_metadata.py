@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """VMs without the bytes of their disks: out of the pool, and into it."""
 
+import gzip
 import random
+import subprocess
 
 import pytest
 
@@ -140,6 +142,18 @@ def test_import(daemons, xen, vm, made):
         assert xen.VDI.get_SR(disk) == default_sr(xen)
     xen.VM.start(copy, False, False)
     xen.VM.hard_shutdown(copy)
+
+
+@pytest.mark.parametrize("how", [gzip.compress, lambda data: subprocess.run(
+    ["zstd", "-c"], input=data, capture_output=True, check=True).stdout], ids=["gzip", "zstd"])
+def test_compressed(daemons, xen, made, fails, how):
+    body = how(bad({"name_label": "was compressed"}))
+    made += restore(daemons, xen, body)
+    assert xen.VM.get_name_label(made[0]) == "was compressed"
+    fails("IMPORT_ERROR", restore, daemons, xen, body[:len(body) // 2])
+    fails("IMPORT_ERROR", restore, daemons, xen, body[:40] + b"xxxxxxxx" + body[48:])
+    huge = how(archive(("ova.xml", b"<value>" + b" " * (70 << 20))))
+    assert len(huge) < 1 << 20 and "64 MiB" in fails("IMPORT_ERROR", restore, daemons, xen, huge)[0]
 
 
 def test_dry_run(daemons, xen, vm):

@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import tarfile
 import threading
 
 import pytest
@@ -419,6 +420,26 @@ def test_database(fresh_daemons, tmp_path):
     text = (tmp_path / "dump").read_text()
     (tmp_path / "dump").write_text(text.replace('value="909"', 'value="1"', 1))
     assert "cannot be restored" in xe.fails("pool-restore-database", file, "--force").lower()
+
+
+def test_files_of_a_host(xe, vm, tmp_path):
+    assert xe("host-backup", f"file-name={tmp_path}/backup", "--multiple") == "host backup download succeeded\n"
+    xe("vm-param-set", f"uuid={vm}", "name-label=since")
+    assert xe("host-restore", f"file-name={tmp_path}/backup", "--multiple") == "host backup upload succeeded\n"
+    assert xe("vm-param-get", f"uuid={vm}", "param-name=name-label") == "xe test\n"
+    assert xe("host-get-system-status", f"filename={tmp_path}/report", "entries=host-info",
+              "--multiple") == "system-status download succeeded\n"
+    with tarfile.open(tmp_path / "report", "r:bz2") as tar:
+        assert [name.split("/")[1] for name in tar.getnames()] == ["host.json"]
+    assert 'key="host-info"' in xe("host-get-system-status-capabilities", "--multiple")
+    assert xe("host-logs-download", f"file-name={tmp_path}/logs", "--multiple") == "host logs download succeeded\n"
+    with tarfile.open(tmp_path / "logs", "r:gz") as tar:
+        assert len(tar.getnames()) == 3
+    told = xe("audit-log-get", f"filename={tmp_path}/audit")
+    assert told == f"audit-log-get into file {tmp_path}/audit succeeded\n"
+    assert "'VM.set_name_label'" in (tmp_path / "audit").read_text()
+    assert xe("audit-log-get", f"filename={tmp_path}/later", "since=2999-01-01T00:00:00Z")
+    assert (tmp_path / "later").read_text() == ""
 
 
 def test_transfer_that_fails_leaves_nothing(xe, xen, vdi, tmp_path):

@@ -2,6 +2,7 @@
 /* host.enable and disable, and small questions about a host. */
 #include "api/common/lists.h"
 #include "api/host/host.h"
+#include "api/report/report.h"
 #include "gen/class/PIF_txn.h"
 #include "gen/class/host_txn.h"
 #include "gen/class/pool_txn.h"
@@ -87,8 +88,10 @@ struct error *api_host_get_system_status_capabilities(
     const struct host_rec *host;
 
     TRY(txn_host(c->txn, a->host, &host));
-    *ret = "<?xml version=\"1.0\" ?>\n<system-status-capabilities>\n"
-           "</system-status-capabilities>\n";
+    _cleanup_str_ struct str text = STR_INIT;
+
+    report_capabilities(&text);
+    *ret = arena_memdup0(c->arena, text.s, text.len);
     return NULL;
 }
 

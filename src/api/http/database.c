@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* /pool/xmldbdump: GET gives the database as it is at one moment, PUT brings one. */
-#include "api/database/database.h"
-#include "api/http/transfer.h"
+#include "api/http/database.h"
+
 #include "base/log.h"
 #include "gen/errors.h"
 #include "gen/host_proto.h"
@@ -90,7 +90,7 @@ static struct error *attempt(void *ctx, struct txn *x)
     return NULL;
 }
 
-static struct error *apply(struct transfer *t, const struct dump *dump)
+struct error *database_apply(struct transfer *t, const struct dump *dump)
 {
     bool dry_run = transfer_flag(t, "dry_run", false);
     _cleanup_(clear) struct attempt a = {.restore = {.daemon = t->daemon, .dump = dump}};
@@ -111,7 +111,7 @@ static struct error *receive(struct transfer *t)
         dump_reader_new(&t->arena, database_wanted, &dump);
 
     TRY(read_dump(t, r));
-    return apply(t, &dump);
+    return database_apply(t, &dump);
 }
 
 static struct error *restore(struct transfer *t)

@@ -9,7 +9,8 @@ static const struct transfer_kind *const written[] = {
     &transfer_export_raw_vdi,  &transfer_import_raw_vdi,  &transfer_get_blob,
     &transfer_put_blob,        &transfer_console,         &transfer_console_web,
     &transfer_export_metadata, &transfer_import_metadata, &transfer_get_database,
-    &transfer_put_database,    &transfer_audit_log,
+    &transfer_put_database,    &transfer_audit_log,       &transfer_system_status,
+    &transfer_host_logs,       &transfer_host_backup,     &transfer_host_restore,
 };
 
 static struct error *missing(struct transfer *t)

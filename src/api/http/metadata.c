@@ -2,12 +2,11 @@
 /* GET /export_metadata and PUT /import_metadata: VMs without the bytes of their disks, as a tar
  * archive of one file. */
 #include "api/metadata/metadata.h"
-#include "api/http/transfer.h"
+#include "api/http/upload.h"
 #include "base/world.h"
 #include "gen/class/VM_txn.h"
 #include "gen/errors.h"
 #include "rules/ops.h"
-#include "stream/tar.h"
 
 #define OVA_XML "ova.xml"
 
@@ -64,47 +63,31 @@ const struct transfer_kind transfer_export_metadata = {
 
 /* ---- in ---- */
 
-static struct error *read_exactly(struct transfer *t, void *p, size_t n)
+static struct error *read_member(struct upload *u, struct str *ret)
 {
-    size_t got = 0;
-
-    TRY(transfer_fill(t, p, n, &got));
-    return got < n ? err_import_error_premature_eof() : NULL;
-}
-
-static struct error *read_head(struct transfer *t, struct tar_member *ret)
-{
-    unsigned char block[TAR_BLOCK];
+    struct tar_member member;
     bool end = false;
 
-    TRY(read_exactly(t, block, sizeof(block)));
-    struct error *e = tar_read_head(block, ret, &end);
-
-    if (e) {
-        struct error *told = err_import_error(e->detail);
-
-        error_free(e);
-        return told;
-    }
+    TRY(upload_next(u, &member, &end));
     if (end)
         return err_import_error("the archive is empty");
-    if (!streq(ret->name, OVA_XML))
-        return err_import_error_unexpected_file(OVA_XML, ret->name);
+    if (!streq(member.name, OVA_XML))
+        return err_import_error_unexpected_file(OVA_XML, member.name);
+    if (member.size > OVA_MAX)
+        return err_import_error("ova.xml is larger than 64 MiB");
+    str_reserve(ret, (size_t)member.size + 1);
+    TRY(upload_read(u, ret->s, (size_t)member.size));
+    ret->len = (size_t)member.size;
+    ret->s[ret->len] = 0;
     return NULL;
 }
 
 static struct error *read_ova(struct transfer *t, struct str *ret)
 {
-    struct tar_member member;
+    _cleanup_(upload_fini) struct upload u;
 
-    TRY(read_head(t, &member));
-    if (member.size > OVA_MAX)
-        return err_import_error("ova.xml is larger than 64 MiB");
-    str_reserve(ret, (size_t)member.size + 1);
-    TRY(read_exactly(t, ret->s, (size_t)member.size));
-    ret->len = (size_t)member.size;
-    ret->s[ret->len] = 0;
-    return NULL;
+    upload_begin(t, &u);
+    return read_member(&u, ret);
 }
 
 static void read_options(struct transfer *t, struct metadata_options *ret)

@@ -115,7 +115,7 @@ _must_check_ struct error *transfer_fill(struct transfer *t, void *buf, size_t w
 void transfer_drain(struct transfer *t);
 
 /* console.c, disk_export.c, disk_import.c, blob.c, metadata.c,
- * database.c, audit_log.c */
+ * database.c, audit_log.c, report.c, backup.c */
 extern const struct transfer_kind transfer_export_raw_vdi;
 extern const struct transfer_kind transfer_import_raw_vdi;
 extern const struct transfer_kind transfer_console;
@@ -127,3 +127,7 @@ extern const struct transfer_kind transfer_import_metadata;
 extern const struct transfer_kind transfer_get_database;
 extern const struct transfer_kind transfer_put_database;
 extern const struct transfer_kind transfer_audit_log;
+extern const struct transfer_kind transfer_system_status;
+extern const struct transfer_kind transfer_host_logs;
+extern const struct transfer_kind transfer_host_backup;
+extern const struct transfer_kind transfer_host_restore;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What a status report for those who look for a fault may hold: the parts, each a file made in
+ * memory. No passwords, keys or contents of secrets.
+ */
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "task/daemon.h"
+
+/* A part is cut here. */
+#define REPORT_PART_MAX (64u << 20)
+
+struct report_part {
+    const char *key;  /* as clients choose it */
+    const char *file; /* within the archive */
+    const char *text; /* what it is, for people */
+    const char *mime;
+    struct error *(*fill)(struct daemon *d, struct arena *a, struct str *out);
+};
+
+extern const struct report_part report_parts[]; /* .key NULL ends it */
+
+/* All of them as XenAPI servers tell them. */
+void report_capabilities(struct str *out);
+
+/* report_database.c: the database as a dump, without what is secret */
+_must_check_ struct error *report_database(struct daemon *d, struct arena *a, struct str *out);
