@@ -180,9 +180,9 @@ def coverage(schema):
 
 
 def _http_coverage(schema):
-    rows = [(a["method"], f"`{a['uri']}`", WORKS if a.get("test") else "answers 501", a.get("test", ""))
+    rows = [(a["method"], f"`{a['uri']}`", WORKS if a.get("test") else "answers 501", a.get("test") or a.get("cannot", ""))
             for a in schema.http.values() if a.get("rbac_checked", True) or a.get("test")]
-    return "\n## HTTP requests\n\n" + _table(("Method", "Path", "", "Test"), rows)
+    return "\n## HTTP requests\n\n" + _table(("Method", "Path", "", "Test, or why it cannot be"), rows)
 
 
 def refused(schema):

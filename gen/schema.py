@@ -39,7 +39,7 @@ ENUM_KEYS = {"values": list, "exact": bool, "doc": dict}
 ERROR_KEYS = {"params": list, "sent": list, "doc": str, "variadic": bool, "declared": bool}
 HTTP_KEYS = {
     "method": str, "uri": str, "query": list, "roles": str, "sub_actions": dict,
-    "rbac_checked": bool, "hidden": bool, "doc": str, "body": str, "test": str,
+    "rbac_checked": bool, "hidden": bool, "doc": str, "test": str, "cannot": str,
 }
 ROLE_KEYS = {"uuid": str, "internal": bool, "doc": str}
 HOST_FILE_KEYS = {"structs": dict, "calls": dict, "enums": dict}

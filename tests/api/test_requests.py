@@ -55,3 +55,18 @@ def test_roles(fresh_daemons, role):
         if not may:
             assert b"RBAC_PERMISSION_DENIED" in reply.body() and f"http/{name}".encode() in reply.body()
         s.close()
+
+
+def test_services(daemons, xen):
+    for path in ("/services", "/services/"):
+        reply = ask(daemons, "GET", path, session_id=xen.session)
+        assert (reply.status, reply.headers["content-type"]) == (200, "text/html") and b"<ul></ul>" in reply.body()
+    assert ask(daemons, "GET", "/services/plugin/x", session_id=xen.session).status == 404
+
+
+def test_updates(daemons, xen):
+    host, = xen.host.get_all()
+    for query, status, code in (({}, 404, b"NO_REPOSITORY_ENABLED"), ({"host_refs": f"{host};{host}"}, 404, b"NO_REPOSITORY"),
+                                ({"host_refs": f"{host};OpaqueRef:none"}, 400, b"HANDLE_INVALID")):
+        reply = ask(daemons, "GET", "/updates", session_id=xen.session, **query)
+        assert (reply.status, code in reply.body()) == (status, True)

@@ -9,7 +9,7 @@ from base64 import b64encode
 
 import pytest
 
-from conftest import a_pair
+from conftest import XenError, a_pair
 from vms import MIB, default_sr, new_vdi, new_vm, remove
 
 SIZE = 8 * MIB
@@ -129,6 +129,51 @@ def test_failing_scripts_stop(curl, vdi):
     """curl -f: a status of 400 or more is exit status 22."""
     assert curl("-f", "-u", curl.root, "/export_raw_vdi?vdi=none", exits=22) == 400
     assert curl("-f", f"/export_raw_vdi?vdi={vdi}", exits=22) == 401
+
+
+# ---- VMs, the database, archives ----
+
+def task_of(curl, xen):
+    return xen.wait(curl.task)
+
+
+@pytest.mark.parametrize("how", [["-T"], ["-X", "PUT", "--data-binary"], ["-H", "Expect: 100-continue", "-T"]])
+def test_metadata(curl, xen, how):
+    """As scripts do: out with -o, in again with -T or --data-binary; the task tells how it went."""
+    vm = new_vm(xen, "by curl")
+    assert curl("-u", curl.root, f"/export_metadata?uuid={xen.VM.get_uuid(vm)}") == 200
+    assert int(curl.headers["content-length"]) == len(curl.body) and curl.body[:8] == b"ova.xml\0"
+    file = curl.file(curl.body)
+    assert curl(*how[:-1], how[-1], ("@" if how[0] == "-X" else "") + file, "-u", curl.root, "/import_metadata") == 200
+    copy, = re.findall("OpaqueRef:[-0-9a-f]{36}", task_of(curl, xen))
+    assert xen.VM.get_name_label(copy) == "by curl" and copy != vm
+    for ref in (vm, copy):
+        xen.VM.destroy(ref)
+
+
+def test_database(curl, xen):
+    vm = new_vm(xen, "then")
+    assert curl("-u", curl.root, "/pool/xmldbdump") == 200
+    file = curl.file(curl.body)
+    xen.VM.set_name_label(vm, "since")
+    assert curl("-T", file, "-u", curl.root, "/pool/xmldbdump?dry_run=true") == 200
+    assert task_of(curl, xen) == "" and xen.VM.get_name_label(vm) == "since"
+    assert curl("-T", file, "-u", curl.root, "/pool/xmldbdump") == 200
+    assert task_of(curl, xen) == "" and xen.VM.get_name_label(vm) == "then"
+    assert curl("-T", curl.file(b"<database>"), "-u", curl.root, "/pool/xmldbdump") == 200
+    with pytest.raises(XenError, match="INVALID_VALUE"):
+        task_of(curl, xen)
+    assert curl("-T", file, "-H", "Transfer-Encoding: chunked", "-u", curl.root, "/pool/xmldbdump") == 400
+    xen.VM.destroy(vm)
+
+
+@pytest.mark.parametrize("path, start", [
+    ("/system-status?output=tar.bz2", b"BZh"), ("/system-status?output=zip", b"PK"), ("/host_backup", b"\x1f\x8b"),
+    ("/host_logs_download", b"\x1f\x8b"), ("/audit_log", b"["), ("/system-status?list=true", b"<?xml")])
+def test_archives(curl, path, start):
+    assert curl("-b", "session_id=OpaqueRef:none", path) == 401
+    assert curl("-u", curl.root, path) == 200
+    assert curl.body.startswith(start)
 
 
 # ---- who asks ----

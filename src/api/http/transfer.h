@@ -115,7 +115,7 @@ _must_check_ struct error *transfer_fill(struct transfer *t, void *buf, size_t w
 void transfer_drain(struct transfer *t);
 
 /* console.c, disk_export.c, disk_import.c, blob.c, metadata.c,
- * database.c, audit_log.c, report.c, backup.c */
+ * database.c, audit_log.c, report.c, backup.c, small.c */
 extern const struct transfer_kind transfer_export_raw_vdi;
 extern const struct transfer_kind transfer_import_raw_vdi;
 extern const struct transfer_kind transfer_console;
@@ -131,3 +131,5 @@ extern const struct transfer_kind transfer_system_status;
 extern const struct transfer_kind transfer_host_logs;
 extern const struct transfer_kind transfer_host_backup;
 extern const struct transfer_kind transfer_host_restore;
+extern const struct transfer_kind transfer_services;
+extern const struct transfer_kind transfer_updates;
