@@ -93,6 +93,7 @@ void audit_call_end(const struct job *j, const struct error *e)
                                    .task = c->task,
                                    .args = j->audit,
                                    .denied = denied,
+                                   .stranger = !*c->session && e,
                                    .failure = e ? e->code : NULL};
 
     audit_write(c->daemon->audit, &r);

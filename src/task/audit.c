@@ -20,6 +20,8 @@ struct audit {
     pthread_rwlock_t lock; /* rank: leaf; written while the file is changed for another */
     int fd;
     atomic_bool failing;
+    atomic_llong minute; /* of the latest stranger */
+    atomic_uint strangers;
 };
 
 static char *path_of(const char *dir, int number)
@@ -168,11 +170,21 @@ static void change_file(struct audit *a)
     pthread_rwlock_unlock(&a->lock);
 }
 
+/* About right is good enough when two come at once. */
+static bool is_one_too_many(struct audit *a)
+{
+    long long minute = mono_us() / (60 * SECOND_US);
+
+    if (atomic_exchange(&a->minute, minute) != minute)
+        atomic_store(&a->strangers, 0);
+    return atomic_fetch_add(&a->strangers, 1) >= AUDIT_STRANGERS_PER_MINUTE;
+}
+
 void audit_write(struct audit *a, const struct audit_record *r)
 {
     _cleanup_str_ struct str line = STR_INIT;
 
-    if (!a)
+    if (!a || (r->stranger && is_one_too_many(a)))
         return;
     add_line(a, r, &line);
     pthread_rwlock_rdlock(&a->lock);

@@ -23,6 +23,8 @@
 #define AUDIT_FILES    5
 #define AUDIT_FILE_MAX (8ll << 20)
 #define AUDIT_LINE_MAX 8192
+/* Who cannot log in must not be able to push out what others did. */
+#define AUDIT_STRANGERS_PER_MINUTE 60
 
 struct audit;
 
@@ -34,6 +36,7 @@ struct audit_record {
     const char *task; /* reference, "" = none */
     const char *args; /* as audit_add_arg wrote them, without the outermost parentheses */
     bool denied;
+    bool stranger;       /* nobody was logged in: only so many a minute are kept */
     const char *failure; /* code, NULL = it went well */
 };
 

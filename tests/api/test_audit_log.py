@@ -71,6 +71,19 @@ def test_logins_and_refusals(daemons, xen, fails):
     assert not [x for x in logins if "wrong" in x["line"]]
 
 
+def test_strangers_push_nothing_out(fresh_daemons):
+    """Of refused logins only so many a minute are told; what others do is told at all times."""
+    server = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{fresh_daemons.http}")
+    for i in range(150):
+        assert server.session.login_with_password(f"guess {i}", "wrong", "1.0", "x")["Status"] == "Failure"
+    xen = fresh_daemons.client()
+    vm = new_vm(xen, "seen")
+    assert about(fresh_daemons, xen, vm)
+    guesses = [x["user"] for x in lines(fresh_daemons, xen) if x["user"].startswith("guess")]
+    assert 60 <= len(guesses) <= 120 and guesses[:60] == [f"guess {i}" for i in range(60)]  # a minute may end meanwhile
+    assert [x for x in lines(fresh_daemons, xen) if x["call"].startswith("session.login") and x["how"] == "OK"]
+
+
 def test_who_lacks_a_role(fresh_daemons, fails):
     people = People(fresh_daemons)
     people.xen.pool.enable_external_auth(people.pool, {}, "accounts", "PAM")

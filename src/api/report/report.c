@@ -15,20 +15,26 @@
 
 #define AUDIT_TAIL (1 << 20)
 
-static void add_row(struct str *out, const struct version *v)
+static void add_row(struct arena *a, struct str *out, const struct version *v)
 {
-    json_add_record(out, classes[version_class(v)].info, v->rec, 0, FIELD_INTERNAL);
+    const struct struct_info *si = classes[version_class(v)].info;
+    const struct arena_mark before = arena_mark(a);
+    void *rec = record_copy(a, si, v->rec);
+
+    report_hide(a, version_class(v), rec);
+    json_add_record(out, si, rec, 0, FIELD_INTERNAL);
     str_add_char(out, '\n');
+    arena_rewind(a, &before);
 }
 
-static void add_rows(struct daemon *d, enum class_id class_id, struct str *out)
+static void add_rows(struct daemon *d, struct arena *a, enum class_id class_id, struct str *out)
 {
     struct version_list all = {0};
 
     store_all(d->store, class_id, &all);
     vec_foreach (v, &all)
         if (out->len < REPORT_PART_MAX)
-            add_row(out, *v);
+            add_row(a, out, *v);
     version_list_fini(&all);
 }
 
@@ -36,20 +42,20 @@ static void add_rows(struct daemon *d, enum class_id class_id, struct str *out)
 
 static struct error *fill_host(struct daemon *d, struct arena *a, struct str *out)
 {
-    add_rows(d, CLASS_HOST, out);
-    add_rows(d, CLASS_HOST_METRICS, out);
+    add_rows(d, a, CLASS_HOST, out);
+    add_rows(d, a, CLASS_HOST_METRICS, out);
     return NULL;
 }
 
 static struct error *fill_tasks(struct daemon *d, struct arena *a, struct str *out)
 {
-    add_rows(d, CLASS_TASK, out);
+    add_rows(d, a, CLASS_TASK, out);
     return NULL;
 }
 
 static struct error *fill_messages(struct daemon *d, struct arena *a, struct str *out)
 {
-    add_rows(d, CLASS_MESSAGE, out);
+    add_rows(d, a, CLASS_MESSAGE, out);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "gen/classes.h"
 #include "task/daemon.h"
 
 /* A part is cut here. */
@@ -26,5 +27,9 @@ extern const struct report_part report_parts[]; /* .key NULL ends it */
 /* All of them as XenAPI servers tell them. */
 void report_capabilities(struct str *out);
 
-/* report_database.c: the database as a dump, without what is secret */
+/* report_database.c */
+
+/* Takes from a copy of a row what opens anything. */
+void report_hide(struct arena *a, enum class_id class_id, void *rec);
+/* The database as a dump, without that. */
 _must_check_ struct error *report_database(struct daemon *d, struct arena *a, struct str *out);

@@ -34,7 +34,7 @@ static void hide_values(struct arena *a, const struct type *t, struct map *m)
 }
 
 /* Internal texts (states of plans, records of launches) may hold anything. */
-static void hide(struct arena *a, enum class_id class_id, void *rec)
+void report_hide(struct arena *a, enum class_id class_id, void *rec)
 {
     const struct struct_info *si = classes[class_id].info;
 
@@ -59,7 +59,7 @@ static void add_rows(struct arena *a, const struct version_list *rows, struct st
         enum class_id class_id = version_class(*v);
         void *rec = record_copy(a, classes[class_id].info, (*v)->rec);
 
-        hide(a, class_id, rec);
+        report_hide(a, class_id, rec);
         dump_row(out, class_id, version_ref_text(*v), rec, (*v)->created_gen, (*v)->hard_gen);
         arena_rewind(a, &before);
         if (out->len > REPORT_PART_MAX)
