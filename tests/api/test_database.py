@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from conftest import NULL, ROOT, XenError, a_pair
-from transfers import Reply, ask, connect_tcp, head
+from metadata import export
+from transfers import Reply, ask, connect, connect_tcp, head
 from vms import default_sr, disks_of, new_card, new_disk, new_vm, remove
 
 PATH = "/pool/xmldbdump"
@@ -340,3 +341,48 @@ def test_bytes_that_are_wrong(pair, xen, vm):
     restore(pair, xen, text)
     assert differences(dump(pair, xen), text) == {}
     assert pair.verify() == {}
+
+
+@pytest.mark.parametrize("path", [PATH, "/import_metadata", "/host_restore"])
+def test_hand_over_in_the_middle(fails, path):
+    """What comes in half before and half behind a hand-over is refused, by the task that was given; nothing changes."""
+    with a_pair() as d:
+        d.start()
+        xen = d.client()
+        vm = new_vm(xen, "then")
+        body = {PATH: dump(d, xen).encode(), "/import_metadata": export(d, xen, ref=vm),
+                "/host_restore": ask(d, "GET", "/host_backup", session_id=xen.session).body()}[path]
+        xen.VM.set_name_label(vm, "since")
+        before = xen.VM.get_all_records()
+        task = xen.task.create("t", "")
+        s = connect(d)
+        s.sendall(head("PUT", path, len(body), session_id=xen.session, task_id=task) + body[:1000])
+        reply = Reply(s)
+        assert reply.status == 200
+        old = d.hand_over()
+        s.sendall(body[1000:])
+        assert "another program" in fails("INTERNAL_ERROR", xen.wait, task)[0]
+        s.close()
+        old.wait(60)
+        assert xen.VM.get_all_records() == before
+        task = xen.task.create("t", "")
+        reply = ask(d, "PUT", path, body, session_id=xen.session, task_id=task)
+        assert reply.status == 200
+        xen.wait(task)
+        assert "then" in [r["name_label"] for r in xen.VM.get_all_records().values()]
+
+
+def test_dump_that_outlives_its_daemon():
+    with a_pair() as d:
+        d.start()
+        xen = d.client()
+        for _ in range(12):
+            xen.VM.add_to_other_config(new_vm(xen, "large"), "much", "x" * 250_000)
+        s = connect(d)
+        s.sendall(head("GET", PATH, session_id=xen.session))
+        reply = Reply(s)
+        old = d.hand_over()
+        xen.VM.set_name_label(xen.VM.get_by_name_label("large")[0], "since")
+        text = reply.body().decode()
+        old.wait(60)
+        assert len(tables(text)["VM"]) == len(xen.VM.get_all()) and "since" not in text and text.count("x" * 250_000) == 12
