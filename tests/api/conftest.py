@@ -28,6 +28,10 @@ PROGRAMS = {"xenolithd": BUILD / "src/daemon/xenolithd", "xenolith-hostd": BUILD
             "xe": BUILD / "src/cli/xe", "xenolith-verify": BUILD / "src/verify/xenolith-verify"}
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "waits: most of its time passes in waiting for a limit; run once, not with every build")
+
+
 class XenError(Exception):
     """A failure the API answered: code and parameters."""
 

@@ -206,6 +206,7 @@ def test_install_server_certificate(fresh_daemons, fails, maker):
     fails("HANDLE_INVALID", install, NONE, *ec)
 
 
+@pytest.mark.waits
 def test_the_end_of_a_certificate_is_told(fresh_daemons, maker):
     """At 30, 14 and 7 days, once each."""
     xen = fresh_daemons.client()

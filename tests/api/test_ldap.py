@@ -506,6 +506,7 @@ def test_a_server_that_is_gone(people):
     assert people.login().VM.get_all()
 
 
+@pytest.mark.waits
 def test_a_server_that_never_answers(people):
     def try_it(uri):
         begun, xen = time.monotonic(), people.daemons.client()
@@ -589,6 +590,7 @@ def test_what_a_server_says_is_cut_and_cleaned(people):
     assert "Server is unwilling to perform: no?way?[2J???yyy" in why and len(why) < 500
 
 
+@pytest.mark.waits
 def test_a_directory_that_hangs_takes_no_more_than_its_share(people):
     """Sixty logins at a directory that went silent: eight of them ask it, others wait without a thread, and calls of
     everybody else are answered at once."""
