@@ -53,4 +53,5 @@ struct daemon {
     atomic_bool leaving;
     /* What hostd told of guests and could not be written: who waits for it must ask again. */
     atomic_uint events_missed;
+    atomic_uint events_made_good; /* of them, those after which all guests were asked again */
 };

@@ -285,6 +285,22 @@ static void ask_guest(struct daemon *d, const struct host_domain_rec *dom)
         vm_host_event(d, &event);
 }
 
+static void ask_guests(struct daemon *d, const struct host_vm_list_result *l)
+{
+    for (size_t i = 0; i < l->domains.n; i++)
+        ask_guest(d, &l->domains.v[i]);
+}
+
+/* What could not be written, since the disk was full say, is not told again. */
+static void make_good(struct daemon *d, const struct host_vm_list_result *l)
+{
+    const unsigned missed = atomic_load(&d->events_missed);
+
+    if (missed == atomic_exchange(&d->events_made_good, missed))
+        return;
+    ask_guests(d, l);
+}
+
 static void compare(struct daemon *d, const struct host_vm_list_result *l)
 {
     struct version_list vms;
@@ -303,6 +319,7 @@ struct error *vm_compare(struct daemon *d)
     arena_init(&a);
     TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
     compare(d, &l);
+    make_good(d, &l);
     return NULL;
 }
 
@@ -314,9 +331,8 @@ struct error *vm_reconcile(struct daemon *d)
     arena_init(&a);
     TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
     compare(d, &l);
-    for (size_t i = 0; i < l.domains.n; i++) {
+    for (size_t i = 0; i < l.domains.n; i++)
         remove_stray(d, &l.domains.v[i]);
-        ask_guest(d, &l.domains.v[i]);
-    }
+    ask_guests(d, &l);
     return NULL;
 }
