@@ -9,6 +9,8 @@
 
 /* Sessions unused for too long go; last_active of the others is brought up to date. */
 _must_check_ struct error *api_review_sessions(struct daemon *d);
+/* last_access of callers that called. */
+_must_check_ struct error *api_note_callers(struct daemon *d);
 /* Free memory, last_updated and live of this host. */
 _must_check_ struct error *api_host_figures(struct daemon *d);
 /* Messages about certificates that end soon, or have ended. */

@@ -44,6 +44,7 @@ static const struct chore {
     {"maintain the store", 10 * SECOND_US, maintain_store},
     {"compare VMs with the host", 30 * SECOND_US, compare_vms},
     {"collect tasks", 5 * SECOND_US, collect_tasks},
+    {"note callers", 5 * SECOND_US, api_note_callers},
     {"review sessions", 60 * SECOND_US, api_review_sessions},
     {"remove bytes of blobs that are gone", 10 * SECOND_US, blob_sweep},
     {"look at the ends of certificates", 10 * SECOND_US, api_certificates_expire},

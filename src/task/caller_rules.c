@@ -126,6 +126,7 @@ static void add_rule(struct rules *made, const struct rules *old, struct store *
         .address = xstrdup(row->client_ip),
         .bucket = bucket_for(old, made, store, row->rate_limit),
         .calls = before ? before->calls : 0,
+        .noted = before ? before->noted : 0,
     };
 
     vec_add(&made->list, rule);

@@ -28,7 +28,7 @@ struct rule {
     char *row; /* reference */
     char *agent, *address;
     struct bucket *bucket; /* counted, NULL = no limit */
-    int64_t calls;
+    int64_t calls, noted;  /* noted: of them, when this was last asked for (tally_rows_called) */
 };
 
 struct rules {

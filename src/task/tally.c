@@ -228,6 +228,25 @@ size_t tally_rows(struct tally *t, struct arena *a, struct tally_row **ret)
     return n;
 }
 
+size_t tally_rows_called(struct tally *t, struct arena *a, const char ***ret)
+{
+    size_t n = 0;
+
+    *ret = NULL;
+    if (!t)
+        return 0;
+    pthread_mutex_lock(&t->lock);
+    *ret = arena_array(a, const char *, t->rules.list.n);
+    vec_foreach (r, &t->rules.list) {
+        if (r->noted == r->calls)
+            continue;
+        (*ret)[n++] = arena_strdup(a, r->row);
+        r->noted = r->calls;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return n;
+}
+
 /* ---- messages ---- */
 
 void tally_ended(struct tally *t, size_t message, int64_t us)

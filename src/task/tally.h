@@ -65,3 +65,5 @@ size_t tally_callers(struct tally *t, struct arena *a, struct tally_caller **ret
 struct tally_message *tally_messages(struct tally *t, struct arena *a, size_t n);
 /* Of each row of Caller, in no order. */
 size_t tally_rows(struct tally *t, struct arena *a, struct tally_row **ret);
+/* References of the rows whose callers called since this was last asked. */
+size_t tally_rows_called(struct tally *t, struct arena *a, const char ***ret);

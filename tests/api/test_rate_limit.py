@@ -4,6 +4,7 @@
 import http.client
 import select
 import socket
+import time
 
 import pytest
 
@@ -108,6 +109,20 @@ def test_timing(daemons, xen, fails):
     again = xen.host.get_diagnostic_timing_stats(host, True)["VM.get_all"].split()
     assert int(again[0]) == calls + 1 and 0 < float(again[1]) < 60
     fails("HANDLE_INVALID", xen.host.get_diagnostic_timing_stats, "OpaqueRef:none")
+
+
+def test_last_access(daemons, xen):
+    """Within seconds; of all rows that fit, and not of others."""
+    seen, also, other = caller(xen, "seen/1"), caller(xen, "seen/*"), caller(xen, "unseen/1")
+    never = xen.Caller.get_last_access(seen)
+    knock(daemons, "seen/1", 1, xen.session)
+    end = time.monotonic() + 30
+    while never in (xen.Caller.get_last_access(seen), xen.Caller.get_last_access(also)):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert xen.Caller.get_last_access(other) == never
+    for row in (seen, also, other):
+        xen.Caller.destroy(row)
 
 
 def test_all_usage(daemons, xen):

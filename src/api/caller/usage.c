@@ -3,7 +3,9 @@
  * How often callers called, counted since the daemon began or the row was made. A call takes one
  * token.
  */
+#include "api/chores.h"
 #include "api/common/lists.h"
+#include "base/world.h"
 #include "gen/class/Caller_txn.h"
 #include "gen/class/host_txn.h"
 #include "gen/messages.h"
@@ -138,6 +140,39 @@ struct error *api_caller_query_all_usage(struct call *c,
     }
     *ret = (struct set_set_string){.n = n, .v = rows};
     return NULL;
+}
+
+/* ---- when they called last ---- */
+
+struct called {
+    const char **rows;
+    size_t n;
+};
+
+static struct error *note_called(void *ctx, struct txn *t)
+{
+    const struct called *called = ctx;
+
+    for (size_t i = 0; i < called->n; i++) {
+        struct caller_rec *row;
+
+        if (!txn_find_caller(t, called->rows[i]))
+            continue; /* destroyed since */
+        TRY(txn_edit_caller(t, called->rows[i], &row));
+        row->last_access = now_s();
+    }
+    return NULL;
+}
+
+struct error *api_note_callers(struct daemon *d)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "note callers"};
+    _cleanup_arena_ struct arena a;
+    struct called called;
+
+    arena_init(&a);
+    called.n = tally_rows_called(d->tally, &a, &called.rows);
+    return called.n ? txn_run(d->store, &info, note_called, &called) : NULL;
 }
 
 /* ---- of the host */
