@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every request of the XenAPI that is no call: who may, and what those that nobody has written answer."""
 
+import time
 import tomllib
 
 import pytest
@@ -70,3 +71,23 @@ def test_updates(daemons, xen):
                                 ({"host_refs": f"{host};OpaqueRef:none"}, 400, b"HANDLE_INVALID")):
         reply = ask(daemons, "GET", "/updates", session_id=xen.session, **query)
         assert (reply.status, code in reply.body()) == (status, True)
+
+
+def test_few_large_ones_at_a_time(daemons, xen):
+    """Who keeps much in memory has one of four places; the next one is told, and comes in when one has gone."""
+    body = bytes(512)
+    held = []
+    for i in range(4):
+        s = connect_tcp(daemons)
+        s.sendall(head("PUT", "/import_metadata", 1 << 20, session_id=xen.session))
+        assert Reply(s).status == 200
+        held.append(s)
+    assert ask(daemons, "GET", "/host_backup", session_id=xen.session).status == 503
+    reply = ask(daemons, "PUT", "/import_metadata", length=len(body), session_id=xen.session)
+    assert reply.status == 503 and b"TOO_MANY_PENDING_TASKS" in reply.body()
+    assert ask(daemons, "GET", "/audit_log", session_id=xen.session).status == 200
+    for s in held:
+        s.close()
+    end = time.monotonic() + 30
+    while ask(daemons, "GET", "/export_metadata", all="true", session_id=xen.session).status != 200:
+        assert time.monotonic() < end

@@ -69,7 +69,7 @@ static struct error *backup(struct transfer *t)
 }
 
 const struct transfer_kind transfer_host_backup = {
-    .action = HTTP_GET_HOST_BACKUP, .run = backup, .has_task = true};
+    .action = HTTP_GET_HOST_BACKUP, .run = backup, .has_task = true, .is_large = true};
 
 /* ---- in ---- */
 
@@ -145,4 +145,4 @@ static struct error *restore(struct transfer *t)
 }
 
 const struct transfer_kind transfer_host_restore = {
-    .action = HTTP_PUT_HOST_RESTORE, .run = restore, .has_task = true};
+    .action = HTTP_PUT_HOST_RESTORE, .run = restore, .has_task = true, .is_large = true};

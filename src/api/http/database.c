@@ -36,7 +36,7 @@ static struct error *dump(struct transfer *t)
 }
 
 const struct transfer_kind transfer_get_database = {
-    .action = HTTP_GET_POOL_XML_DB_SYNC, .run = dump, .has_task = true};
+    .action = HTTP_GET_POOL_XML_DB_SYNC, .run = dump, .has_task = true, .is_large = true};
 
 /* ---- PUT ---- */
 
@@ -133,4 +133,4 @@ static struct error *restore(struct transfer *t)
 }
 
 const struct transfer_kind transfer_put_database = {
-    .action = HTTP_PUT_POOL_XML_DB_SYNC, .run = restore, .has_task = true};
+    .action = HTTP_PUT_POOL_XML_DB_SYNC, .run = restore, .has_task = true, .is_large = true};

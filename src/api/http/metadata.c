@@ -59,7 +59,7 @@ static struct error *export_metadata(struct transfer *t)
 }
 
 const struct transfer_kind transfer_export_metadata = {
-    .action = HTTP_GET_EXPORT_METADATA, .run = export_metadata, .has_task = true};
+    .action = HTTP_GET_EXPORT_METADATA, .run = export_metadata, .has_task = true, .is_large = true};
 
 /* ---- in ---- */
 
@@ -171,4 +171,4 @@ static struct error *import_metadata(struct transfer *t)
 }
 
 const struct transfer_kind transfer_import_metadata = {
-    .action = HTTP_PUT_IMPORT_METADATA, .run = import_metadata, .has_task = true};
+    .action = HTTP_PUT_IMPORT_METADATA, .run = import_metadata, .has_task = true, .is_large = true};

@@ -166,6 +166,6 @@ static struct error *logs(struct transfer *t)
 }
 
 const struct transfer_kind transfer_system_status = {
-    .action = HTTP_GET_SYSTEM_STATUS, .run = system_status, .has_task = true};
+    .action = HTTP_GET_SYSTEM_STATUS, .run = system_status, .has_task = true, .is_large = true};
 const struct transfer_kind transfer_host_logs = {
-    .action = HTTP_GET_HOST_LOGS_DOWNLOAD, .run = logs, .has_task = true};
+    .action = HTTP_GET_HOST_LOGS_DOWNLOAD, .run = logs, .has_task = true, .is_large = true};

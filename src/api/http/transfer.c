@@ -202,6 +202,16 @@ static struct error *denied(const struct transfer *t)
     return err_rbac_permission_denied(permission, "No permission in user session.");
 }
 
+static struct error *run_large(struct transfer *t, const struct transfer_kind *kind)
+{
+    if (!transfers_enter_large(t->daemon->under_way))
+        return err_too_many_pending_tasks();
+    struct error *e = kind->run(t);
+
+    transfers_leave_large(t->daemon->under_way);
+    return e;
+}
+
 static struct error *run(struct transfer *t, const struct transfer_kind *kind)
 {
     bool open = kind->is_open && kind->is_open(t), known;
@@ -213,7 +223,7 @@ static struct error *run(struct transfer *t, const struct transfer_kind *kind)
         return denied(t);
     if (kind->has_task && known)
         TRY(begin_task(t));
-    return kind->run(t);
+    return kind->is_large ? run_large(t, kind) : kind->run(t);
 }
 
 /* The daemon ends before the transfer has begun: the next one begins it. */

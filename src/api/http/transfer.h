@@ -55,6 +55,7 @@ struct transfer_kind {
     bool (*is_open)(const struct transfer *t); /* to anybody; NULL = to nobody without a role */
     struct error *(*run)(struct transfer *t);
     bool has_task;
+    bool is_large; /* keeps much in memory: only a few at a time, TOO_MANY_PENDING_TASKS */
 };
 
 /* The route handler; ctx of the route is a struct transfer_route. */

@@ -19,6 +19,8 @@ struct transfers {
     unsigned ended;
     pthread_cond_t one_ended;
     bool stopping;
+    unsigned large;
+    pthread_cond_t less_large;
 
     /* Who uses the store and hostd right now, and whether anybody still may. */
     pthread_mutex_t lock; /* rank: leaf */
@@ -40,6 +42,7 @@ struct transfers *transfers_new(void)
                                                  .max_per_address = TRANSFERS_PER_SOURCE});
     pthread_mutex_init(&all->running_lock, NULL);
     pthread_cond_init(&all->one_ended, NULL);
+    pthread_cond_init(&all->less_large, NULL);
     list_init(&all->running);
     pthread_mutex_init(&all->lock, NULL);
     pthread_cond_init(&all->changed, NULL);
@@ -53,6 +56,7 @@ void transfers_free(struct transfers *all)
     admission_free(all->sources);
     pthread_cond_destroy(&all->changed);
     pthread_mutex_destroy(&all->lock);
+    pthread_cond_destroy(&all->less_large);
     pthread_cond_destroy(&all->one_ended);
     pthread_mutex_destroy(&all->running_lock);
     free(all);
@@ -141,6 +145,29 @@ struct error *transfers_retry(struct transfers *all, const char *vdi,
     }
 }
 
+bool transfers_enter_large(struct transfers *all)
+{
+    int64_t deadline = mono_us() + FREE_WITHIN_US;
+
+    pthread_mutex_lock(&all->running_lock);
+    while (all->large >= TRANSFERS_LARGE_MAX && !all->stopping &&
+           cond_wait_until(&all->less_large, &all->running_lock, deadline))
+        ;
+    bool free = all->large < TRANSFERS_LARGE_MAX;
+
+    all->large += free;
+    pthread_mutex_unlock(&all->running_lock);
+    return free;
+}
+
+void transfers_leave_large(struct transfers *all)
+{
+    pthread_mutex_lock(&all->running_lock);
+    all->large--;
+    pthread_cond_signal(&all->less_large);
+    pthread_mutex_unlock(&all->running_lock);
+}
+
 void transfers_set_stream(struct transfer *t, struct stream *stream)
 {
     struct transfers *all = t->daemon->under_way;
@@ -195,6 +222,7 @@ void transfers_cancel(struct transfers *all)
     pthread_mutex_lock(&all->running_lock);
     all->stopping = true;
     pthread_cond_broadcast(&all->one_ended);
+    pthread_cond_broadcast(&all->less_large);
     list_foreach (t, &all->running, link) {
         if (t->refusal)
             waiting_kick(t->daemon->waiting, &t->late);

@@ -63,6 +63,11 @@ void transfers_set_vdi(struct transfer *t, const char *vdi);
 _must_check_ struct error *transfers_retry(struct transfers *all, const char *vdi,
                                            struct error *(*fn)(void *ctx), void *ctx);
 
+/* One of TRANSFERS_LARGE_MAX places for what keeps much in memory; waits a moment for one. */
+#define TRANSFERS_LARGE_MAX 4
+_must_check_ bool transfers_enter_large(struct transfers *all);
+void transfers_leave_large(struct transfers *all);
+
 /* What transfers_cancel ends: given back as NULL before it is closed. */
 void transfers_set_stream(struct transfer *t, struct stream *stream);
 void transfers_set_web(struct transfer *t, struct websocket *web);
