@@ -42,8 +42,8 @@ def rig(request, tmp_path_factory):
         yield machine
         return
     disk = request.getfixturevalue("image")
-    machine = Rig(str(tmp_path_factory.mktemp("rig") / "bios"), say)
-    machine.make(disk)
+    machine = Rig(str(tmp_path_factory.mktemp("rig") / "machine"), say)
+    machine.make(disk, uefi=os.environ.get("XENOLITH_XEN_FIRMWARE") == "uefi")
     machine.power_on()
     try:
         machine.wait_api().close()
