@@ -113,45 +113,48 @@ static char *take_quoted(struct arena *a, const char **at)
     return out;
 }
 
-/* ('a' 'b'): up to the closing parenthesis; false = it is no list. */
-static bool take_items(struct arena *a, const char **at, struct texts *ret)
+/* ( ... ): items up to the closing parenthesis; false = it is no list. */
+static bool take_list(struct arena *a, const char **at, struct texts *ret,
+                      bool (*take)(struct arena *a, const char **at, struct texts *ret))
 {
     const char *p = skip_space(*at);
 
     if (*p++ != '(')
         return false;
-    for (;;) {
-        p = skip_space(p);
-        if (*p == ')')
-            break;
-        char *item = take_quoted(a, &p);
-
-        if (!item)
+    for (p = skip_space(p); *p != ')'; p = skip_space(p)) {
+        if (!take(a, &p, ret))
             return false;
-        vec_add(ret, item);
     }
     *at = p + 1;
     return true;
 }
 
+static bool take_item(struct arena *a, const char **at, struct texts *ret)
+{
+    char *item = take_quoted(a, at);
+
+    if (item)
+        vec_add(ret, item);
+    return item != NULL;
+}
+
+/* ('a' 'b') */
+static bool take_items(struct arena *a, const char **at, struct texts *ret)
+{
+    return take_list(a, at, ret, take_item);
+}
+
+static bool take_pair(struct arena *a, const char **at, struct texts *ret)
+{
+    size_t before = ret->n;
+
+    return take_items(a, at, ret) && ret->n == before + 2;
+}
+
 /* (('k' 'v') ('l' 'w')): keys and values in turn. */
 static bool take_pairs(struct arena *a, const char **at, struct texts *ret)
 {
-    const char *p = skip_space(*at);
-
-    if (*p++ != '(')
-        return false;
-    for (;;) {
-        p = skip_space(p);
-        if (*p == ')')
-            break;
-        size_t before = ret->n;
-
-        if (!take_items(a, &p, ret) || ret->n != before + 2)
-            return false;
-    }
-    *at = p + 1;
-    return true;
+    return take_list(a, at, ret, take_pair);
 }
 
 static struct error *read_items(struct arena *a, const struct type *t, const struct texts *from,
