@@ -47,8 +47,10 @@ static const char *find(const char *from, size_t depth, const char *key)
     size_t len = strlen(key);
 
     for (const char *line = from; line; line = next_line(line)) {
-        size_t tabs = strspn(line, "\t");
+        size_t tabs = 0;
 
+        while (line[tabs] == '\t')
+            tabs++;
         if (*line == '#' || *line == '\n' || *line == 0)
             continue;
         if (tabs < depth)

@@ -136,7 +136,7 @@ static struct error *end_tar(struct archive *a)
 #define ZIP_FROM_UNIX (3 << 8)
 #define ZIP_MODE      (0100644u << 16)
 
-static void add_number(struct str *out, uint32_t v, int bytes)
+static void add_number(struct str *out, uint64_t v, int bytes)
 {
     for (int i = 0; i < bytes; i++)
         str_add_char(out, (char)(v >> 8 * i & 0xff));
