@@ -31,9 +31,15 @@ void device_names_close(struct device_names *n)
     free(n);
 }
 
-static const char *next_line(const char *line)
+/* The file has 35,000 lines: nothing here looks further than a line. */
+static const char *end_of(const struct device_names *n)
 {
-    const char *end = strchr(line, '\n');
+    return str_cstr(&n->text) + n->text.len;
+}
+
+static const char *next_line(const struct device_names *n, const char *line)
+{
+    const char *end = memchr(line, '\n', (size_t)(end_of(n) - line));
 
     return end ? end + 1 : NULL;
 }
@@ -42,21 +48,23 @@ static const char *next_line(const char *line)
  * The text behind `key` in a line at that depth, among the lines below `from`; NULL = none. A line
  * that is less deep ends the search, but for comments.
  */
-static const char *find(const char *from, size_t depth, const char *key)
+static const char *find(const struct device_names *n, const char *from, size_t depth,
+                        const char *key)
 {
     size_t len = strlen(key);
 
-    for (const char *line = from; line; line = next_line(line)) {
-        size_t tabs = 0;
+    for (const char *line = from; line; line = next_line(n, line)) {
+        const char *text = line;
 
-        while (line[tabs] == '\t')
-            tabs++;
+        while (*text == '\t')
+            text++;
         if (*line == '#' || *line == '\n' || *line == 0)
             continue;
-        if (tabs < depth)
+        if ((size_t)(text - line) < depth)
             return NULL;
-        if (tabs == depth && strncmp(line + tabs, key, len) == 0 && line[tabs + len] == ' ')
-            return line + tabs + len;
+        if ((size_t)(text - line) == depth && (size_t)(end_of(n) - text) > len &&
+            memcmp(text, key, len) == 0 && text[len] == ' ')
+            return text + len;
     }
     return NULL;
 }
@@ -71,14 +79,14 @@ static const char *text_of(struct arena *a, const char *found)
 
 static const char *below(const struct device_names *n, const char *key)
 {
-    const char *found = n ? find(str_cstr(&n->text), 0, key) : NULL;
+    const char *found = n ? find(n, str_cstr(&n->text), 0, key) : NULL;
 
-    return found ? next_line(found) : NULL;
+    return found ? next_line(n, found) : NULL;
 }
 
 const char *device_names_vendor(const struct device_names *n, struct arena *a, const char *vendor)
 {
-    return text_of(a, n ? find(str_cstr(&n->text), 0, vendor) : NULL);
+    return text_of(a, n ? find(n, str_cstr(&n->text), 0, vendor) : NULL);
 }
 
 const char *device_names_device(const struct device_names *n, struct arena *a, const char *vendor,
@@ -86,24 +94,25 @@ const char *device_names_device(const struct device_names *n, struct arena *a, c
 {
     const char *from = below(n, vendor);
 
-    return text_of(a, from ? find(from, 1, device) : NULL);
+    return text_of(a, from ? find(n, from, 1, device) : NULL);
 }
 
 const char *device_names_card(const struct device_names *n, struct arena *a, const char *vendor,
                               const char *device, const char *card_vendor, const char *card)
 {
     const char *from = below(n, vendor);
-    const char *found = from ? find(from, 1, device) : NULL;
+    const char *found = from ? find(n, from, 1, device) : NULL;
 
-    found = found ? next_line(found) : NULL;
-    return text_of(a, found ? find(found, 2, arena_printf(a, "%s %s", card_vendor, card)) : NULL);
+    found = found ? next_line(n, found) : NULL;
+    return text_of(a,
+                   found ? find(n, found, 2, arena_printf(a, "%s %s", card_vendor, card)) : NULL);
 }
 
 const char *device_names_class(const struct device_names *n, struct arena *a, const char *id)
 {
     const char *base = arena_printf(a, "C %.2s", id);
     const char *from = below(n, base);
-    const char *found = from ? find(from, 1, arena_strdup(a, id + 2)) : NULL;
+    const char *found = from ? find(n, from, 1, arena_strdup(a, id + 2)) : NULL;
 
-    return text_of(a, found ? found : n ? find(str_cstr(&n->text), 0, base) : NULL);
+    return text_of(a, found ? found : n ? find(n, str_cstr(&n->text), 0, base) : NULL);
 }
