@@ -6,7 +6,7 @@ import tarfile
 import xmlrpc.client
 from xml.sax.saxutils import escape
 
-from transfers import ask
+from transfers import ask, put_task
 
 
 def export(daemons, xen, **query):
@@ -61,12 +61,6 @@ def archive(*members):
 
 def restore(daemons, xen, body, **query):
     """PUT /import_metadata: the new VMs, or the failure of its task."""
-    task = xen.task.create("import", "")
-    reply = ask(daemons, "PUT", "/import_metadata", body, session_id=xen.session, task_id=task, **query)
-    assert reply.status == 200, reply.rest
-    try:
-        result = xen.wait(task)
-    finally:
-        reply.sock.close()
+    result = put_task(daemons, xen, "/import_metadata", body, **query)
     (refs,), _ = xmlrpc.client.loads(f"<params><param><value>{result}</value></param></params>")
     return refs

@@ -9,7 +9,7 @@ import tarfile
 import pytest
 
 from metadata import archive
-from transfers import Reply, ask, connect_tcp, head
+from transfers import Reply, ask, connect_tcp, head, put_task
 from vms import new_disk, new_vm, remove
 
 
@@ -20,13 +20,7 @@ def backup(daemons, xen):
 
 
 def restore(daemons, xen, body, **query):
-    task = xen.task.create("restore", "")
-    reply = ask(daemons, "PUT", "/host_restore", body, session_id=xen.session, task_id=task, **query)
-    assert reply.status == 200, reply.rest
-    try:
-        assert xen.wait(task) == ""
-    finally:
-        reply.sock.close()
+    assert put_task(daemons, xen, "/host_restore", body, **query) == ""
 
 
 def members(body):

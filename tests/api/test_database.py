@@ -9,7 +9,7 @@ import pytest
 
 from conftest import NULL, ROOT, XenError, a_pair
 from metadata import export
-from transfers import Reply, ask, connect, connect_tcp, head
+from transfers import Reply, ask, connect, connect_tcp, head, put_task
 from vms import default_sr, disks_of, new_card, new_disk, new_vm, remove
 
 PATH = "/pool/xmldbdump"
@@ -38,13 +38,7 @@ def dump(d, xen):
 
 
 def restore(d, xen, text, **query):
-    task = xen.task.create("restore", "")
-    reply = ask(d, "PUT", PATH, text.encode(), session_id=xen.session, task_id=task, **query)
-    assert reply.status == 200, reply.rest
-    try:
-        assert xen.wait(task) == ""
-    finally:
-        reply.sock.close()
+    assert put_task(d, xen, PATH, text.encode(), **query) == ""
 
 
 def tables(text):

@@ -74,16 +74,20 @@ def ask(daemons, verb, path, body=b"", length=None, **query):
     return reply or Reply(s)
 
 
-def put(daemons, xen, vdi, body, **query):
-    """PUT /import_raw_vdi; the outcome of its task is returned or raised."""
-    task = xen.task.create("put", "")
-    reply = ask(daemons, "PUT", "/import_raw_vdi/", body, vdi=vdi, session_id=xen.session, task_id=task, **query)
+def put_task(daemons, xen, path, body, **query):
+    """PUT of body: what its task ends with, or fails with."""
+    task = xen.task.create("upload", "")
+    reply = ask(daemons, "PUT", path, body, session_id=xen.session, task_id=task, **query)
     assert reply.status == 200, reply.rest
     assert reply.headers["task-id"] == task
     try:
         return xen.wait(task)
     finally:
         reply.sock.close()
+
+
+def put(daemons, xen, vdi, body, **query):
+    return put_task(daemons, xen, "/import_raw_vdi/", body, vdi=vdi, **query)
 
 
 def get(daemons, xen, vdi, **query):
