@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#define CONNECT_S   5
+#define SEARCH_S    5
 #define MESSAGE_MAX (4u << 20)
 #define WORDS_MAX   300
 
@@ -73,11 +73,12 @@ static struct error *set_up_tls(struct server *s)
     return r == LDAP_OPT_SUCCESS ? NULL : failed(s, "INVALID_TRUSTED_CERTS", r, "reading", "ca");
 }
 
-/* Referrals are not followed: they would carry passwords to other servers. */
+/* Referrals are not followed: they would carry passwords to other servers. The library gets no
+ * LDAP_OPT_NETWORK_TIMEOUT: with it a TLS handshake is tried over and over without waiting. Whoever
+ * started this program ends it in time. */
 static struct error *set_up(struct server *s)
 {
     const int version = LDAP_VERSION3, never = LDAP_DEREF_NEVER;
-    const struct timeval limit = {.tv_sec = CONNECT_S};
     int r = ldap_initialize(&s->ld, s->settings->uri);
 
     if (r != LDAP_SUCCESS)
@@ -86,7 +87,6 @@ static struct error *set_up(struct server *s)
     ldap_set_option(s->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
     ldap_set_option(s->ld, LDAP_OPT_DEREF, &never);
     ldap_set_option(s->ld, LDAP_OPT_RESTART, LDAP_OPT_ON);
-    ldap_set_option(s->ld, LDAP_OPT_NETWORK_TIMEOUT, &limit);
     return s->settings->tls || s->settings->start_tls ? set_up_tls(s) : NULL;
 }
 
@@ -222,7 +222,7 @@ static struct error *search_failed(struct server *s, const struct search *what, 
 
 struct error *server_search(struct server *s, const struct search *what, LDAPMessage **ret)
 {
-    struct timeval limit = {.tv_sec = CONNECT_S};
+    struct timeval limit = {.tv_sec = SEARCH_S};
     char *attributes[8];
     size_t n = 0;
 
