@@ -179,27 +179,37 @@ static struct error *freeze(struct sr *sr, struct vdi *v)
     return e;
 }
 
+/* A disk writes to a new top from now on, which is let go of if the record cannot be written. */
+static struct error *put_on_top(struct sr *sr, struct vdi *v, struct node *top)
+{
+    struct node *old = v->node;
+    bool was_frozen = v->frozen;
+
+    v->frozen = false;
+    tree_set_vdi_node(v, top);
+    struct error *e = sr_write_vdi(sr, v);
+
+    if (e) {
+        v->frozen = was_frozen;
+        tree_set_vdi_node(v, old);
+        sr_release_node(sr, top);
+        return e;
+    }
+    if (sr->driver->link)
+        sr->driver->link(sr->place, v->uuid.s, top);
+    return NULL;
+}
+
 static struct error *revert(struct sr *sr, struct vdi *v, struct vdi *snapshot)
 {
     struct node *old = v->node;
     struct node *n = NULL;
-    bool was_frozen = v->frozen;
 
     TRY(freeze(sr, snapshot));
     TRY(check_depth(snapshot->node));
     TRY(sr_make_node(sr, v->uuid.s, NODE_OF_REVERT, IMAGE_QCOW2, snapshot->node->size,
                      snapshot->node, &n));
-    v->frozen = false;
-    tree_set_vdi_node(v, n);
-    struct error *e = sr_write_vdi(sr, v);
-    if (e) {
-        v->frozen = was_frozen;
-        tree_set_vdi_node(v, old);
-        sr_release_node(sr, n);
-        return e;
-    }
-    if (sr->driver->link)
-        sr->driver->link(sr->place, v->uuid.s, n);
+    TRY(put_on_top(sr, v, n));
     sr_release_node(sr, old);
     return NULL;
 }
@@ -236,17 +246,5 @@ struct error *sr_make_writable(struct sr *sr, struct vdi *v)
         return vdi_in_use(v->uuid.s, "attach");
     TRY(check_depth(old));
     TRY(sr_make_node(sr, v->uuid.s, 0, IMAGE_QCOW2, old->size, old, &n));
-    bool was_frozen = v->frozen;
-    v->frozen = false;
-    tree_set_vdi_node(v, n);
-    struct error *e = sr_write_vdi(sr, v);
-    if (e) {
-        v->frozen = was_frozen;
-        tree_set_vdi_node(v, old);
-        sr_release_node(sr, n);
-        return e;
-    }
-    if (sr->driver->link)
-        sr->driver->link(sr->place, v->uuid.s, n);
-    return NULL;
+    return put_on_top(sr, v, n);
 }

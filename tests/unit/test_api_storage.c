@@ -4,11 +4,9 @@
  * what is left when it refuses half-way, and what a scan makes of what it finds.
  */
 #include "api/message/post.h"
-#include "api/plans.h"
 #include "api/sr/refresh.h"
 #include "auth/sessions.h"
 #include "base/str.h"
-#include "base/workers.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SM_txn.h"
 #include "gen/class/SR_txn.h"
@@ -19,15 +17,11 @@
 #include "gen/class/message_txn.h"
 #include "gen/class/session_txn.h"
 #include "gen/host_proto.h"
-#include "gen/messages.h"
 #include "gen/msg/SR.h"
 #include "gen/msg/VDI.h"
 #include "gen/msg/session.h"
+#include "lib/call_bed.h"
 #include "proto/client.h"
-#include "rpc/begin.h"
-#include "rpc/call.h"
-#include "task/engine.h"
-#include "task/waiting.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -141,97 +135,9 @@ static void assert_asked(const char *expected)
 }
 
 struct bed {
-    struct daemon d;
-    struct call c;
-    struct arena a;
+    struct call_bed call;
     const char *host, *sr, *sr_uuid, *pbd, *disk, *disk_uuid;
 };
-
-static const struct commit_info info = {.who = "tester", .task = "", .call = "test"};
-
-static void assert_ok(struct error *e)
-{
-    if (e) {
-        _cleanup_free_ char *text = error_string(e);
-
-        fail_msg("%s", text);
-    }
-}
-
-static void assert_fails(struct error *e, const char *code)
-{
-    assert_non_null(e);
-    assert_string_equal(e->code, code);
-    error_free(e);
-}
-
-struct outcome {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool over;
-    struct error *error;
-};
-
-static void on_done(void *ctx, const struct error *error, json_t *result)
-{
-    struct outcome *o = ctx;
-
-    pthread_mutex_lock(&o->lock);
-    o->over = true;
-    if (error)
-        o->error = error_api_v(error->code ? error->code : "system",
-                               (const char *const *)error->params, error->n_params);
-    pthread_cond_signal(&o->ended);
-    pthread_mutex_unlock(&o->lock);
-}
-
-static struct error *await(struct outcome *o)
-{
-    pthread_mutex_lock(&o->lock);
-    while (!o->over)
-        pthread_cond_wait(&o->ended, &o->lock);
-    pthread_mutex_unlock(&o->lock);
-    return o->error;
-}
-
-/* Runs a body and starts its plan, as rpc does. */
-static struct error *begin(struct bed *b, enum msg_id id, const void *args, void *ret,
-                           struct outcome *o)
-{
-    struct txn *t = txn_new(b->d.store, &b->a);
-
-    *o = (struct outcome){.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-    b->c = (struct call){.daemon = &b->d,
-                         .arena = &b->a,
-                         .txn = t,
-                         .msg = &messages[id],
-                         .session = "",
-                         .user = "tester",
-                         .task = ""};
-    struct error *e = messages[id].body(&b->c, args, ret);
-
-    if (!e && b->c.plan)
-        plan_seal(b->c.plan, t);
-    if (!e && txn_has_writes(t))
-        e = txn_commit(t, &info);
-    txn_free(t);
-    if (e && b->c.plan)
-        plan_discard(b->c.plan);
-    else if (!e && b->c.plan)
-        engine_start(b->d.engine, b->c.plan, on_done, o);
-    else
-        o->over = true;
-    return e;
-}
-
-static struct error *run(struct bed *b, enum msg_id id, const void *args)
-{
-    struct outcome o;
-    const char *ret = NULL;
-    struct error *e = begin(b, id, args, (void *)&ret, &o);
-
-    return e ? e : await(&o);
-}
 
 static void make_rows(struct bed *b, struct txn *t)
 {
@@ -250,32 +156,24 @@ static void make_rows(struct bed *b, struct txn *t)
     disk->type = VDI_TYPE_USER;
     disk->on_boot = ON_BOOT_PERSIST;
     disk->virtual_size = GIB;
-    b->host = b->d.host_ref = arena_strdup(&b->a, h->self);
-    b->sr = arena_strdup(&b->a, sr->self);
-    b->sr_uuid = arena_strdup(&b->a, sr->uuid);
-    b->pbd = arena_strdup(&b->a, pbd->self);
-    b->disk = arena_strdup(&b->a, disk->self);
-    b->disk_uuid = arena_strdup(&b->a, disk->uuid);
+    b->host = b->call.d.host_ref = arena_strdup(&b->call.a, h->self);
+    b->sr = arena_strdup(&b->call.a, sr->self);
+    b->sr_uuid = arena_strdup(&b->call.a, sr->uuid);
+    b->pbd = arena_strdup(&b->call.a, pbd->self);
+    b->disk = arena_strdup(&b->call.a, disk->self);
+    b->disk_uuid = arena_strdup(&b->call.a, disk->uuid);
 }
 
 static int setup(void **state)
 {
     struct bed *b = xnew(struct bed);
-    struct db *db;
 
-    arena_init(&b->a);
-    assert_ok(db_mem_open(&db));
-    assert_ok(store_open(db, NULL, &b->d.store));
-    assert_ok(workers_new("test", 2, 10, &b->d.workers));
-    assert_ok(workers_new("transfer", 2, 10, &b->d.transfers));
-    assert_ok(waiting_new(b->d.store, &b->d.waiting));
-    b->d.sessions = sessions_new(0);
-    b->d.engine = engine_new(&b->d, plan_types);
-    struct txn *t = txn_new(b->d.store, &b->a);
+    call_bed_init(&b->call);
+    b->call.d.sessions = sessions_new(0);
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
 
     make_rows(b, t);
-    assert_ok(txn_commit(t, &info));
-    txn_free(t);
+    call_bed_commit(t);
     host.refuse = NULL;
     host.n_found = 0;
     host.incomplete = host.copy_runs = host.copy_cancelled = false;
@@ -287,44 +185,28 @@ static int teardown(void **state)
 {
     struct bed *b = *state;
 
-    engine_free(b->d.engine);
-    waiting_free(b->d.waiting);
-    workers_free(b->d.workers);
-    workers_free(b->d.transfers);
-    sessions_free(b->d.sessions);
-    store_close(b->d.store);
-    arena_fini(&b->a);
+    sessions_free(b->call.d.sessions);
+    call_bed_fini(&b->call);
     free(b);
     str_fini(&host.asked);
     host.asked = STR_INIT;
     return 0;
 }
 
-/* A record as it is published now. */
-static const void *published(struct bed *b, enum class_id class_id, const char *ref)
-{
-    struct version *v = store_find(b->d.store, class_id, ref);
-
-    if (!v)
-        return NULL;
-    arena_on_end(&b->a, (void (*)(void *))version_unref, v);
-    return v->rec;
-}
-
 static const struct vdi_rec *disk(struct bed *b, const char *ref)
 {
-    return published(b, CLASS_VDI, ref);
+    return call_bed_row(&b->call, CLASS_VDI, ref);
 }
 
 /* Nothing is under way any more, and as many disks are there as before. */
 static void assert_quiet(struct bed *b, size_t disks)
 {
-    const struct sr_rec *sr = published(b, CLASS_SR, b->sr);
+    const struct sr_rec *sr = call_bed_row(&b->call, CLASS_SR, b->sr);
 
     assert_int_equal(sr->current_operations.n, 0);
     assert_int_equal(disk(b, b->disk)->current_operations.n, 0);
-    assert_int_equal(store_count(b->d.store, CLASS_VDI), disks);
-    assert_int_equal(store_count(b->d.store, CLASS_TASK), 0);
+    assert_int_equal(store_count(b->call.d.store, CLASS_VDI), disks);
+    assert_int_equal(store_count(b->call.d.store, CLASS_TASK), 0);
 }
 
 static struct vdi_create_args create_args(struct bed *b)
@@ -360,11 +242,11 @@ static void a_refused_disk_leaves_no_row(void **state)
     struct vdi_create_args args = create_args(b);
 
     refuse("vdi_create", no_space);
-    assert_fails(run(b, MID_VDI_CREATE, &args), "SR_BACKEND_FAILURE_44");
+    assert_fails(call_run(&b->call, MID_VDI_CREATE, &args), "SR_BACKEND_FAILURE_44");
     assert_asked("vdi_create vdi_destroy");
     assert_quiet(b, 1);
     host.refuse = NULL;
-    assert_ok(run(b, MID_VDI_CREATE, &args));
+    assert_ok(call_run(&b->call, MID_VDI_CREATE, &args));
     assert_quiet(b, 2);
 }
 
@@ -374,7 +256,7 @@ static void errors_of_the_host_name_references(void **state)
     const struct vdi_snapshot_args args = {.vdi = b->disk};
 
     refuse("vdi_snapshot", names_the_disk);
-    struct error *e = run(b, MID_VDI_SNAPSHOT, &args);
+    struct error *e = call_run(&b->call, MID_VDI_SNAPSHOT, &args);
 
     assert_non_null(e);
     assert_string_equal(e->params[0], b->disk);
@@ -388,7 +270,7 @@ static void a_refused_snapshot_leaves_nothing(void **state)
     const struct vdi_snapshot_args args = {.vdi = b->disk};
 
     refuse("vdi_snapshot", no_space);
-    assert_fails(run(b, MID_VDI_SNAPSHOT, &args), "SR_BACKEND_FAILURE_44");
+    assert_fails(call_run(&b->call, MID_VDI_SNAPSHOT, &args), "SR_BACKEND_FAILURE_44");
     assert_asked("vdi_snapshot vdi_destroy");
     assert_quiet(b, 1);
 }
@@ -402,16 +284,16 @@ static void a_repository_that_cannot_be_attached_is_unmade(void **state)
     args.type = "file";
     args.name_label = args.name_description = args.content_type = "";
     refuse("sr_attach", no_space);
-    assert_fails(run(b, MID_SR_CREATE, &args), "SR_BACKEND_FAILURE_44");
+    assert_fails(call_run(&b->call, MID_SR_CREATE, &args), "SR_BACKEND_FAILURE_44");
     assert_asked("sr_create sr_attach sr_detach sr_destroy");
-    assert_int_equal(store_count(b->d.store, CLASS_SR), 1);
-    assert_int_equal(store_count(b->d.store, CLASS_PBD), 1);
+    assert_int_equal(store_count(b->call.d.store, CLASS_SR), 1);
+    assert_int_equal(store_count(b->call.d.store, CLASS_PBD), 1);
 }
 
 /* A disc in the drive of a VM, or a disk it has open. */
 static const char *add_vbd(struct bed *b, int type, bool attached)
 {
-    struct txn *t = txn_new(b->d.store, &b->a);
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
     struct vm_rec *vm = txn_new_vm(t);
     struct vbd_rec *vbd = txn_new_vbd(t);
 
@@ -419,10 +301,9 @@ static const char *add_vbd(struct bed *b, int type, bool attached)
     vbd->VDI = b->disk;
     vbd->type = type;
     vbd->currently_attached = attached;
-    const char *ref = arena_strdup(&b->a, vbd->self);
+    const char *ref = arena_strdup(&b->call.a, vbd->self);
 
-    assert_ok(txn_commit(t, &info));
-    txn_free(t);
+    call_bed_commit(t);
     return ref;
 }
 
@@ -432,10 +313,10 @@ static void a_scan_that_saw_part_removes_nothing(void **state)
     const struct sr_scan_args args = {.sr = b->sr};
 
     host.incomplete = true;
-    assert_ok(run(b, MID_SR_SCAN, &args));
+    assert_ok(call_run(&b->call, MID_SR_SCAN, &args));
     assert_quiet(b, 1);
     host.incomplete = false;
-    assert_ok(run(b, MID_SR_SCAN, &args));
+    assert_ok(call_run(&b->call, MID_SR_SCAN, &args));
     assert_null(disk(b, b->disk));
 }
 
@@ -446,10 +327,10 @@ static void a_disc_that_vanished_leaves_an_empty_drive(void **state)
     const char *drive = add_vbd(b, VBD_TYPE_CD, false);
     const char *other = add_vbd(b, VBD_TYPE_DISK, false);
 
-    assert_ok(run(b, MID_SR_SCAN, &args));
+    assert_ok(call_run(&b->call, MID_SR_SCAN, &args));
     assert_null(disk(b, b->disk));
-    assert_null(published(b, CLASS_VBD, other));
-    const struct vbd_rec *vbd = published(b, CLASS_VBD, drive);
+    assert_null(call_bed_row(&b->call, CLASS_VBD, other));
+    const struct vbd_rec *vbd = call_bed_row(&b->call, CLASS_VBD, drive);
 
     assert_true(vbd->empty);
     assert_string_equal(vbd->VDI, REF_NULL);
@@ -461,10 +342,10 @@ static void a_disk_that_vanished_under_a_vm_is_missing(void **state)
     const struct sr_scan_args args = {.sr = b->sr};
 
     add_vbd(b, VBD_TYPE_DISK, true);
-    assert_ok(run(b, MID_SR_SCAN, &args));
+    assert_ok(call_run(&b->call, MID_SR_SCAN, &args));
     assert_true(disk(b, b->disk)->missing);
     fill_vdi(&host.found[host.n_found++], b->disk_uuid, 2 * GIB);
-    assert_ok(run(b, MID_SR_SCAN, &args));
+    assert_ok(call_run(&b->call, MID_SR_SCAN, &args));
     assert_false(disk(b, b->disk)->missing);
     assert_int_equal(disk(b, b->disk)->virtual_size, 2 * GIB);
 }
@@ -485,9 +366,9 @@ static void a_scan_finds_disks_and_whose_snapshots_they_are(void **state)
     host.found[1].props = (struct map_string_string){.n = 1, .k = keys, .v = names};
     host.found[2].managed = false;
     host.n_found = 3;
-    assert_ok(run(b, MID_SR_SCAN, &args));
-    _cleanup_version_ struct version *s = store_find_uuid(b->d.store, CLASS_VDI, snap);
-    _cleanup_version_ struct version *inner = store_find_uuid(b->d.store, CLASS_VDI, base);
+    assert_ok(call_run(&b->call, MID_SR_SCAN, &args));
+    _cleanup_version_ struct version *s = store_find_uuid(b->call.d.store, CLASS_VDI, snap);
+    _cleanup_version_ struct version *inner = store_find_uuid(b->call.d.store, CLASS_VDI, base);
     const struct vdi_rec *row = s->rec, *hidden = inner->rec;
 
     assert_string_equal(row->snapshot_of, b->disk);
@@ -502,14 +383,13 @@ static void set_sr(struct bed *b, const char *const *key, bool busy)
 {
     static const char *const empty[] = {""}, *const task[] = {"OpaqueRef:task"};
     static const int op = STORAGE_OPERATIONS_VDI_CREATE;
-    struct txn *t = txn_new(b->d.store, &b->a);
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
     struct sr_rec *sr;
 
     assert_ok(txn_edit_sr(t, b->sr, &sr));
     sr->other_config = (struct map_string_string){.n = 1, .k = key, .v = empty};
     sr->current_operations = (struct map_string_enum){.n = busy, .k = task, .v = &op};
-    assert_ok(txn_commit(t, &info));
-    txn_free(t);
+    call_bed_commit(t);
 }
 
 static void upkeep_scans_only_what_asks_for_it_and_nothing_busy(void **state)
@@ -518,17 +398,18 @@ static void upkeep_scans_only_what_asks_for_it_and_nothing_busy(void **state)
     struct bed *b = *state;
 
     set_sr(b, plain, false);
-    assert_ok(sr_refresh_all(&b->d));
+    assert_ok(sr_refresh_all(&b->call.d));
     assert_asked("sr_stat");
     assert_non_null(disk(b, b->disk));
     set_sr(b, dirty, true);
-    assert_ok(sr_refresh_all(&b->d));
+    assert_ok(sr_refresh_all(&b->call.d));
     assert_asked("");
     set_sr(b, dirty, false);
-    assert_ok(sr_refresh_all(&b->d));
+    assert_ok(sr_refresh_all(&b->call.d));
     assert_asked("sr_scan sr_stat");
     assert_null(disk(b, b->disk));
-    assert_int_equal(((const struct sr_rec *)published(b, CLASS_SR, b->sr))->other_config.n, 0);
+    assert_int_equal(
+        ((const struct sr_rec *)call_bed_row(&b->call, CLASS_SR, b->sr))->other_config.n, 0);
 }
 
 static void a_cancelled_copy_is_taken_back(void **state)
@@ -537,37 +418,36 @@ static void a_cancelled_copy_is_taken_back(void **state)
     const struct vdi_copy_args args = {
         .vdi = b->disk, .sr = b->sr, .base_vdi = REF_NULL, .into_vdi = REF_NULL};
     const char *ret = NULL;
-    struct outcome o;
+    struct call_outcome o;
 
-    assert_ok(begin(b, MID_VDI_COPY, &args, (void *)&ret, &o));
+    assert_ok(call_begin(&b->call, MID_VDI_COPY, &args, (void *)&ret, &o));
     pthread_mutex_lock(&host.lock);
     while (!host.copy_runs)
         pthread_cond_wait(&host.changed, &host.lock);
     pthread_mutex_unlock(&host.lock);
     struct version_list tasks;
 
-    store_all(b->d.store, CLASS_TASK, &tasks);
+    store_all(b->call.d.store, CLASS_TASK, &tasks);
     assert_int_equal(tasks.n, 1);
-    assert_true(engine_cancel(b->d.engine, version_ref_text(tasks.v[0])));
+    assert_true(engine_cancel(b->call.d.engine, version_ref_text(tasks.v[0])));
     version_list_fini(&tasks);
-    assert_fails(await(&o), "TASK_CANCELLED");
+    assert_fails(call_await(&o), "TASK_CANCELLED");
     assert_asked("vdi_copy vdi_destroy");
     assert_quiet(b, 1);
 }
 
 static const char *add_session(struct bed *b, const char *sid)
 {
-    struct txn *t = txn_new(b->d.store, &b->a);
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
     struct session_rec *row = txn_new_session(t);
     const char *evicted;
 
     row->auth_user_sid = sid;
     const struct session seed = {.ref = row->self, .user = "u", .originator = ""};
-    const char *ref = arena_strdup(&b->a, row->self);
+    const char *ref = arena_strdup(&b->call.a, row->self);
 
-    sessions_add(b->d.sessions, &seed, &b->a, &evicted);
-    assert_ok(txn_commit(t, &info));
-    txn_free(t);
+    sessions_add(b->call.d.sessions, &seed, &b->call.a, &evicted);
+    call_bed_commit(t);
     return ref;
 }
 
@@ -579,16 +459,16 @@ static void the_sessions_of_one_subject_end_together(void **state)
     const char *one = add_session(b, "S-1"), *two = add_session(b, "S-1");
     const char *other = add_session(b, "S-2");
     struct set_string sids;
-    struct outcome o;
+    struct call_outcome o;
 
-    assert_ok(begin(b, MID_SESSION_GET_ALL_SUBJECT_IDENTIFIERS, &none, &sids, &o));
+    assert_ok(call_begin(&b->call, MID_SESSION_GET_ALL_SUBJECT_IDENTIFIERS, &none, &sids, &o));
     assert_int_equal(sids.n, 2);
-    assert_ok(run(b, MID_SESSION_LOGOUT_SUBJECT_IDENTIFIER, &args));
-    assert_null(published(b, CLASS_SESSION, one));
-    assert_null(published(b, CLASS_SESSION, two));
-    assert_null(sessions_find(b->d.sessions, one));
-    assert_non_null(published(b, CLASS_SESSION, other));
-    assert_int_equal(sessions_count(b->d.sessions), 1);
+    assert_ok(call_run(&b->call, MID_SESSION_LOGOUT_SUBJECT_IDENTIFIER, &args));
+    assert_null(call_bed_row(&b->call, CLASS_SESSION, one));
+    assert_null(call_bed_row(&b->call, CLASS_SESSION, two));
+    assert_null(sessions_find(b->call.d.sessions, one));
+    assert_non_null(call_bed_row(&b->call, CLASS_SESSION, other));
+    assert_int_equal(sessions_count(b->call.d.sessions), 1);
 }
 
 static void old_messages_make_room(void **state)
@@ -598,18 +478,17 @@ static void old_messages_make_room(void **state)
     const char *first = NULL;
 
     for (int i = 0; i < MESSAGES_MAX + 50; i++) {
-        struct txn *t = txn_new(b->d.store, &b->a);
+        struct txn *t = txn_new(b->call.d.store, &b->call.a);
         struct message_rec *row;
 
         assert_ok(message_post(t, &m, &row));
         if (i == 0)
-            first = arena_strdup(&b->a, row->self);
-        assert_ok(txn_commit(t, &info));
-        txn_free(t);
+            first = arena_strdup(&b->call.a, row->self);
+        call_bed_commit(t);
     }
-    assert_true(store_count(b->d.store, CLASS_MESSAGE) <= MESSAGES_MAX);
-    assert_true(store_count(b->d.store, CLASS_MESSAGE) > MESSAGES_MAX - 200);
-    assert_null(published(b, CLASS_MESSAGE, first));
+    assert_true(store_count(b->call.d.store, CLASS_MESSAGE) <= MESSAGES_MAX);
+    assert_true(store_count(b->call.d.store, CLASS_MESSAGE) > MESSAGES_MAX - 200);
+    assert_null(call_bed_row(&b->call, CLASS_MESSAGE, first));
 }
 
 #define BED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -3,9 +3,7 @@
  * Bodies of VM with the real store and engine and a host made of a few variables: what is undone
  * when the host refuses in the middle, and roles of single keys.
  */
-#include "api/vm/plans.h"
 #include "base/str.h"
-#include "base/workers.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SM_txn.h"
 #include "gen/class/SR_txn.h"
@@ -18,20 +16,14 @@
 #include "gen/host_proto.h"
 #include "gen/msg/VM.h"
 #include "gen/roles.h"
+#include "lib/call_bed.h"
 #include "proto/client.h"
-#include "rpc/begin.h"
-#include "rpc/call.h"
-#include "task/engine.h"
-#include "task/waiting.h"
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-static const struct plan_type *const types[] = {&plan_vm_snapshot, &plan_vm_clone,
-                                                &plan_vm_set_vcpus_number_live, NULL};
 
 /* What the host was asked, one word a call; which call of a kind it refuses. */
 static struct {
@@ -93,30 +85,9 @@ struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct 
 
 /* A running VM with two disks. */
 struct bed {
-    struct daemon d;
-    struct call c;
-    struct arena a;
-    struct message msg;
+    struct call_bed call;
     const char *vm, *sr, *disk[2];
 };
-
-static const struct commit_info info = {.who = "tester", .task = "", .call = "test"};
-
-static void assert_ok(struct error *e)
-{
-    if (e) {
-        _cleanup_free_ char *text = error_string(e);
-
-        fail_msg("%s", text);
-    }
-}
-
-static void assert_code(struct error *e, const char *code)
-{
-    assert_non_null(e);
-    assert_string_equal(e->code ? e->code : "none", code);
-    error_free(e);
-}
 
 static void make_storage(struct bed *b, struct txn *t)
 {
@@ -130,9 +101,9 @@ static void make_storage(struct bed *b, struct txn *t)
     sm->type = sr->type = "sim";
     sm->features = (struct map_string_int){.n = ARRAY_SIZE(features), .k = features, .v = versions};
     pbd->SR = sr->self;
-    pbd->host = b->d.host_ref = arena_strdup(&b->a, h->self);
+    pbd->host = b->call.d.host_ref = arena_strdup(&b->call.a, h->self);
     pbd->currently_attached = true;
-    b->sr = arena_strdup(&b->a, sr->self);
+    b->sr = arena_strdup(&b->call.a, sr->self);
 }
 
 static void make_disk(struct bed *b, struct txn *t, int i)
@@ -149,7 +120,7 @@ static void make_disk(struct bed *b, struct txn *t, int i)
     vbd->type = VBD_TYPE_DISK;
     vbd->mode = VBD_MODE_RW;
     vbd->currently_attached = true;
-    b->disk[i] = arena_strdup(&b->a, vdi->self);
+    b->disk[i] = arena_strdup(&b->call.a, vdi->self);
 }
 
 static void make_vm(struct bed *b, struct txn *t)
@@ -166,108 +137,38 @@ static void make_vm(struct bed *b, struct txn *t)
     vm->domain_type = DOMAIN_TYPE_HVM;
     vm->VCPUs_max = 4;
     vm->VCPUs_at_startup = 1;
-    vm->resident_on = b->d.host_ref;
+    vm->resident_on = b->call.d.host_ref;
     vm->metrics = metrics->self;
     vm->guest_metrics = guest->self;
-    b->vm = arena_strdup(&b->a, vm->self);
+    b->vm = arena_strdup(&b->call.a, vm->self);
     make_disk(b, t, 0);
     make_disk(b, t, 1);
-}
-
-struct outcome {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool over;
-    struct error *error;
-};
-
-static void on_done(void *ctx, const struct error *error, json_t *result)
-{
-    struct outcome *o = ctx;
-
-    pthread_mutex_lock(&o->lock);
-    o->over = true;
-    if (error)
-        o->error = error_api_v(error->code, (const char *const *)error->params, error->n_params);
-    pthread_cond_signal(&o->ended);
-    pthread_mutex_unlock(&o->lock);
-}
-
-static struct error *follow_plan(struct bed *b)
-{
-    struct outcome o = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-
-    engine_start(b->d.engine, b->c.plan, on_done, &o);
-    pthread_mutex_lock(&o.lock);
-    while (!o.over)
-        pthread_cond_wait(&o.ended, &o.lock);
-    pthread_mutex_unlock(&o.lock);
-    return o.error;
-}
-
-static void begin_call(struct bed *b, uint32_t roles)
-{
-    b->c = (struct call){
-        .daemon = &b->d,
-        .arena = &b->a,
-        .txn = txn_new(b->d.store, &b->a),
-        .msg = &b->msg,
-        .session = "",
-        .user = "tester",
-        .task = "",
-        .roles = roles,
-        .superuser = !roles,
-    };
-}
-
-/* What rpc does after a body. */
-static struct error *end_call(struct bed *b, struct error *e)
-{
-    if (!e && b->c.plan)
-        plan_seal(b->c.plan, b->c.txn);
-    if (!e && txn_has_writes(b->c.txn))
-        e = txn_commit(b->c.txn, &info);
-    txn_free(b->c.txn);
-    if (e && b->c.plan)
-        plan_discard(b->c.plan);
-    return !e && b->c.plan ? follow_plan(b) : e;
 }
 
 static struct error *snapshot(struct bed *b)
 {
     const struct vm_snapshot_args args = {.vm = b->vm, .new_name = "s"};
-    const char *ret;
 
-    begin_call(b, 0);
-    return end_call(b, api_vm_snapshot(&b->c, &args, &ret));
+    return call_run(&b->call, MID_VM_SNAPSHOT, &args);
 }
 
 static struct error *set_vcpus(struct bed *b, int64_t n)
 {
     const struct vm_set_vcpus_number_live_args args = {.self = b->vm, .nvcpu = n};
 
-    begin_call(b, 0);
-    return end_call(b, api_vm_set_vcpus_number_live(&b->c, &args));
+    return call_run(&b->call, MID_VM_SET_VCPUS_NUMBER_LIVE, &args);
 }
 
 static int setup(void **state)
 {
     struct bed *b = xnew(struct bed);
-    struct db *db;
 
-    arena_init(&b->a);
-    b->msg.name = "test";
-    assert_ok(db_mem_open(&db));
-    assert_ok(store_open(db, NULL, &b->d.store));
-    assert_ok(workers_new("test", 2, 10, &b->d.workers));
-    assert_ok(waiting_new(b->d.store, &b->d.waiting));
-    b->d.engine = engine_new(&b->d, types);
-    struct txn *t = txn_new(b->d.store, &b->a);
+    call_bed_init(&b->call);
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
 
     make_storage(b, t);
     make_vm(b, t);
-    assert_ok(txn_commit(t, &info));
-    txn_free(t);
+    call_bed_commit(t);
     host.refuse = NULL;
     str_clear(&host.asked);
     *state = b;
@@ -278,11 +179,7 @@ static int teardown(void **state)
 {
     struct bed *b = *state;
 
-    engine_free(b->d.engine);
-    waiting_free(b->d.waiting);
-    workers_free(b->d.workers);
-    store_close(b->d.store);
-    arena_fini(&b->a);
+    call_bed_fini(&b->call);
     free(b);
     str_fini(&host.asked);
     host.asked = STR_INIT;
@@ -291,14 +188,14 @@ static int teardown(void **state)
 
 static void assert_rows(struct bed *b, size_t vms, size_t vdis, size_t vbds)
 {
-    assert_int_equal(store_count(b->d.store, CLASS_VM), vms);
-    assert_int_equal(store_count(b->d.store, CLASS_VDI), vdis);
-    assert_int_equal(store_count(b->d.store, CLASS_VBD), vbds);
+    assert_int_equal(store_count(b->call.d.store, CLASS_VM), vms);
+    assert_int_equal(store_count(b->call.d.store, CLASS_VDI), vdis);
+    assert_int_equal(store_count(b->call.d.store, CLASS_VBD), vbds);
 }
 
 static void assert_idle(struct bed *b)
 {
-    _cleanup_txn_ struct txn *t = txn_new(b->d.store, &b->a);
+    _cleanup_txn_ struct txn *t = txn_new(b->call.d.store, &b->call.a);
     const struct vm_rec *vm;
     const struct sr_rec *sr;
 
@@ -318,7 +215,7 @@ static void test_snapshot_makes_every_disk(void **state)
     assert_string_equal(str_cstr(&host.asked), "snapshot props snapshot props");
     assert_rows(b, 2, 4, 4);
     assert_idle(b);
-    _cleanup_txn_ struct txn *t = txn_new(b->d.store, &b->a);
+    _cleanup_txn_ struct txn *t = txn_new(b->call.d.store, &b->call.a);
 
     assert_int_equal(txn_find_vdi(t, b->disk[0])->physical_utilisation, 7);
     assert_int_equal(txn_find_sr(t, b->sr)->virtual_allocation, 2 << 20);
@@ -330,7 +227,7 @@ static void test_refused_snapshot_leaves_nothing(void **state)
 
     host.refuse = "snapshot";
     host.refuse_nth = 2;
-    assert_code(snapshot(b), ERR_INTERNAL_ERROR);
+    assert_fails(snapshot(b), ERR_INTERNAL_ERROR);
     assert_string_equal(str_cstr(&host.asked), "snapshot props snapshot destroy destroy");
     assert_rows(b, 1, 2, 2);
     assert_idle(b);
@@ -341,14 +238,13 @@ static void test_refused_snapshot_leaves_nothing(void **state)
 static void test_all_disks_are_checked_first(void **state)
 {
     struct bed *b = *state;
-    struct txn *t = txn_new(b->d.store, &b->a);
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
     struct vdi_rec *vdi;
 
     assert_ok(txn_edit_vdi(t, b->disk[1], &vdi));
     vdi->sharable = true;
-    assert_ok(txn_commit(t, &info));
-    txn_free(t);
-    assert_code(snapshot(b), ERR_VDI_IS_SHARABLE);
+    call_bed_commit(t);
+    assert_fails(snapshot(b), ERR_VDI_IS_SHARABLE);
     assert_string_equal(str_cstr(&host.asked), "");
     assert_rows(b, 1, 2, 2);
     assert_idle(b);
@@ -360,9 +256,9 @@ static void test_vcpus_live(void **state)
 
     assert_ok(set_vcpus(b, 3));
     assert_string_equal(str_cstr(&host.asked), "vcpus:3");
-    assert_code(set_vcpus(b, 5), ERR_INVALID_VALUE);
-    assert_code(set_vcpus(b, 0), ERR_INVALID_VALUE);
-    _cleanup_txn_ struct txn *t = txn_new(b->d.store, &b->a);
+    assert_fails(set_vcpus(b, 5), ERR_INVALID_VALUE);
+    assert_fails(set_vcpus(b, 0), ERR_INVALID_VALUE);
+    _cleanup_txn_ struct txn *t = txn_new(b->call.d.store, &b->call.a);
     const struct vm_rec *vm = txn_find_vm(t, b->vm);
 
     assert_int_equal(vm->VCPUs_at_startup, 3);
@@ -375,7 +271,7 @@ static void test_refused_vcpus_are_taken_back(void **state)
 
     host.refuse = "vcpus";
     host.refuse_nth = 1;
-    assert_code(set_vcpus(b, 3), ERR_INTERNAL_ERROR);
+    assert_fails(set_vcpus(b, 3), ERR_INTERNAL_ERROR);
     assert_string_equal(str_cstr(&host.asked), "vcpus:3 vcpus:1");
     assert_idle(b);
 }
@@ -386,8 +282,8 @@ static struct error *set_other_config(struct bed *b, uint32_t roles, const char 
     const struct vm_set_other_config_args args = {
         .self = b->vm, .value = {.n = key ? 1 : 0, .k = &key, .v = &value}};
 
-    begin_call(b, roles);
-    return end_call(b, api_vm_set_other_config(&b->c, &args));
+    b->call.roles = roles;
+    return call_run(&b->call, MID_VM_SET_OTHER_CONFIG, &args);
 }
 
 /* The whole map is no way around the role of a key. */
@@ -397,11 +293,11 @@ static void test_keys_have_roles(void **state)
     struct bed *b = *state;
 
     assert_ok(set_other_config(b, admin, "colour", "red"));
-    assert_code(set_other_config(b, admin, "pci", "0/0000:00:02.0"), ERR_RBAC_PERMISSION_DENIED);
+    assert_fails(set_other_config(b, admin, "pci", "0/0000:00:02.0"), ERR_RBAC_PERMISSION_DENIED);
     assert_ok(set_other_config(b, root, "pci", "0/0000:00:02.0"));
     assert_ok(set_other_config(b, admin, "pci", "0/0000:00:02.0")); /* as it was */
-    assert_code(set_other_config(b, admin, "PCI", "x"), ERR_RBAC_PERMISSION_DENIED);
-    assert_code(set_other_config(b, admin, NULL, NULL), ERR_RBAC_PERMISSION_DENIED);
+    assert_fails(set_other_config(b, admin, "PCI", "x"), ERR_RBAC_PERMISSION_DENIED);
+    assert_fails(set_other_config(b, admin, NULL, NULL), ERR_RBAC_PERMISSION_DENIED);
     assert_ok(set_other_config(b, root, NULL, NULL));
 }
 
