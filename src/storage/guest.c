@@ -196,6 +196,15 @@ static struct error *describe_disk(struct sr *sr, const struct vdi *v, struct gu
 
 #define DEVICE_EXPORT "device"
 
+struct error *guest_device_flush(const struct sr *sr, const struct owner *o)
+{
+    if (!sr->storage->config.block_devices || !o->guest)
+        return NULL;
+    _cleanup_free_ char *name = device_name(o->guest, o->vdi->uuid.s);
+
+    return kernel_nbd_flush(name);
+}
+
 static struct error *make_device(struct vdi *v, const char *name)
 {
     struct owner *o = v->owner;

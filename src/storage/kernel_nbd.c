@@ -198,15 +198,13 @@ struct error *kernel_nbd_open(int fd, const char *export_name, const char *ident
     return e;
 }
 
-/* Sends a command about one device and waits for the kernel's yes or no. */
-static struct error *command(int number, int index, int attr, uint64_t value)
+/* Waits for the kernel's yes or no. */
+static struct error *disconnect(int index)
 {
     __attribute__((cleanup(request_end))) struct request r = {0};
 
-    TRY(request_begin(&r, number));
+    TRY(request_begin(&r, NBD_CMD_DISCONNECT));
     nla_put_u32(r.msg, NBD_ATTR_INDEX, (uint32_t)index);
-    if (attr)
-        nla_put_u64(r.msg, attr, value);
     int rc = nl_send_sync(r.sock, TAKE_PTR(r.msg));
 
     return rc < 0 ? nl_failure(rc, "the kernel's nbd driver refuses") : NULL;
@@ -216,13 +214,18 @@ struct error *kernel_nbd_close(const char *identifier)
 {
     int index = find_index(identifier);
 
-    return index < 0 ? NULL : command(NBD_CMD_DISCONNECT, index, 0, 0);
+    return index < 0 ? NULL : disconnect(index);
 }
 
-struct error *kernel_nbd_resize(const char *identifier, int64_t size)
+struct error *kernel_nbd_flush(const char *identifier)
 {
-    int index = find_index(identifier);
+    char path[KERNEL_NBD_PATH];
 
-    return index < 0 ? NULL
-                     : command(NBD_CMD_RECONFIGURE, index, NBD_ATTR_SIZE_BYTES, (uint64_t)size);
+    if (!kernel_nbd_find(identifier, path))
+        return NULL;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd) < 0)
+        return error_errno(errno, "cannot flush %s", path);
+    return NULL;
 }

@@ -13,8 +13,6 @@
 
 #include "base/error.h"
 
-#include <stdint.h>
-
 #define KERNEL_NBD_PATIENCE_S 30
 #define KERNEL_NBD_PATH       20
 
@@ -26,5 +24,6 @@ _must_check_ struct error *kernel_nbd_open(int fd, const char *export_name, cons
 bool kernel_nbd_find(const char *identifier, char ret_path[KERNEL_NBD_PATH]);
 /* Absent is success. */
 _must_check_ struct error *kernel_nbd_close(const char *identifier);
-/* The export has grown. */
-_must_check_ struct error *kernel_nbd_resize(const char *identifier, int64_t size);
+/* Whatever programs have written to the device is at the server afterwards, and it was told to
+ * flush: of those that do not write around it the kernel keeps pages. */
+_must_check_ struct error *kernel_nbd_flush(const char *identifier);

@@ -16,3 +16,5 @@ _must_check_ struct error *sr_add_vdi(struct sr *sr, const char *uuid, struct no
                                       const struct map *props);
 /* The caller frees with vdi_info_fini. */
 void sr_describe_vdi(struct sr *sr, struct vdi *v, struct vdi_info *ret);
+/* What a guest wrote has reached the owner: nothing of it waits in the host's memory. */
+_must_check_ struct error *guest_device_flush(const struct sr *sr, const struct owner *o);

@@ -50,8 +50,10 @@ static struct error *move_source(struct making *m)
 
     if (!m->next)
         return NULL;
-    if (o)
+    if (o) {
+        TRY(guest_device_flush(m->sr, o));
         TRY(o->driver->overlay_open(o, m->next));
+    }
     tree_set_vdi_node(v, m->next);
     struct error *e = sr_write_vdi(m->sr, v);
     if (!e && o)

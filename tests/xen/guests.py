@@ -19,7 +19,7 @@ BOOT = "/var/lib/xenolith-hostd/boot"
 ARGUMENTS = "console=hvc0 quiet mitigations=off panic=10"
 READY = "XENOLITH-TINY READY"
 MIB = 1 << 20
-LIMIT = 600.0  # seconds; everything here is emulated, and others may be at work
+LIMIT = 240.0  # seconds; everything here is emulated, and others may be at work
 
 
 def put_boot_files(rig, tiny):
@@ -130,7 +130,7 @@ class Guest:
 
     def __init__(self, rig, session, kind, memory=160, **fields):
         self.rig, self.session, self.console, self.disks = rig, session, None, []
-        most, least = str(memory * MIB), str(memory // 2 * MIB)
+        most, least = str(memory * MIB), str(memory * 3 // 4 * MIB)  # a kernel with less dies of it
         direct = {"PV_kernel": "tiny-vmlinuz", "PV_ramdisk": "tiny-initrd", "PV_args": ARGUMENTS, "HVM_boot_policy": "",
                   "HVM_boot_params": {}}
         firmware = {"PV_kernel": "", "PV_ramdisk": "", "PV_args": "", "HVM_boot_policy": "BIOS order",
