@@ -168,21 +168,21 @@ def test_scheduling_changes_at_once(rig, session, guest):
     scheduler = rig.shell("xl info xen_scheduler").strip()
     assert session.host.get_sched_policy(host) == scheduler
     domid = session.VM.get_domid(guest.vm)
-    for key, value in (("weight", "512"), ("cap", "50"), ("mask", "1")):
+    for key, value in (("weight", "512"), ("cap", "50"), ("mask", "0")):
         session.VM.add_to_VCPUs_params_live(guest.vm, key, value)
-    assert scheduled(rig, scheduler, domid) == ("512", "50", "1")
+    assert scheduled(rig, scheduler, domid) == ("512", "50", "all")
     for key, value in (("mask", "63"), ("weight", "0")):
         with pytest.raises(ApiError) as told:
             session.VM.add_to_VCPUs_params_live(guest.vm, key, value)
         assert told.value.code == "INVALID_VALUE"
-    assert scheduled(rig, scheduler, domid) == ("512", "50", "1")
+    assert scheduled(rig, scheduler, domid) == ("512", "50", "all")
     session.VM.hard_reboot(guest.vm)
     guest.watch().wait(READY)
-    assert scheduled(rig, scheduler, session.VM.get_domid(guest.vm)) == ("512", "50", "1")
+    assert scheduled(rig, scheduler, session.VM.get_domid(guest.vm)) == ("512", "50", "all")
 
 
 def scheduled(rig, scheduler, domid):
-    """Weight, cap and processors, as Xen tells."""
+    """Weight, cap and processors, as Xen tells: all, where there is but one."""
     words = rig.shell(f"xl sched-{scheduler} -d {domid}").splitlines()[-1].split()
     return words[-2], words[-1], rig.shell(f"xl vcpu-list {domid}").splitlines()[1].split("/")[0].split()[-1]
 
