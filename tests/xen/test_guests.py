@@ -239,12 +239,13 @@ def test_images_were_merged_under_it(rig, session, guest, places):
         until("its images are merged", lambda sr=sr: merged(session, sr))
     for name in NAMES.values():
         assert "done" in guest.console.ask(f"pattern check /dev/{name} 1 after-{name}")
+    drives = {session.VBD.get_userdevice(drive): drive for drive in session.VM.get_VBDs(guest.vm)}  # others since it was reverted
     for number, name in NAMES.items():
-        vdi = session.VBD.get_VDI(guest.drives[number])
-        session.VBD.unplug(guest.drives[number])
+        vdi = session.VBD.get_VDI(drives[number])
+        session.VBD.unplug(drives[number])
         assert guest.read(vdi) == pattern(f"after-{name}", 1) + pattern(f"before-{name}", 2)[MIB:] + bytes(2 * MIB), name
         assert_same(rig, session, vdi)
-        session.VBD.destroy(guest.drives[number])
+        session.VBD.destroy(drives[number])
         session.VDI.destroy(vdi)
 
 
