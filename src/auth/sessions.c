@@ -17,10 +17,10 @@ struct entry {
     struct session pub; /* first */
     atomic_uint refs;
     atomic_uint calls;           /* under way */
-    _Atomic int64_t last_active; /* seconds since 1970 */
+    _Atomic int64_t last_active; /* microseconds since 1970: a second sees thousands of logins */
     _Atomic int64_t pace[PACES]; /* mono_us at which the sent batches are worked off, by key */
     int64_t phase;               /* of its batches */
-    int64_t reviewed;            /* last_active as last reported; table lock */
+    int64_t reviewed;            /* its second as last reported; table lock */
     struct registration reg;     /* table lock */
 };
 
@@ -82,7 +82,7 @@ struct session *sessions_find(struct sessions *s, const char *ref)
     pthread_mutex_unlock(&s->lock);
     if (!e)
         return NULL;
-    atomic_store_explicit(&e->last_active, now_s(), memory_order_relaxed);
+    atomic_store_explicit(&e->last_active, now_us(), memory_order_relaxed);
     return &e->pub;
 }
 
@@ -110,7 +110,7 @@ static struct entry *entry_new(const struct session *seed)
     e->pub.user = memcpy(at + ref, seed->user, user);
     e->pub.originator = memcpy(at + ref + user + 1, seed->originator, originator);
     atomic_init(&e->refs, 1);
-    atomic_init(&e->last_active, now_s());
+    atomic_init(&e->last_active, now_us());
     return e;
 }
 
@@ -205,7 +205,7 @@ size_t sessions_review(struct sessions *s, struct arena *a, struct session_use *
     struct session_use *list = arena_array(a, struct session_use, s->by_ref.n);
 
     while ((e = strmap_next(&s->by_ref, &pos, NULL))) {
-        int64_t used = atomic_load_explicit(&e->last_active, memory_order_relaxed);
+        int64_t used = atomic_load_explicit(&e->last_active, memory_order_relaxed) / 1000000;
         bool expired = used < oldest;
 
         if (used == e->reviewed && !expired)
@@ -245,7 +245,7 @@ json_t *sessions_write(struct sessions *s)
         json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:b, s:I}", "ref", e->pub.ref, "user",
                               e->pub.user, "originator", e->pub.originator, "roles",
                               (json_int_t)e->pub.roles, "superuser", e->pub.superuser, "local",
-                              e->pub.local, "internal", e->pub.internal, "used",
+                              e->pub.local, "internal", e->pub.internal, "used_us",
                               (json_int_t)atomic_load(&e->last_active));
 
         if (j && e->reg.any)
@@ -295,7 +295,8 @@ void sessions_read(struct sessions *s, const json_t *list)
             continue;
         struct entry *e = entry_new(&seed);
 
-        atomic_store(&e->last_active, json_integer_value(json_object_get(j, "used")));
+        if (json_is_integer(json_object_get(j, "used_us")))
+            atomic_store(&e->last_active, json_integer_value(json_object_get(j, "used_us")));
         read_registration(json_object_get(j, "events"), &e->reg);
         pthread_mutex_lock(&s->lock);
         strmap_set(&s->by_ref, e->pub.ref, e);
