@@ -4,6 +4,7 @@
 Each sentence is exact and tested in tests/gen; a new rule comes with its test.
 """
 
+import check_clients
 import check_docs
 import check_host
 import check_names
@@ -36,6 +37,7 @@ def run(schema):
     check_host.run(schema)
     check_names.run(schema)
     check_docs.run(schema)
+    check_clients.run(schema)
     if not schema.problems.texts:
         xe.classes(schema)
         xe.commands(schema)
@@ -172,7 +174,31 @@ def _message(schema, cls, m):
             schema.problems.add(where, f"unknown error '{code}'")
     if m.refuse and m.refuse[0] not in schema.errors:
         schema.problems.add(where, f"unknown error '{m.refuse[0]}'")
+    if m.args_of or m.body_of:
+        _shared(schema, where, cls, m)
     _works(schema, where, m)
+
+
+def _shared(schema, where, cls, m):
+    key = "body_of" if m.body_of else "args_of"
+    other = next((o for o in cls.messages if o.name == m.like), None)
+    if m.args_of and m.body_of:
+        schema.problems.add(where, "'body_of' is 'args_of' already")
+    elif not m.has_body:
+        schema.problems.add(where, f"'{key}' needs a body")
+    elif not other or other.implicit or other is m or other.like != other.name:
+        schema.problems.add(where, f"'{key}' names no message of its own: '{m.like}'")
+    else:
+        theirs = {p.name: p for p in other.params}
+        mine = {p.name for p in m.params}
+        for p in m.params:
+            if p.name not in theirs or theirs[p.name].type != p.type:
+                schema.problems.add(where, f"'{key}': {other.wire} has no parameter '{p.name}' of that type")
+        for p in other.params:
+            if p.name not in mine and not p.has_default:
+                schema.problems.add(where, f"'{key}': {other.wire} needs '{p.name}'")
+        if m.body_of and (m.body, m.result) != (other.body, other.result):
+            schema.problems.add(where, f"'{key}': {other.wire} behaves otherwise")
 
 
 def _works(schema, where, m):

@@ -2,11 +2,7 @@
 """reference/*.md, one manual page per class and per list, and coverage.md: what works so far."""
 
 import xe
-
-WORKS, CANNOT, ERROR = "works", "checks, then refuses", "answers with an error"
-GONE, MISSING = "gone from the API", "missing"
-KINDS = (WORKS, CANNOT, ERROR, GONE, MISSING)
-GONE_CODES = ("MESSAGE_REMOVED", "MESSAGE_DEPRECATED")  # what any server of the XenAPI answers
+from works import KINDS, WORKS, called, refused, share, status
 
 IMPLICIT_DOC = {
     "GET_RECORD": "All fields of the {cls} as one record.",
@@ -25,14 +21,6 @@ IMPLICIT_DOC = {
     "ADD_TO_FIELD": "Adds a key to the map {field}; MAP_DUPLICATE_KEY if it is there.",
     "REMOVE_FROM_FIELD": "Takes a key out of the map {field}; nothing happens if it is not there.",
 }
-
-
-def status(m):
-    if m.state == "removed" or m.refuse and m.refuse[0] in GONE_CODES:
-        return GONE
-    if m.refuse or m.cannot:
-        return ERROR if m.refuse else CANNOT
-    return WORKS if m.has_body or m.generic else MISSING
 
 
 def doc_of(m):
@@ -185,17 +173,23 @@ def _http_coverage(schema):
     return "\n## HTTP requests\n\n" + _table(("Method", "Path", "", "Test, or why it cannot be"), rows)
 
 
-def refused(schema):
-    """Messages that no arguments make work here."""
-    return [m for cls in schema.classes.values() for m in cls.messages if status(m) in (CANNOT, ERROR, MISSING)]
-
-
 def _refused(schema):
     """All of them by name, with the reason."""
-    found, n = refused(schema), sum(len(cls.messages) for cls in schema.classes.values())
+    found = refused(schema)
     rows = [(m.wire, status(m), m.cannot or m.doc) for m in found]
-    return (f"\n## What does not work\n\n{len(found)} of {n} messages, {100 * len(found) / n:.1f} %.\n\n"
-            + _table(("Message", "", "Why"), rows) + _no_rows(schema))
+    shares = "".join(f"{n} of {of} {name}, {100 * n / of:.2f} %.\n" for name, n, of in share(schema))
+    return (f"\n## What does not work\n\n{shares}\n"
+            + _table(("Message", "", "Why"), rows) + _clients(schema) + _no_rows(schema))
+
+
+def _clients(schema):
+    """The generator has refused those of which a message does not work."""
+    rows = [(name, table.get("doc", ""), len({m.wire for text in table["messages"] for m in called(schema, text)}))
+            for name, table in schema.clients.items()]
+    if not rows:
+        return ""
+    return ("\n## What others call\n\nMessages that these are known to call (schema/clients.toml). None of them "
+            "stands above.\n\n" + _table(("Program", "", "Messages"), rows))
 
 
 def _no_rows(schema):

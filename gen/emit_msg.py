@@ -15,6 +15,11 @@ def base(m):
     return cname.msg_base(m.cls, m.name)
 
 
+def shared(m):
+    """What the struct of its arguments is called, with "_args"."""
+    return cname.msg_base(m.cls, m.like)
+
+
 def all_messages(schema):
     """Sorted by wire name, bytewise: the order of messages[] and of enum msg_id."""
     found = [m for cls in schema.classes.values() for m in cls.messages]
@@ -77,11 +82,11 @@ def _class_header(cls, out):
         if not m.has_args:
             continue
         h += "\n" + comment(f"{m.wire}: {m.doc}" if m.doc else m.wire)
-        h += f"struct {base(m)}_args {{\n{_members(m)}}};\n"
+        h += f"struct {base(m)}_args {{\n{_members(m)}}};\n" if m.like == m.name else f"struct {shared(m)}_args;\n"
         h += f"extern const struct struct_info {base(m)}_args_info;\n"
         ret = f", {cname.out_pointer(m.result)}ret" if _has_ret(m) else ""
-        h += (f"struct error *api_{base(m)}(struct call *c, const struct {base(m)}_args *a{ret});"
-              "\n")
+        if not m.body_of:
+            h += f"struct error *api_{base(m)}(struct call *c, const struct {shared(m)}_args *a{ret});\n"
     out.header(f"msg/{cls.name}.h", h)
 
 
@@ -94,9 +99,11 @@ def _class_source(schema, cls, out):
 
 
 def _args_table(schema, m):
-    name = f"{base(m)}_args"
+    name, struct = f"{base(m)}_args", f"{shared(m)}_args"
     fields = defaults = ""
     n = len(m.params)
+    for p in _absent(schema, m):
+        defaults += f"    .{cname.member(p.name)} = {default_of(schema, p)},\n"
     for p in m.params:
         path = cname.member(p.name)
         flags = "0" if p.has_default else "FIELD_REQUIRED"
@@ -109,7 +116,7 @@ def _args_table(schema, m):
             defaults += f"    .{path} = {default_of(schema, p)},\n"
         bad_ref = ", .bad_ref_is_null = true" if _optional_ref(p) else ""
         fields += (f'    {{.name = "{p.name}", .column = "{p.name}", .type = {type_},\n'
-                   f"     .offset = offsetof(struct {name}, {path}), .flags = {flags}{bad_ref}, "
+                   f"     .offset = offsetof(struct {struct}, {path}), .flags = {flags}{bad_ref}, "
                    ".inverse = -1},\n")
     c = ""
     if m.kind == "CREATE":
@@ -123,13 +130,19 @@ static const struct type {name}_type = {{
     if fields:
         c += f"\nstatic const struct field {name}_fields[] = {{\n{fields}}};\n"
         table = f"{name}_fields"
-    c += f"\nstatic const struct {name} {name}_default = {{\n{defaults}}};\n"
+    c += f"\nstatic const struct {struct} {name}_default = {{\n{defaults}}};\n"
     c += f'''
 const struct struct_info {name}_info = {{
-    .name = "{m.wire}", .size = sizeof(struct {name}), .fields = {table}, .n = {n},
+    .name = "{m.wire}", .size = sizeof(struct {struct}), .fields = {table}, .n = {n},
     .defaults = &{name}_default}};
 '''
     return c
+
+
+def _absent(schema, m):
+    """Members of a shared struct that are no parameters of this message."""
+    whole = next(o for o in schema.classes[m.cls].messages if o.name == m.like)
+    return [p for p in whole.params if p.name not in {own.name for own in m.params}]
 
 
 def _optional_ref(p):
@@ -170,7 +183,7 @@ def _adapter(m):
     return f'''
 static struct error *do_{base(m)}(struct call *c, const void *args, void *ret)
 {{
-    return api_{base(m)}(c, args{ret});
+    return api_{cname.msg_base(m.cls, m.body_of or m.name)}(c, args{ret});
 }}
 '''
 

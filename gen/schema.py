@@ -28,7 +28,7 @@ MESSAGE_KEYS = {
     "errors": list, "state": str, "since": str, "history": list, "hidden": bool,
     "pool_internal": bool, "secret": bool, "no_current_operations": bool, "custom_result": bool,
     "emergency": bool, "session": bool, "forward_to": str, "body": str, "test": str, "doc": str,
-    "refuse": list, "inert": str, "cannot": str,
+    "refuse": list, "inert": str, "cannot": str, "args_of": str, "body_of": str,
 }
 OVERRIDE_KEYS = {
     "body": str, "test": str, "doc": str, "refuse": list, "errors": list, "effect": bool,
@@ -41,6 +41,7 @@ HTTP_KEYS = {
     "method": str, "uri": str, "query": list, "roles": str, "sub_actions": dict,
     "rbac_checked": bool, "hidden": bool, "doc": str, "test": str, "cannot": str,
 }
+CLIENT_KEYS = {"doc": str, "messages": list}
 ROLE_KEYS = {"uuid": str, "internal": bool, "doc": str}
 HOST_FILE_KEYS = {"structs": dict, "calls": dict, "enums": dict}
 STRUCT_KEYS = {"doc": str, "fields": list}
@@ -137,11 +138,18 @@ class Message:
     test: str = ""
     inert: str = ""  # why the right answer is the empty success
     cannot: str = ""  # why the body can only check and refuse
+    args_of: str = ""  # the message of this class whose struct of arguments it shares
+    body_of: str = ""  # ... and whose body
     doc: str = ""
 
     @property
     def where(self):
         return f"{self.cls}.{self.name}()"
+
+    @property
+    def like(self):
+        """The name of the message whose struct of arguments this one has; often its own."""
+        return self.body_of or self.args_of or self.name
 
     @property
     def wire(self):
@@ -261,6 +269,7 @@ class Schema:
     alerts: dict = dc_field(default_factory=dict)
     alert_prefixes: dict = dc_field(default_factory=dict)
     http: dict = dc_field(default_factory=dict)
+    clients: dict = dc_field(default_factory=dict)
     undocumented: list = dc_field(default_factory=list)
     host: Host = dc_field(default_factory=Host)
     xe: dict = dc_field(default_factory=dict)
@@ -277,6 +286,7 @@ def load(folder):
         _load_class(s, os.path.join("classes", name))
     _load_alerts(s)
     _load_http(s)
+    _load_clients(s)
     for name in _listing(s, "host"):
         _load_host(s, os.path.join("host", name))
     _mark_host_records(s.host)
@@ -467,6 +477,12 @@ def _load_http(s):
     for name, table in (_read(s, "http.toml") or {}).items():
         if _keys(s, f"http.toml: [{name}]", table, HTTP_KEYS):
             s.http[name] = table
+
+
+def _load_clients(s):
+    for name, table in (_read(s, "clients.toml") or {}).items():
+        if _keys(s, f"clients.toml: [{name}]", table, CLIENT_KEYS):
+            s.clients[name] = table
 
 
 def _load_host(s, name):

@@ -48,7 +48,8 @@ def test_quiet(xen, host, fails):
 
 def test_among_hosts(xen, host, fails):
     for name, *more in (("prepare_for_poweroff",), ("request_backup", "1", True), ("copy_primary_host_certs",),
-                        ("write_uefi_certificates_to_disk",)):
+                        ("write_uefi_certificates_to_disk",), ("request_config_file_sync", ""), ("detach_static_vdis", []),
+                        ("cleanup_pool_secret", "", "")):
         assert xen.call(f"host.{name}", host, *more) == ""
         fails("HANDLE_INVALID", xen.call, f"host.{name}", NONE, *more)
 
@@ -155,11 +156,11 @@ def test_sm_diagnostics(xen, host, pool):
 REFUSED = {
     "NOT_IMPLEMENTED": [
         ("send_debug_keys", "h", "q"), ("bugreport_upload", "h", "", {}),
-        ("create", "", "", "", "", ""), ("request_config_file_sync", "h", ""),
+        ("create", "", "", "", "", ""),
         ("propose_new_master", "", True), ("commit_new_master", ""), ("abort_new_master", ""), ("notify", "", ""),
         ("update_pool_secret", "h", ""), ("notify_accept_new_pool_secret", "h", "", ""),
-        ("notify_send_new_pool_secret", "h", "", ""), ("cleanup_pool_secret", "h", "", ""), ("update_master", "h", ""),
-        ("attach_static_vdis", "h", {}), ("detach_static_vdis", "h", []), ("set_localdb_key", "h", "", ""),
+        ("notify_send_new_pool_secret", "h", "", ""), ("update_master", "h", ""),
+        ("attach_static_vdis", "h", {}), ("set_localdb_key", "h", "", ""),
         ("sm_dp_destroy", "h", "", True), ("mxgpu_vf_setup", "h"), ("nvidia_vf_setup", "h", NULL, True),
         ("cert_distrib_atom", "h", ""), ("update_firewalld_service_status",), ("set_max_cstate", "h", "")],
     "HA_NOT_ENABLED": [

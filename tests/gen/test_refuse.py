@@ -358,3 +358,77 @@ def test_refuses_xe(tiny, name):
     old, new, problem = XE_CASES[name]
     tiny.write("xe.toml", XE.replace(old, new, 1))
     assert f"xe.toml: {problem}" in tiny.problems()
+
+
+SHARED = """
+[messages.nudge]
+doc = "Shakes it once."
+params = [{ name = "box", type = "ref:Box" }]
+roles = "admin+"
+since = "rio"
+body = "read"
+test = "x::y"
+body_of = "shake"
+"""
+
+SHARED_CASES = {
+    "no body": ('body = "read"\ntest = "x::y"\n', "", "'body_of' needs a body"),
+    "no such message": ('"shake"', '"shove"', "'body_of' names no message of its own: 'shove'"),
+    "implicit message": ('"shake"', '"get_color"', "'body_of' names no message of its own: 'get_color'"),
+    "itself": ('"shake"', '"nudge"', "'body_of' names no message of its own: 'nudge'"),
+    "both": ("body_of", 'args_of = "shake"\nbody_of', "'body_of' is 'args_of' already"),
+    "another type": ('"ref:Box"', '"string"', "'body_of': Box.shake has no parameter 'box' of that type"),
+    "another parameter": ('"box"', '"crate"', "'body_of': Box.shake has no parameter 'crate' of that type"),
+    "too few": ('{ name = "box", type = "ref:Box" }', "", "'body_of': Box.shake needs 'box'"),
+    "another kind": ('body = "read"', 'body = "slow"', "'body_of': Box.shake behaves otherwise"),
+    "another result": ("roles", 'result = "int"\nroles', "'body_of': Box.shake behaves otherwise"),
+}
+
+
+def shared(tiny, text):
+    tiny.spoil(BOX, SHAKE, SHAKE + 'body = "read"\ntest = "x::y"\n')
+    tiny.append(BOX, text)
+    return tiny.problems()
+
+
+def test_shared_body_in_order(tiny):
+    assert shared(tiny, SHARED) == []
+
+
+@pytest.mark.parametrize("name", SHARED_CASES)
+def test_refuses_shared(tiny, name):
+    old, new, problem = SHARED_CASES[name]
+    assert f"{BOX}: [messages.nudge]: {problem}" in shared(tiny, SHARED.replace(old, new, 1))
+
+
+CLIENTS = '''
+["box-tool"]
+doc = "A tool."
+messages = ["Box.get_color", "*.get_record"]
+'''
+
+CLIENT_CASES = {
+    "unknown key": ("doc =", "docs =", "unknown key 'docs'"),
+    "no words": ('doc = "A tool."', "", "'doc' and 'messages' are needed"),
+    "unknown message": ("Box.get_color", "Box.get_taste", "there is no message 'Box.get_taste'"),
+    "message that is missing": ("Box.get_color", "Box.shake", "Box.shake is missing"),
+}
+
+
+def test_clients_in_order(tiny):
+    tiny.write("clients.toml", CLIENTS)
+    assert tiny.problems() == []
+
+
+@pytest.mark.parametrize("name", CLIENT_CASES)
+def test_refuses_clients(tiny, name):
+    old, new, problem = CLIENT_CASES[name]
+    tiny.write("clients.toml", CLIENTS.replace(old, new, 1))
+    assert tiny.problems() == [f"clients.toml: [box-tool]: {problem}"]
+
+
+@pytest.mark.parametrize("how", ['refuse = ["BROKEN", "box"]', 'body = "read"\ncannot = "It is nailed down."'])
+def test_refuses_what_clients_could_not_call(tiny, how):
+    tiny.write("clients.toml", CLIENTS.replace("Box.get_color", "Box.shake"))
+    tiny.spoil(BOX, SHAKE, SHAKE + how + '\ntest = "x::y"\n')
+    assert tiny.problems() == ["clients.toml: [box-tool]: Box.shake is refused"]

@@ -76,8 +76,26 @@ struct error *api_host_request_backup(struct call *c, const struct host_request_
 }
 
 /* They would come from this host. */
+struct error *api_host_request_config_file_sync(struct call *c,
+                                                const struct host_request_config_file_sync_args *a)
+{
+    return check(c, a->host);
+}
+
 struct error *api_host_copy_primary_host_certs(struct call *c,
                                                const struct host_copy_primary_host_certs_args *a)
+{
+    return check(c, a->host);
+}
+
+struct error *api_host_cleanup_pool_secret(struct call *c,
+                                           const struct host_cleanup_pool_secret_args *a)
+{
+    return check(c, a->host);
+}
+
+struct error *api_host_detach_static_vdis(struct call *c,
+                                          const struct host_detach_static_vdis_args *a)
 {
     return check(c, a->host);
 }

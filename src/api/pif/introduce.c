@@ -8,8 +8,8 @@
 #include "gen/msg/PIF.h"
 #include "rpc/call.h"
 
-static struct error *introduce(struct call *c, const struct pif_db_introduce_args *a,
-                               const char **ret)
+struct error *api_pif_db_introduce(struct call *c, const struct pif_db_introduce_args *a,
+                                   const char **ret)
 {
     const struct network_rec *network;
     const struct host_rec *host;
@@ -47,43 +47,4 @@ static struct error *introduce(struct call *c, const struct pif_db_introduce_arg
     pif->igmp_snooping_status = PIF_IGMP_STATUS_UNKNOWN;
     *ret = pif->self;
     return NULL;
-}
-
-struct error *api_pif_db_introduce(struct call *c, const struct pif_db_introduce_args *a,
-                                   const char **ret)
-{
-    return introduce(c, a, ret);
-}
-
-/* The same under the name hosts use among themselves; the generated arguments are alike. */
-struct error *api_pif_pool_introduce(struct call *c, const struct pif_pool_introduce_args *a,
-                                     const char **ret)
-{
-    const struct pif_db_introduce_args same = {
-        .device = a->device,
-        .network = a->network,
-        .host = a->host,
-        .MAC = a->MAC,
-        .MTU = a->MTU,
-        .VLAN = a->VLAN,
-        .physical = a->physical,
-        .ip_configuration_mode = a->ip_configuration_mode,
-        .IP = a->IP,
-        .netmask = a->netmask,
-        .gateway = a->gateway,
-        .DNS = a->DNS,
-        .bond_slave_of = a->bond_slave_of,
-        .VLAN_master_of = a->VLAN_master_of,
-        .management = a->management,
-        .other_config = a->other_config,
-        .disallow_unplug = a->disallow_unplug,
-        .ipv6_configuration_mode = a->ipv6_configuration_mode,
-        .IPv6 = a->IPv6,
-        .ipv6_gateway = a->ipv6_gateway,
-        .primary_address_type = a->primary_address_type,
-        .managed = a->managed,
-        .properties = a->properties,
-    };
-
-    return introduce(c, &same, ret);
 }

@@ -28,8 +28,28 @@ static struct error *find_new(struct call *c, const struct sr_rec *sr, const cha
     return err_vdi_location_missing(sr->self, location);
 }
 
+/* What the caller says of a disk, wherever that is. */
+static struct vdi_rec *new_row(struct call *c, const struct vdi_db_introduce_args *a,
+                               const struct sr_rec *sr)
+{
+    struct vdi_rec *v = txn_new_vdi(c->txn);
+
+    v->uuid = a->uuid;
+    v->name_label = a->name_label;
+    v->name_description = a->name_description;
+    v->SR = sr->self;
+    v->type = a->type;
+    v->sharable = a->sharable;
+    v->read_only = a->read_only;
+    v->other_config = a->other_config;
+    v->xenstore_data = a->xenstore_data;
+    v->sm_config = a->sm_config;
+    v->on_boot = ON_BOOT_PERSIST;
+    return v;
+}
+
 /* Sizes are those of the disk, names those of the caller; a disk keeps its uuid. */
-struct error *api_vdi_introduce(struct call *c, const struct vdi_introduce_args *a,
+struct error *api_vdi_introduce(struct call *c, const struct vdi_db_introduce_args *a,
                                 const char **ret)
 {
     const struct host_vdi_rec *found;
@@ -41,21 +61,11 @@ struct error *api_vdi_introduce(struct call *c, const struct vdi_introduce_args 
     TRY(find_new(c, sr, a->location, &found));
     if (!streq(found->uuid, a->uuid) || txn_find_uuid(c->txn, CLASS_VDI, a->uuid))
         return err_invalid_value("uuid", a->uuid);
-    struct vdi_rec *v = txn_new_vdi(c->txn);
+    struct vdi_rec *v = new_row(c, a, sr);
 
-    v->uuid = a->uuid;
-    v->name_label = a->name_label;
-    v->name_description = a->name_description;
-    v->SR = sr->self;
-    v->type = a->type;
-    v->sharable = a->sharable;
-    v->read_only = a->read_only || found->read_only;
-    v->other_config = a->other_config;
-    v->xenstore_data = a->xenstore_data;
-    v->sm_config = a->sm_config;
+    v->read_only |= found->read_only;
     v->is_a_snapshot = found->is_snapshot;
     v->snapshot_time = found->snapshot_time;
-    v->on_boot = ON_BOOT_PERSIST;
     vdi_fill(v, found);
     *ret = v->self;
     return sr_add_allocation(c->txn, sr->self, v->virtual_size);
@@ -66,23 +76,13 @@ struct error *api_vdi_db_introduce(struct call *c, const struct vdi_db_introduce
                                    const char **ret)
 {
     const struct sr_rec *sr;
-    struct vdi_rec *v;
 
     TRY(txn_sr(c->txn, a->SR, &sr));
     if (!uuid_is_valid(a->uuid) || txn_find_uuid(c->txn, CLASS_VDI, a->uuid))
         return err_invalid_value("uuid", a->uuid);
-    v = txn_new_vdi(c->txn);
-    v->uuid = a->uuid;
-    v->name_label = a->name_label;
-    v->name_description = a->name_description;
-    v->SR = sr->self;
-    v->type = a->type;
-    v->sharable = a->sharable;
-    v->read_only = a->read_only;
-    v->other_config = a->other_config;
+    struct vdi_rec *v = new_row(c, a, sr);
+
     v->location = a->location;
-    v->xenstore_data = a->xenstore_data;
-    v->sm_config = a->sm_config;
     v->managed = a->managed;
     v->virtual_size = a->virtual_size;
     v->physical_utilisation = a->physical_utilisation;
@@ -91,7 +91,6 @@ struct error *api_vdi_db_introduce(struct call *c, const struct vdi_db_introduce
     v->snapshot_time = a->snapshot_time;
     v->snapshot_of = a->snapshot_of;
     v->cbt_enabled = a->cbt_enabled;
-    v->on_boot = ON_BOOT_PERSIST;
     *ret = v->self;
     return NULL;
 }

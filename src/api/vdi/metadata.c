@@ -82,32 +82,3 @@ struct error *api_vdi_pool_migrate(struct call *c, const struct vdi_pool_migrate
         return err_vdi_needs_vm_for_migrate(vdi->self);
     return err_sr_does_not_support_migration(vdi->SR, "Vdi_mirror");
 }
-
-/* As db_introduce, under the name hosts use among themselves. */
-struct error *api_vdi_pool_introduce(struct call *c, const struct vdi_pool_introduce_args *a,
-                                     const char **ret)
-{
-    const struct vdi_db_introduce_args same = {
-        .uuid = a->uuid,
-        .name_label = a->name_label,
-        .name_description = a->name_description,
-        .SR = a->SR,
-        .type = a->type,
-        .sharable = a->sharable,
-        .read_only = a->read_only,
-        .other_config = a->other_config,
-        .location = a->location,
-        .xenstore_data = a->xenstore_data,
-        .sm_config = a->sm_config,
-        .managed = a->managed,
-        .virtual_size = a->virtual_size,
-        .physical_utilisation = a->physical_utilisation,
-        .metadata_of_pool = a->metadata_of_pool,
-        .is_a_snapshot = a->is_a_snapshot,
-        .snapshot_time = a->snapshot_time,
-        .snapshot_of = a->snapshot_of,
-        .cbt_enabled = a->cbt_enabled,
-    };
-
-    return api_vdi_db_introduce(c, &same, ret);
-}

@@ -116,23 +116,13 @@ struct error *api_vm_migrate_send(struct call *c, const struct vm_migrate_send_a
     return vm_move(c, vm, &a->vdi_map);
 }
 
-static struct error *assert_can(struct call *c, const struct sending *s)
-{
-    const struct vm_rec *vm;
-
-    TRY(check_send(c, s, &vm));
-    return vm_check_move(c, vm, s->vdi_map);
-}
-
 struct error *api_vm_assert_can_migrate(struct call *c, const struct vm_assert_can_migrate_args *a)
 {
-    return assert_can(c, &(struct sending){a->vm, &a->dest, &a->options, &a->vdi_map, &a->vif_map});
-}
+    const struct sending s = {a->vm, &a->dest, &a->options, &a->vdi_map, &a->vif_map};
+    const struct vm_rec *vm;
 
-struct error *api_vm_assert_can_migrate_sender(struct call *c,
-                                               const struct vm_assert_can_migrate_sender_args *a)
-{
-    return assert_can(c, &(struct sending){a->vm, &a->dest, &a->options, &a->vdi_map, &a->vif_map});
+    TRY(check_send(c, &s, &vm));
+    return vm_check_move(c, vm, &a->vdi_map);
 }
 
 /* Where the data would arrive, by the address of the host on that network. */
