@@ -488,6 +488,7 @@ struct error *parts_start(struct parts *p, const struct options *o, struct launc
     listen_fds_init(&p->listen);
     p->d.state_dir = o->state_dir;
     p->d.version = XENOLITH_VERSION;
+    p->d.date = XENOLITH_DATE;
     for (; p->started < ARRAY_SIZE(table); p->started++) {
         int64_t start = mono_us();
         struct error *e = table[p->started].start(p);

@@ -48,6 +48,7 @@ struct daemon {
     const char *pool_ref;
     const char *boot_id; /* of the machine's present boot, as the host tells it */
     const char *version; /* of the product */
+    const char *date;    /* on which it was last changed, "2026-01-31" */
     /* The daemon ends: a call that has committed nothing yet is given up, what it would have
      * done is for the next daemon. */
     atomic_bool leaving;

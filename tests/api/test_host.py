@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The host: what it says of itself, and the small calls."""
 
+import re
 import ssl
 import time
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 
 import pytest
 
@@ -18,7 +19,10 @@ def test_first_start(xen, host):
     assert record["enabled"] is True
     assert record["hostname"] and record["name_label"]
     assert record["software_version"]["product_brand"] == "Xenolith"
-    assert {"product_version", "build_number"} <= set(record["software_version"])
+    said = record["software_version"]
+    assert {"product_version", "build_number", "dbv", "xapi", "hostname"} <= set(said)
+    assert 0 <= (datetime.now(timezone.utc).date() - date.fromisoformat(said["date"])).days < 3660
+    assert re.fullmatch(r"\d+\.\d+", said["db_schema"])
     assert int(record["cpu_info"]["cpu_count"]) == len(record["host_CPUs"]) > 0
     metrics = xen.host_metrics.get_record(record["metrics"])
     assert metrics["live"] is True

@@ -16,7 +16,7 @@ from guestimage import cache, debs
 from guestimage.cache import ROOT, Progress
 
 # What the packages are made of; a change elsewhere (tests, other pages) gives no new ones.
-SHIPPED = ["gen", "schema", "src", "packaging", "docs/man", "meson.build", "meson_options.txt", "LICENSE"]
+SHIPPED = ["gen", "schema", "src", "packaging", "docs/man", "tools/source-date", "meson.build", "meson_options.txt", "LICENSE"]
 MAINTAINER = "Xenolith developers <xenolith@xenolith.invalid>"
 OPTIONS = "noautodbgsym nocheck"
 

@@ -7,6 +7,7 @@
 #include "gen/class/host_cpu_txn.h"
 #include "gen/class/host_metrics_txn.h"
 #include "gen/class/host_txn.h"
+#include "stream/dump.h"
 
 /* Level of the XenAPI that is spoken. */
 #define API_MAJOR 2
@@ -52,7 +53,9 @@ static struct map_string_string software_version(const struct setup *s)
         "network_backend",
         "bridge",
         "date",
-        "2026-01-01",
+        s->daemon->date,
+        "db_schema",
+        arena_printf(s->a, "%d.%d", DUMP_SCHEMA_MAJOR, DUMP_SCHEMA_MINOR),
         "dbv",
         "0.0.1",
         NULL,
