@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bodies of the calls about the machine's own settings and about programs of its administrator. */
+#include "base/utf8.h"
 #include "gen/host_proto.h"
 #include "hostd/machine.h"
 #include "hostd/plugins.h"
 #include "hostd/settings.h"
 #include "proto/server.h"
 
-#include <jansson.h>
-
 /* What a program wrote is not bound to be text; what is not becomes question marks. */
 static const char *as_text(struct arena *a, const struct str *s)
 {
     char *text = arena_memdup0(a, str_cstr(s), s->len);
-    json_t *whole = json_stringn(text, s->len);
-    bool fine = whole != NULL;
 
-    json_decref(whole);
     for (size_t i = 0; i < s->len; i++)
-        if (!text[i] || (!fine && (unsigned char)text[i] >= 0x80))
+        if (!text[i])
             text[i] = '?';
+    utf8_clean(text);
     return text;
 }
 

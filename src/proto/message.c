@@ -2,6 +2,7 @@
 #include "proto/message.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 
@@ -34,19 +35,9 @@ void message_add_result(struct str *out, uint64_t id, const struct host_call_inf
 /* Texts of errors may quote anything, a guest's bytes too: only what JSON can carry goes on. */
 static void add_text(struct str *out, const char *s)
 {
-    json_t *valid = json_string(s);
-
-    json_decref(valid);
-    if (valid) {
-        json_add_string(out, s);
-        return;
-    }
     _cleanup_free_ char *clean = xstrdup(s);
 
-    for (char *c = clean; *c; c++) {
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    }
+    utf8_clean(clean);
     json_add_string(out, clean);
 }
 

@@ -2,6 +2,7 @@
 #include "task/task_row.h"
 
 #include "base/str.h"
+#include "base/utf8.h"
 #include "base/world.h"
 #include "gen/enums.h"
 #include "gen/types.h"
@@ -64,8 +65,12 @@ void task_row_end(struct task_rec *row, struct arena *a, const struct error *why
     const char **info = arena_array(a, const char *, (size_t)why->n_params + 1);
 
     info[0] = arena_strdup(a, why->code ? why->code : "INTERNAL_ERROR");
-    for (int i = 0; i < why->n_params; i++)
-        info[i + 1] = arena_strdup(a, why->params[i]);
+    for (int i = 0; i < why->n_params; i++) {
+        char *text = arena_strdup(a, why->params[i]);
+
+        utf8_clean(text);
+        info[i + 1] = text;
+    }
     row->error_info = (struct set_string){.n = (size_t)why->n_params + 1, .v = info};
     row->backtrace =
         arena_printf(a, "((process xenolithd)(filename %s)(line %d))", why->file, why->line);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "wire/envelope.h"
 
+#include "base/utf8.h"
 #include "value/xml.h"
 
 #include <assert.h>
@@ -147,38 +148,12 @@ void rpc_bare(struct arena *a, const struct rpc_request *rq, const struct iovec 
 
 /* ---- failures ---- */
 
-/* Length of the UTF-8 sequence at s, 0 if there is none. Surrogates and overlong forms are none. */
-static size_t utf8_sequence(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-/* Error texts may hold file names, output of programs, or a text that was cut anywhere; an answer
- * must be UTF-8 all the same. */
-static const char *clean_utf8(struct arena *a, const char *s)
+/* Error texts may hold file names, output of programs, or a text that was cut anywhere. */
+static const char *clean(struct arena *a, const char *s)
 {
     char *copy = arena_strdup(a, s);
 
-    for (unsigned char *p = (unsigned char *)copy; *p;) {
-        size_t n = utf8_sequence(p);
-
-        if (!n)
-            *p = '?';
-        p += n ? n : 1;
-    }
+    utf8_clean(copy);
     return copy;
 }
 
@@ -187,7 +162,7 @@ static void add_params_json(struct arena *a, struct str *out, const struct error
     for (int i = 0; i < e->n_params; i++) {
         if (i)
             str_add_char(out, ',');
-        json_add_string(out, clean_utf8(a, e->params[i]));
+        json_add_string(out, clean(a, e->params[i]));
     }
 }
 
@@ -199,7 +174,7 @@ static void failure_xml(struct arena *a, struct str *out, const struct error *e)
     xml_add_text(out, e->code);
     for (int i = 0; i < e->n_params; i++) {
         str_lit(out, "</value><value>");
-        xml_add_text(out, clean_utf8(a, e->params[i]));
+        xml_add_text(out, clean(a, e->params[i]));
     }
     str_lit(out, "</value></data></array></value></member></struct></value>" XML_TAIL);
 }

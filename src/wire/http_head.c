@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "wire/http_head.h"
 
+#include "base/utf8.h"
+
 #include <assert.h>
 #include <http_parser.h>
 #include <openssl/evp.h>
@@ -197,7 +199,11 @@ static bool parse_query(struct arena *a, char *text, struct http_head *h)
     if (!split_fields(a, text, "&", &h->query, &h->n_query))
         return false;
     for (size_t i = 0; i < h->n_query; i++) {
-        if (!unescape_field(&h->query[i], true))
+        const struct http_field *f = &h->query[i];
+
+        /* Values end up in errors, tasks and rows. */
+        if (!unescape_field(&h->query[i], true) || !utf8_is_valid(f->name) ||
+            !utf8_is_valid(f->value))
             return false;
     }
     return true;

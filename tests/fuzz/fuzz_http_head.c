@@ -5,11 +5,20 @@
 #include "wire/http_head.h"
 
 #include <assert.h>
+#include <jansson.h>
 
 static void check_fields(const struct http_field *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         assert(strlen(fields[i].name) + strlen(fields[i].value) < (1u << 20));
+}
+
+static void check_text(const char *s)
+{
+    json_t *j = json_string(s); /* knows UTF-8 by itself */
+
+    assert(j);
+    json_decref(j);
 }
 
 static void check_head(struct arena *a, const struct http_head *h)
@@ -28,6 +37,10 @@ static void check_head(struct arena *a, const struct http_head *h)
         assert(!strpbrk(h->headers[i].name, " \t\r\n:") && h->headers[i].name[0]);
         assert(!strpbrk(h->headers[i].value, "\r\n"));
         assert(http_header_find(h, h->headers[i].name));
+    }
+    for (size_t i = 0; i < h->n_query; i++) {
+        check_text(h->query[i].name);
+        check_text(h->query[i].value);
     }
     if (http_basic_auth(a, h, &user, &password))
         assert(!strchr(user, ':'));
