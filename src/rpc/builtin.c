@@ -63,7 +63,7 @@ bool builtin_call(struct job *j, const char *name)
     return true;
 }
 
-static struct error *make_row(struct job *j)
+static struct error *make_row(struct job *j, const char *parent)
 {
     const struct commit_info info = {
         .who = j->call.user, .task = "", .call = j->call.msg->name, .bounded = true};
@@ -76,21 +76,23 @@ static struct error *make_row(struct job *j)
     task_row_begin(row, j->call.daemon, arena_printf(&a, "Async.%s", j->call.msg->name));
     row->session = *j->call.session ? j->call.session : REF_NULL;
     row->session_user = j->call.user;
+    if (txn_find_task(t, parent))
+        row->subtask_of = parent;
     TRY(txn_commit(t, &info));
     j->call.task = arena_strdup(j->call.arena, row->self);
     return NULL;
 }
 
-struct error *async_task(struct job *j)
+struct error *async_task(struct job *j, const char *parent)
 {
-    struct error *e = make_row(j);
+    struct error *e = make_row(j, parent);
 
     if (!error_is(e, ERR_TOO_MANY_PENDING_TASKS))
         return e;
     /* Ended ones may be among them: otherwise they go every few seconds. */
     error_free(e);
     TRY(tasks_collect(j->call.daemon->store));
-    return make_row(j);
+    return make_row(j, parent);
 }
 
 void task_pieces(struct job *j, struct iovec **ret, size_t *ret_n)

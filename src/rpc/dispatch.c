@@ -199,6 +199,18 @@ static struct job *job_new(struct daemon *d, struct http_request *rq, bool json)
     return j;
 }
 
+const char *rpc_parent_task(const struct http_request *rq)
+{
+    static const char name[] = "subtask_of";
+    const char *said = http_cookie_find(&rq->head, name);
+
+    if (!said)
+        said = http_header_find(&rq->head, name);
+    if (!said)
+        said = http_query_find(&rq->head, name);
+    return said ? said : "";
+}
+
 /* The client gets the task's reference at once; the job goes on alone with what it owns. */
 static struct error *make_async(struct job *sync, struct job **ret)
 {
@@ -214,7 +226,7 @@ static struct error *make_async(struct job *sync, struct job **ret)
     j->call.originator = arena_strdup(&j->own, j->call.originator);
     j->env.method = arena_strdup(&j->own, j->env.method);
     *ret = j;
-    return async_task(j);
+    return async_task(j, rpc_parent_task(sync->rq));
 }
 
 static void answer_task(struct job *j, const char *task)
@@ -289,7 +301,8 @@ static void note_caller(struct job *j)
 {
     const char *agent = http_header_find(&j->rq->head, "user-agent");
 
-    tally_came(j->call.daemon->tally, agent ? agent : "", j->rq->peer->address, &j->permit);
+    tally_came(j->call.daemon->tally, agent ? agent : "", j->rq->peer->address, j->session,
+               &j->permit);
 }
 
 static void handle(struct daemon *d, struct http_request *rq, bool json)

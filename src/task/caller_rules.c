@@ -56,6 +56,18 @@ static bool pattern_fits(const char *pattern, const char *text)
     return pattern[n - 1] == '*' ? !strncmp(pattern, text, n - 1) : streq(pattern, text);
 }
 
+bool pattern_is_whole(const char *pattern)
+{
+    const size_t n = strlen(pattern);
+
+    return n && pattern[n - 1] != '*';
+}
+
+bool rule_names_one(const struct rule *r)
+{
+    return pattern_is_whole(r->agent) && pattern_is_whole(r->address);
+}
+
 bool rule_fits(const struct rule *r, const char *agent, const char *address)
 {
     return pattern_fits(r->agent, agent) && pattern_fits(r->address, address);

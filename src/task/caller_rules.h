@@ -39,6 +39,10 @@ struct rules {
 void rules_read(struct rules *r, struct store *store);
 void rules_fini(struct rules *r);
 bool rule_fits(const struct rule *r, const char *agent, const char *address);
+/* It stands for one program at one address. */
+bool rule_names_one(const struct rule *r);
+/* The text stands for itself alone when it is taken for a pattern. */
+bool pattern_is_whole(const char *pattern);
 
 /* Takes a token. Returns when the call may run (mono_us): now, or when there will be one for it and
  * for all who wait already. */

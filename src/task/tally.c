@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/utf8.h"
 #include "base/world.h"
 #include "task/caller_rules.h"
 
@@ -13,6 +14,7 @@ struct caller {
     char *key;        /* agent, line feed (no header has one), address */
     size_t agent_len;
     int64_t calls;
+    bool is_new;         /* called with a session since tally_new_callers */
     uint64_t rules_seen; /* for which `fits` is right */
     struct VEC(struct rule *) fits;
 };
@@ -148,7 +150,8 @@ static void apply_rules(struct tally *t, struct caller *c, struct permit *ret)
 }
 
 /* One that was not seen before, or the same again; it is the latest now. */
-void tally_came(struct tally *t, const char *agent, const char *address, struct permit *ret)
+void tally_came(struct tally *t, const char *agent, const char *address, bool is_known,
+                struct permit *ret)
 {
     const size_t agent_len = strnlen(agent, TALLY_TEXT_MAX);
     const size_t address_len = strnlen(address, 64);
@@ -161,6 +164,7 @@ void tally_came(struct tally *t, const char *agent, const char *address, struct 
     key[agent_len] = '\n';
     memcpy(key + agent_len + 1, address, address_len);
     key[agent_len + 1 + address_len] = 0;
+    utf8_clean(key);
     pthread_mutex_lock(&t->lock);
     struct caller *c = strmap_find(&t->by_key, key);
 
@@ -170,6 +174,7 @@ void tally_came(struct tally *t, const char *agent, const char *address, struct 
         c = add(t, key, agent_len);
     list_prepend(&t->latest, &c->link);
     c->calls++;
+    c->is_new |= is_known;
     apply_rules(t, c, ret);
     pthread_mutex_unlock(&t->lock);
 }
@@ -189,6 +194,17 @@ void permit_fini(struct permit *p)
     bucket_unref(TAKE_PTR(p->bucket));
 }
 
+/* Lock held, rules found. */
+static struct tally_caller told(const struct caller *c, struct arena *a)
+{
+    return (struct tally_caller){
+        .agent = arena_printf(a, "%.*s", (int)c->agent_len, c->key),
+        .address = arena_strdup(a, c->key + c->agent_len + 1),
+        .calls = c->calls,
+        .has_row = c->fits.n > 0,
+    };
+}
+
 size_t tally_callers(struct tally *t, struct arena *a, struct tally_caller **ret)
 {
     struct caller *c;
@@ -201,12 +217,35 @@ size_t tally_callers(struct tally *t, struct arena *a, struct tally_caller **ret
     renew_rules(t);
     list_foreach (c, &t->latest, link) {
         find_rules(t, c);
-        (*ret)[n++] = (struct tally_caller){
-            .agent = arena_printf(a, "%.*s", (int)c->agent_len, c->key),
-            .address = arena_strdup(a, c->key + c->agent_len + 1),
-            .calls = c->calls,
-            .has_row = c->fits.n > 0,
-        };
+        (*ret)[n++] = told(c, a);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return n;
+}
+
+static bool has_own_row(const struct caller *c)
+{
+    vec_foreach (r, &c->fits)
+        if (rule_names_one(*r))
+            return true;
+    return false;
+}
+
+size_t tally_new_callers(struct tally *t, struct arena *a, struct tally_caller **ret)
+{
+    struct caller *c;
+    size_t n = 0;
+
+    *ret = arena_array(a, struct tally_caller, TALLY_CALLERS);
+    if (!t)
+        return 0;
+    pthread_mutex_lock(&t->lock);
+    renew_rules(t);
+    list_foreach (c, &t->latest, link) {
+        find_rules(t, c);
+        if (c->is_new && !has_own_row(c))
+            (*ret)[n++] = told(c, a);
+        c->is_new = false;
     }
     pthread_mutex_unlock(&t->lock);
     return n;

@@ -25,7 +25,7 @@ struct tally_caller {
     const char *agent;   /* "" = it told none */
     const char *address; /* "" = local */
     int64_t calls;
-    bool has_row; /* a row of Caller stands for it */
+    bool has_row; /* a row of Caller stands for it, perhaps for others as well */
 };
 
 struct tally_message {
@@ -50,8 +50,9 @@ struct tally *tally_new(size_t messages, struct store *store);
 void tally_stop(struct tally *t);
 void tally_free(struct tally *t);
 
-/* t may be NULL: nobody counts. */
-void tally_came(struct tally *t, const char *agent, const char *address, struct permit *ret);
+/* t may be NULL: nobody counts. is_known: it has a session. */
+void tally_came(struct tally *t, const char *agent, const char *address, bool is_known,
+                struct permit *ret);
 void tally_ended(struct tally *t, size_t message, int64_t us);
 
 /* Must the call still wait? Asks for limits that were changed meanwhile: who waits because of such
@@ -61,6 +62,8 @@ void permit_fini(struct permit *p);
 
 /* Copies, the latest caller first; from a. */
 size_t tally_callers(struct tally *t, struct arena *a, struct tally_caller **ret);
+/* Those without a row for them alone that called, with a session, since this was last asked. */
+size_t tally_new_callers(struct tally *t, struct arena *a, struct tally_caller **ret);
 /* n of them, as many as there are. */
 struct tally_message *tally_messages(struct tally *t, struct arena *a, size_t n);
 /* Of each row of Caller, in no order. */

@@ -71,6 +71,7 @@ def test_updates(daemons, xen):
                                 ({"host_refs": f"{host};OpaqueRef:none"}, 400, b"HANDLE_INVALID")):
         reply = ask(daemons, "GET", "/updates", session_id=xen.session, **query)
         assert (reply.status, code in reply.body()) == (status, True)
+    assert b"HANDLE_INVALID: [ host; OpaqueRef:none ]" in reply.body()
 
 
 def test_few_large_ones_at_a_time(daemons, xen):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tasks made by clients and by Async calls."""
 
+import json
+
 import pytest
 
+from conftest import UnixConnection
+from transfers import Reply, connect, head
 from vms import new_vm, remove
 
 
@@ -100,3 +104,24 @@ def test_cancel_at_any_moment(xen, vm, fails):
         xen.task.cancel(task)
         assert fails("TASK_CANCELLED", xen.wait, task, 10) == [task]
     assert xen.VM.get_current_operations(vm) == {}
+
+
+def test_parts_of_a_task(daemons, xen):
+    """A header, a cookie or the query says which task a call or a transfer is part of; one that is not there is no error."""
+    whole = xen.task.create("whole", "")
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "Async.VM.assert_operation_valid",
+                       "params": [xen.session, xen.VM.get_by_name_label("Other install media")[0], "clone"]})
+
+    def part(headers, query=""):
+        c = UnixConnection(daemons.socket)
+        c.request("POST", f"/jsonrpc{query}", body, headers)
+        return json.loads(c.getresponse().read())["result"]
+
+    parts = [part({"subtask_of": whole}), part({"Cookie": f"a=b; subtask_of={whole}"}), part({}, f"?subtask_of={whole}")]
+    with connect(daemons) as s:
+        s.sendall(head("GET", "/audit_log", session_id=xen.session, subtask_of=whole))
+        parts.append(Reply(s).headers["task-id"])
+    assert sorted(xen.task.get_subtasks(whole)) == sorted(parts)
+    assert all(xen.task.get_subtask_of(ref) == whole for ref in parts)
+    assert xen.task.get_subtask_of(part({"subtask_of": "OpaqueRef:none"})) in ("", "OpaqueRef:NULL")
+    xen.task.destroy(whole)

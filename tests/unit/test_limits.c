@@ -117,9 +117,9 @@ static void async_calls_are_bounded(void **state)
 
     store_set_limits(b->store, &(struct store_limits){
                                    .task_rows = 2, .object_bytes = 1 << 20, .bytes = 1 << 30});
-    assert_null(async_task(&j));
-    assert_null(async_task(&j));
-    _cleanup_error_ struct error *e = async_task(&j);
+    assert_null(async_task(&j, ""));
+    assert_null(async_task(&j, ""));
+    _cleanup_error_ struct error *e = async_task(&j, "");
 
     assert_true(error_is(e, "TOO_MANY_PENDING_TASKS"));
 }

@@ -3,9 +3,7 @@
  * How often callers called, counted since the daemon began or the row was made. A call takes one
  * token.
  */
-#include "api/chores.h"
 #include "api/common/lists.h"
-#include "base/world.h"
 #include "gen/class/Caller_txn.h"
 #include "gen/class/host_txn.h"
 #include "gen/messages.h"
@@ -93,6 +91,12 @@ static int by_calls(const void *a, const void *b)
     return x->calls > y->calls ? -1 : x->calls < y->calls;
 }
 
+/* What there is to tell of one that nobody gave a name. */
+static const char *pattern(struct call *c, const char *agent, const char *address)
+{
+    return arena_printf(c->arena, "user_agent: %s, client_ip: %s", agent, address);
+}
+
 /* Rows, and callers that none stands for. */
 static size_t all_usage(struct call *c, struct usage **ret)
 {
@@ -105,15 +109,15 @@ static size_t all_usage(struct call *c, struct usage **ret)
     struct usage *all = arena_array(c->arena, struct usage, n_rows + n_came);
 
     for (size_t i = 0; i < n_rows; i++)
-        all[n++] = (struct usage){rows[i]->uuid, rows[i]->name_label,
+        all[n++] = (struct usage){rows[i]->uuid,
+                                  *rows[i]->name_label
+                                      ? rows[i]->name_label
+                                      : pattern(c, rows[i]->user_agent, rows[i]->client_ip),
                                   calls_of_row(counts, n_counts, rows[i]->self)};
-    for (size_t i = 0; i < n_came; i++) {
-        const char *name =
-            arena_printf(c->arena, "user_agent: %s, client_ip: %s", came[i].agent, came[i].address);
-
+    for (size_t i = 0; i < n_came; i++)
         if (!came[i].has_row)
-            all[n++] = (struct usage){"", name, came[i].calls};
-    }
+            all[n++] =
+                (struct usage){"", pattern(c, came[i].agent, came[i].address), came[i].calls};
     *ret = all;
     return n;
 }
@@ -140,39 +144,6 @@ struct error *api_caller_query_all_usage(struct call *c,
     }
     *ret = (struct set_set_string){.n = n, .v = rows};
     return NULL;
-}
-
-/* ---- when they called last ---- */
-
-struct called {
-    const char **rows;
-    size_t n;
-};
-
-static struct error *note_called(void *ctx, struct txn *t)
-{
-    const struct called *called = ctx;
-
-    for (size_t i = 0; i < called->n; i++) {
-        struct caller_rec *row;
-
-        if (!txn_find_caller(t, called->rows[i]))
-            continue; /* destroyed since */
-        TRY(txn_edit_caller(t, called->rows[i], &row));
-        row->last_access = now_s();
-    }
-    return NULL;
-}
-
-struct error *api_note_callers(struct daemon *d)
-{
-    const struct commit_info info = {.who = "", .task = "", .call = "note callers"};
-    _cleanup_arena_ struct arena a;
-    struct called called;
-
-    arena_init(&a);
-    called.n = tally_rows_called(d->tally, &a, &called.rows);
-    return called.n ? txn_run(d->store, &info, note_called, &called) : NULL;
 }
 
 /* ---- of the host */

@@ -82,7 +82,19 @@ static struct error *who_asks(struct transfer *t, bool *ret_known)
     return by_password(t, ret_known);
 }
 
-static void reply_error(struct transfer *t, int status, const char *text)
+/* As pages of other servers of the API tell it, and clients look for it. */
+static void add_failure(struct str *page, const struct error *e)
+{
+    xml_add_text(page, e->code);
+    str_lit(page, ": [ ");
+    for (int i = 0; i < e->n_params; i++) {
+        str_add(page, i ? "; " : "");
+        xml_add_text(page, e->params[i]);
+    }
+    str_lit(page, " ]");
+}
+
+static void reply_error(struct transfer *t, int status, const struct error *e)
 {
     const struct http_field headers[] = {
         {"www-authenticate", arena_printf(&t->rq->arena, "Basic realm=\"%s\"", t->realm)}};
@@ -90,7 +102,7 @@ static void reply_error(struct transfer *t, int status, const char *text)
 
     /* The text may repeat what the client sent. */
     str_add(&page, "<html><body>");
-    xml_add_text(&page, text);
+    add_failure(&page, e);
     str_add(&page, "</body></html>");
     const struct iovec body = {.iov_base = arena_memdup0(&t->rq->arena, page.s, page.len),
                                .iov_len = page.len};
@@ -212,8 +224,9 @@ static struct error *run_large(struct transfer *t, const struct transfer_kind *k
     return e;
 }
 
-static struct error *run(struct transfer *t, const struct transfer_kind *kind)
+static struct error *run(struct transfer *t)
 {
+    const struct transfer_kind *kind = t->kind;
     bool open = kind->is_open && kind->is_open(t), known;
 
     TRY(who_asks(t, &known));
@@ -277,7 +290,7 @@ static void conclude(struct transfer *t, struct error *e)
 
         log_warning("%s by %s failed: %s", t->realm, *t->user ? t->user : "nobody", text);
         if (t->rq && !t->stream)
-            reply_error(t, t->status ? t->status : status_of(e), text);
+            reply_error(t, t->status ? t->status : status_of(e), e);
         error_free(e);
     }
     transfers_remove(t);
@@ -327,18 +340,69 @@ static void finish(struct transfer *t, struct error *e)
         conclude(t, e);
 }
 
-struct started {
-    struct transfer *t;
-    const struct transfer_kind *kind;
-};
+/* ---- its turn ---- */
 
 static void transfer_main(void *arg)
 {
-    struct started s = *(struct started *)arg;
+    struct transfer *t = arg;
 
-    free(arg);
-    transfers_add(s.t);
-    finish(s.t, transfer_begin(s.t) ? run(s.t, s.kind) : error_text("the daemon ends"));
+    transfers_add(t);
+    finish(t, transfer_begin(t) ? run(t) : error_text("the daemon ends"));
+}
+
+static void begin(struct transfer *t)
+{
+    if (workers_run(t->daemon->transfers, transfer_main, t))
+        return;
+    ticket_return(&t->ticket);
+    http_reply_text(t->rq, 503, "too many transfers are under way");
+    arena_fini(&t->arena);
+    free(t);
+}
+
+static void leave_waiting(struct waiter *w)
+{
+    struct transfer *t = container_of(w, struct transfer, late);
+
+    permit_fini(&t->permit);
+    transfers_add(t);
+    conclude(t, error_text("the daemon ends"));
+}
+
+static bool waits(struct transfer *t);
+
+static void wake_permitted(struct waiter *w, bool timed_out)
+{
+    struct transfer *t = container_of(w, struct transfer, late);
+
+    if (!timed_out && waits(t))
+        return;
+    permit_fini(&t->permit);
+    t->late = (struct waiter){0};
+    begin(t);
+}
+
+/* A caller with a limit waits as with a call, without a thread. */
+static bool waits(struct transfer *t)
+{
+    const uint64_t seen = waiting_seq(t->daemon->waiting);
+
+    if (!tally_must_wait(t->daemon->tally, &t->permit))
+        return false;
+    t->late = (struct waiter){.classes = {[CLASS_RATE_LIMIT] = true},
+                              .deadline_us = t->permit.at_us,
+                              .wake = wake_permitted,
+                              .leave = leave_waiting};
+    if (!waiting_add(t->daemon->waiting, &t->late, seen))
+        leave_waiting(&t->late);
+    return true;
+}
+
+static void note_caller(struct transfer *t)
+{
+    const char *agent = http_header_find(&t->rq->head, "user-agent");
+
+    tally_came(t->daemon->tally, agent ? agent : "", t->rq->peer->address, false, &t->permit);
 }
 
 void transfer_handle(void *ctx, struct http_request *rq)
@@ -350,22 +414,23 @@ void transfer_handle(void *ctx, struct http_request *rq)
         return;
     }
     const char *source = rq->peer->kind == PEER_UNIX ? NULL : rq->peer->address;
-    struct started *s = xnew(struct started);
+    struct ticket ticket;
 
-    s->kind = &r->kind;
-    s->t = xnew(struct transfer);
-    s->t->daemon = r->daemon;
-    s->t->rq = rq;
-    s->t->realm = http_actions[r->kind.action].name;
-    s->t->everybody = http_actions[r->kind.action].roles & ROLE_BIT(ROLE_READ_ONLY);
-    s->t->user = s->t->task = "";
-    arena_init(&s->t->arena);
-    if (transfers_admit(r->daemon->under_way, source, &s->t->ticket) &&
-        workers_run(r->daemon->transfers, transfer_main, s))
+    if (!transfers_admit(r->daemon->under_way, source, &ticket)) {
+        http_reply_text(rq, 503, "too many transfers are under way");
         return;
-    ticket_return(&s->t->ticket);
-    http_reply_text(rq, 503, "too many transfers are under way");
-    arena_fini(&s->t->arena);
-    free(s->t);
-    free(s);
+    }
+    struct transfer *t = xnew(struct transfer);
+
+    t->kind = &r->kind;
+    t->daemon = r->daemon;
+    t->rq = rq;
+    t->ticket = ticket;
+    t->realm = http_actions[r->kind.action].name;
+    t->everybody = http_actions[r->kind.action].roles & ROLE_BIT(ROLE_READ_ONLY);
+    t->user = t->task = "";
+    arena_init(&t->arena);
+    note_caller(t);
+    if (!waits(t))
+        begin(t);
 }

@@ -13,18 +13,21 @@
 #include "base/list.h"
 #include "gen/http_actions.h"
 #include "task/daemon.h"
+#include "task/tally.h"
 #include "task/waiting.h"
 #include "wire/admission.h"
 #include "wire/server.h"
 
 #include <jansson.h>
 
+struct transfer_kind;
 struct txn;
 struct websocket;
 
 struct transfer {
     struct list link;
     struct daemon *daemon;
+    const struct transfer_kind *kind;
     struct http_request *rq;
     struct stream *stream; /* after transfer_take */
     struct websocket *web; /* instead, for a console in a browser */
@@ -46,6 +49,7 @@ struct transfer {
     bool guessed;            /* the password was refused */
     struct ticket ticket;    /* of its address: transfers_admit */
     struct error *refusal;   /* of a password: answered when `late` is due */
+    struct permit permit;    /* of its caller's limit: it begins when `late` is due */
     struct waiter late;
 };
 
