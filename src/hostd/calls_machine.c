@@ -2,6 +2,7 @@
 /* Bodies of the calls about the machine's own settings and about programs of its administrator. */
 #include "base/utf8.h"
 #include "gen/host_proto.h"
+#include "hostd/check.h"
 #include "hostd/machine.h"
 #include "hostd/plugins.h"
 #include "hostd/settings.h"
@@ -47,6 +48,16 @@ struct error *host_machine_log(struct host_call *c, const struct host_machine_lo
     _cleanup_str_ struct str text = STR_INIT;
 
     settings_log(&text);
+    ret->text = as_text(host_call_arena(c), &text);
+    return NULL;
+}
+
+struct error *host_machine_verify(struct host_call *c, const struct host_machine_verify_args *a,
+                                  struct host_machine_verify_result *ret)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+
+    TRY(check_run(host_call_ctx(c), &text));
     ret->text = as_text(host_call_arena(c), &text);
     return NULL;
 }

@@ -7,6 +7,7 @@
 #include "base/spawn.h"
 #include "base/world.h"
 #include "hostd/machine.h"
+#include "hostd/programs.h"
 #include "sandbox/child.h"
 #include "value/json.h"
 
@@ -30,21 +31,6 @@ static char *config_path(const struct machine *m)
 }
 
 /* ---- the child ---- */
-
-/* Where it was built, else where it is installed. */
-static void find_program(char ret[PATH_MAX])
-{
-    static const char built[] = "../ldap/xenolith-ldap"; /* from where this program lies */
-    ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - sizeof(built));
-
-    ret[MAX(n, 0)] = 0;
-    char *slash = strrchr(ret, '/');
-
-    if (slash)
-        memcpy(slash + 1, built, sizeof(built));
-    if (!slash || access(ret, X_OK) < 0)
-        snprintf(ret, PATH_MAX, "%s", XENOLITH_LIBEXEC "/xenolith-ldap");
-}
 
 /* Names of servers are looked up by libc. */
 static const char *const resolver_files[] = {"/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf",
@@ -76,7 +62,7 @@ static struct error *run_child(const char *question, size_t n, struct str *ret_a
     _cleanup_str_ struct str err = STR_INIT;
     int status = 0;
 
-    find_program(program);
+    program_find("../ldap/xenolith-ldap", XENOLITH_LIBEXEC "/xenolith-ldap", program);
     for (size_t i = 0; i < ARRAY_SIZE(resolver_files); i++)
         child_allow(&confine, resolver_files[i], LANDLOCK_READ);
     child_allow(&confine, program, LANDLOCK_RUN);

@@ -206,6 +206,7 @@ struct error *machine_start(struct machine *m, const struct options *o)
     m->state_dir = m->own_state_dir = realpath(o->state_dir, NULL);
     if (!m->state_dir)
         return error_errno(errno, "cannot find %s", o->state_dir);
+    m->api_state_dir = o->api_state ? o->api_state : m->state_dir;
     TRY(check_state_owner(m));
     TRY(make_directories(m));
     TRY(let_pass(m, o));

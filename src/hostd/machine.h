@@ -26,7 +26,8 @@ struct ticker;
 
 struct machine {
     const char *state_dir;
-    bool manages_machine; /* may change settings of the machine (settings.h) */
+    const char *api_state_dir; /* of xenolithd; often the same */
+    bool manages_machine;      /* may change settings of the machine (settings.h) */
     struct storage *storage;
     struct hv *hv;
     struct host_server *server;
@@ -45,6 +46,7 @@ struct machine {
     struct strmap lent;             /* handles of disks that the API has open, each its own key */
     atomic_int plugins;             /* under way (plugins.h) */
     atomic_int directory_questions; /* the same (directory_server.h) */
+    atomic_int checks;              /* the same (check.h) */
     char boot_id[64];
     char *own_state_dir;
     char *own_roots[2];

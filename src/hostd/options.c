@@ -16,6 +16,7 @@ static const char help[] =
     "  --auth HOW     file (default): accounts of the state directory\n"
     "                 pam: accounts of this host, as root\n"
     "  --user NAME    may connect to DIR/run/hostd beside root and the caller\n"
+    "  --api-state DIR         that of xenolithd, if it has one of its own; reports look at it\n"
     "  --manage-machine        clients may change name, clock, services and power of this machine\n"
     "  --merge-pause SECONDS   between looks for disk images to merge (30)\n"
     "  --debug        say more\n"
@@ -67,60 +68,63 @@ static bool is_control_domain(void)
     return strtoul(str_cstr(&text), NULL, 16) >> XENFEAT_DOM0 & 1;
 }
 
+static struct error *take(int c, struct options *o)
+{
+    switch (c) {
+    case 's':
+        o->state_dir = optarg;
+        break;
+    case 'A':
+        o->api_state = optarg;
+        break;
+    case 'v':
+        o->hv = optarg;
+        break;
+    case 'a':
+        o->auth = optarg;
+        break;
+    case 'u':
+        o->user = optarg;
+        break;
+    case 'm':
+        TRY(parse_seconds(optarg, &o->merge_pause_us));
+        break;
+    case 'M':
+        o->manage_machine = true;
+        break;
+    case 'd':
+        o->debug = true;
+        break;
+    case 'p':
+        o->pam_helper = true;
+        break;
+    case 'h':
+        fputs(help, stdout);
+        exit(0);
+    case 'V':
+        puts("xenolith-hostd " XENOLITH_VERSION);
+        exit(0);
+    default:
+        return error_text("unknown option; see --help");
+    }
+    return NULL;
+}
+
 struct error *options_parse(int argc, char **argv, struct options *ret)
 {
     static const struct option known[] = {
-        {"state", required_argument, NULL, 's'},
-        {"hv", required_argument, NULL, 'v'},
-        {"auth", required_argument, NULL, 'a'},
-        {"user", required_argument, NULL, 'u'},
-        {"merge-pause", required_argument, NULL, 'm'},
-        {"debug", no_argument, NULL, 'd'},
-        {"manage-machine", no_argument, NULL, 'M'},
-        {"pam-helper", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
+        {"state", required_argument, NULL, 's'}, {"api-state", required_argument, NULL, 'A'},
+        {"hv", required_argument, NULL, 'v'},    {"auth", required_argument, NULL, 'a'},
+        {"user", required_argument, NULL, 'u'},  {"merge-pause", required_argument, NULL, 'm'},
+        {"debug", no_argument, NULL, 'd'},       {"manage-machine", no_argument, NULL, 'M'},
+        {"pam-helper", no_argument, NULL, 'p'},  {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},     {NULL, 0, NULL, 0},
     };
     struct options o = {.hv = "auto", .auth = "file", .merge_pause_us = 30 * SECOND_US};
     int c;
 
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 's':
-            o.state_dir = optarg;
-            break;
-        case 'v':
-            o.hv = optarg;
-            break;
-        case 'a':
-            o.auth = optarg;
-            break;
-        case 'u':
-            o.user = optarg;
-            break;
-        case 'm':
-            TRY(parse_seconds(optarg, &o.merge_pause_us));
-            break;
-        case 'M':
-            o.manage_machine = true;
-            break;
-        case 'd':
-            o.debug = true;
-            break;
-        case 'p':
-            o.pam_helper = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            exit(0);
-        case 'V':
-            puts("xenolith-hostd " XENOLITH_VERSION);
-            exit(0);
-        default:
-            return error_text("unknown option; see --help");
-        }
-    }
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1)
+        TRY(take(c, &o));
     TRY(check(&o, argc));
     if (streq(o.hv, "auto"))
         o.hv = is_control_domain() ? "libxl" : "qemu";

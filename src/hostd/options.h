@@ -9,6 +9,7 @@
 
 struct options {
     const char *state_dir;
+    const char *api_state;  /* that of xenolithd, NULL = the same */
     const char *hv;         /* "libxl", "qemu", "sim" */
     const char *auth;       /* "file", "pam" */
     const char *user;       /* who may connect beside root and ourselves, NULL = nobody */

@@ -78,7 +78,7 @@ struct error *child_confine(void *arg)
         add_paths(&spec, all, network_paths, ARRAY_SIZE(network_paths));
     add_paths(&spec, all, c->paths, c->n_paths);
     spec.n_paths += add_program_dirs(all + spec.n_paths, dirs, PROGRAM_DIRS_MAX);
-    TRY(privileges_keep(0));
+    TRY(privileges_keep(c->capabilities));
     TRY(privileges_no_new());
     return landlock_enter(&spec, NULL);
 }

@@ -101,9 +101,11 @@ static void check_file(struct verify *v, const char *copy)
 static void note_damaged(void *ctx, const char *class_name, const char *ref, const char *why)
 {
     struct verify *v = ctx;
+    const char *near = strstr(why, " near "); /* and the text itself, which may be secret */
 
-    advise(add_finding(v, ERROR, "object-unreadable", ref, "%s %s cannot be read: %s.",
-                       *class_name ? class_name : "An object", ref, why),
+    advise(add_finding(v, ERROR, "object-unreadable", ref, "%s %s cannot be read: %.*s.",
+                       *class_name ? class_name : "An object", ref,
+                       (int)(near ? (size_t)(near - why) : strlen(why)), why),
            "see store-damaged; without a saved copy this object is lost%s",
            streq(class_name, "VDI") ? ", but its data is not: a scan of its repository finds it"
                                     : "");

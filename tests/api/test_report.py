@@ -15,7 +15,7 @@ from transfers import Reply, ask, connect_tcp, head
 from vms import new_vm
 
 FILES = {"host.json", "figures.txt", "database.xml", "tasks.json", "messages.json", "audit.log", "domains.json",
-         "daemons.log", "kernel.log"}
+         "verify.txt", "daemons.log", "kernel.log"}
 
 
 def fetch(daemons, xen, path="/system-status", **query):
@@ -52,6 +52,7 @@ def test_report(daemons, xen, output, kind):
     rows = {r.get("ref") for r in ET.fromstring(files["database.xml"]).iter("row")}
     assert {vm, secret} <= rows
     assert xen.VM.get_uuid(vm) in [json.loads(line)["uuid"] for line in files["domains.json"].decode().splitlines()]
+    assert b": 0 errors, 0 warnings." in files["verify.txt"]
     assert b"VM.start" in files["figures.txt"] and b"VM.start" in files["audit.log"]
     for data in files.values():
         assert b"geheim" not in data and daemons.password.encode() not in data and xen.session.encode() not in data
@@ -93,4 +94,31 @@ def test_without_the_host(fresh_daemons):
     fresh_daemons.stop(which=("hostd",))
     files = {path.split("/")[1]: data for path, data in unpack(fetch(fresh_daemons, xen, entries="domains,xapi-db")[1], "tar").items()}
     assert b"cannot be told" in files["domains.json"] and b"<row" in files["database.xml"]
+    fresh_daemons.start_hostd()
+
+
+def verify_part(daemons, xen):
+    body = fetch(daemons, xen, entries="verify")[1]
+    (path, text), = unpack(body, "tar").items()
+    assert path.endswith("/verify.txt")
+    return text.decode()
+
+
+def test_what_does_not_fit(fresh_daemons):
+    """Looked at beside the daemons, as xenolith-verify does; nothing is left of it."""
+    xen = fresh_daemons.client()
+    vm = new_vm(xen, "looked at")
+    xen.VM.start(vm, False, False)
+    assert verify_part(fresh_daemons, xen).endswith(": 0 errors, 0 warnings.\n")
+    lost = "00000000-0000-4000-8000-0000000dead0"
+    (fresh_daemons.state / "nvram").mkdir(exist_ok=True)
+    (fresh_daemons.state / f"nvram/{lost}.fd").write_bytes(b"x")
+    (fresh_daemons.state / "verify/xenolith-verify-killed").mkdir()
+    (fresh_daemons.state / "verify/xenolith-verify-killed/store.db").write_bytes(b"x")
+    text = verify_part(fresh_daemons, xen)
+    assert f"nvram-without-vm: {lost}" in text and text.endswith(": 0 errors, 1 warnings.\n")
+    assert list((fresh_daemons.state / "verify").iterdir()) == []
+    assert (fresh_daemons.state / f"nvram/{lost}.fd").exists()
+    fresh_daemons.stop(which=("hostd",))
+    assert "cannot be told" in verify_part(fresh_daemons, xen)
     fresh_daemons.start_hostd()

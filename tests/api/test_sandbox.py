@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The running daemon is in its sandbox. What it cannot do there is tried in tests/unit/test_sandbox.c."""
 
+import io
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+import zipfile
 
 import pytest
 
 from conftest import PROGRAMS, Daemons, UnixConnection, a_pair
+from transfers import ask
 
 
 def status(pid):
@@ -67,7 +70,7 @@ def test_two_users_with_a_directory_each(tmp_path_factory):
     nobody = pwd.getpwnam("nobody")
     os.chown(state.state, nobody.pw_uid, nobody.pw_gid)
     try:
-        root.start_hostd(extra=["--user", "nobody"])
+        root.start_hostd(extra=["--user", "nobody", "--api-state", state.state])
         state.start_xapi(extra=["--user", "nobody", "--hostd", root.state / "run/hostd"])
         state.hostd = root.hostd
         xen = state.ready()
@@ -77,6 +80,12 @@ def test_two_users_with_a_directory_each(tmp_path_factory):
         for name in ("sr", "iso", "boot", "accounts", "run/storage", "run/guests"):
             mode = os.stat(root.state / name).st_mode
             assert mode & 0o077 == 0, f"{name}: {mode:o}"
+        # What root looks at for a report is the other's.
+        (state.state / "store.db-old").write_bytes(b"x")
+        reply = ask(state, "GET", "/system-status", session_id=xen.session, entries="verify", output="zip")
+        with zipfile.ZipFile(io.BytesIO(reply.body())) as archive:
+            said = archive.read(archive.namelist()[0]).decode()
+        assert "error: file-mode: store.db-old" in said and said.endswith(": 1 errors, 0 warnings.\n"), said
     finally:
         root.sweep()
         state.sweep()

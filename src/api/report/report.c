@@ -103,6 +103,15 @@ static struct error *fill_domains(struct daemon *d, struct arena *a, struct str 
     return NULL;
 }
 
+static struct error *fill_verify(struct daemon *d, struct arena *a, struct str *out)
+{
+    struct host_machine_verify_result r;
+
+    TRY(hostd_machine_verify(d->hostd, &(struct host_machine_verify_args){0}, a, &r));
+    str_add(out, r.text);
+    return NULL;
+}
+
 static struct error *fill_log(struct daemon *d, struct arena *a, struct str *out)
 {
     struct host_machine_log_result r;
@@ -150,6 +159,8 @@ const struct report_part report_parts[] = {
      fill_messages},
     {"xapi-audit", "audit.log", "the end of the audit log", "text/plain", fill_audit},
     {"domains", "domains.json", "guests that run", "application/json", fill_domains},
+    {"verify", "verify.txt", "what does not fit between store, disks and guests", "text/plain",
+     fill_verify},
     {"xapi-log", "daemons.log", "what the daemons said last", "text/plain", fill_log},
     {"kernel-log", "kernel.log", "what the kernel said last", "text/plain", fill_kernel},
     {0},
