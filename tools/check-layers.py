@@ -31,6 +31,7 @@ HOSTD = {
     "net": "base value gen proto",
     "hostd": "base value gen proto hv storage net wire sandbox",
     "ldap": "base value sandbox",
+    "plugins": "base value",
 }
 TOOLS = {
     "cli": "base value gen wire",

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/world.h"
+#include "hostd/programs.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -21,6 +22,17 @@ static bool may_run(const char *path)
            (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+/* One that comes with this product. */
+static char *find_own(const char *name)
+{
+    _cleanup_free_ char *built = xasprintf("../plugins/%s", name);
+    _cleanup_free_ char *installed = xasprintf(XENOLITH_LIBEXEC "/plugins/%s", name);
+    char path[PATH_MAX];
+
+    program_find(built, installed, path);
+    return may_run(path) ? xstrdup(path) : NULL;
+}
+
 /* NULL = none; the caller frees it. */
 static char *find(const struct machine *m, const char *kind, const char *name)
 {
@@ -34,7 +46,7 @@ static char *find(const struct machine *m, const char *kind, const char *name)
         if (may_run(path))
             return TAKE_PTR(path);
     }
-    return NULL;
+    return streq(kind, "plugins") ? find_own(name) : NULL;
 }
 
 bool plugin_exists(const struct machine *m, const char *kind, const char *name)

@@ -3,7 +3,8 @@
 
 /*
  * Programs that clients may call by name: those an administrator put into <state>/plugins and
- * /etc/xapi.d/plugins (in this order), and the same with extensions. A program is run only if root
+ * /etc/xapi.d/plugins (in this order), and the same with extensions; then plugins that come with
+ * this product (src/plugins). A program is run only if root
  * or this user owns it and nobody else may write to it. Any thread; at most PLUGINS_MAX run at
  * once, each for at most PLUGIN_TIME_S.
  */
