@@ -283,6 +283,31 @@ def test_checkpoint(xen, vm):
     assert xen.VM.get_suspend_VDI(checkpoint) == record["suspend_VDI"]
 
 
+def test_copies_are_told(xen, vm):
+    """One message to the administrator for each, about the VM that was copied."""
+    xen.VM.set_suspend_SR(vm, default_sr(xen))
+    uuid, seen = xen.VM.get_uuid(vm), set()
+
+    def told():
+        new = {ref: r for ref, r in xen.message.get("VM", uuid, "19700101T00:00:00Z").items() if ref not in seen}
+        seen.update(new)
+        return [(r["name"], r["priority"]) for r in new.values() if r["name"] not in ("VM_STARTED", "VM_SHUTDOWN")]
+
+    told()
+    made = [xen.VM.clone(vm, "clone")]
+    assert told() == [("VM_CLONED", "5")]
+    snapshot = xen.VM.snapshot(vm, "snapshot", [])
+    assert told() == [("VM_SNAPSHOTTED", "5")]
+    xen.VM.revert(snapshot)
+    assert told() == [("VM_SNAPSHOT_REVERTED", "5")]
+    xen.VM.start(vm, False, False)
+    checkpoint = xen.VM.checkpoint(vm, "checkpoint")
+    assert told() == [("VM_CHECKPOINTED", "5")]
+    xen.VM.hard_shutdown(vm)
+    for ref in (*made, snapshot, checkpoint):
+        remove(xen, ref)
+
+
 def test_checkpoint_of_a_suspended_vm(xen, vm, fails):
     fails("VM_BAD_POWER_STATE", xen.VM.checkpoint, vm, "halted")
     xen.VM.set_suspend_SR(vm, default_sr(xen))

@@ -140,8 +140,11 @@ static struct error *list_disks(struct call *c, const struct vm_rec *vm, json_t 
 static struct error *begin(struct call *c, const struct vm_rec *vm, const char *name, json_t *disks)
 {
     bool suspended = vm->power_state == VM_POWER_STATE_SUSPENDED;
-    const struct vm_copy how = {
-        .name = name, .snapshot = true, .time = now_s(), .state_then = vm->power_state};
+    const struct vm_copy how = {.name = name,
+                                .snapshot = true,
+                                .checkpoint = true,
+                                .time = now_s(),
+                                .state_then = vm->power_state};
     struct plan *p;
 
     TRY(vm_plan(c, suspended ? &plan_vm_checkpoint_suspended : &plan_vm_checkpoint, vm->self,

@@ -226,7 +226,9 @@ struct error *vm_duplicate(struct txn *t, const char *ref, const struct vm_copy 
         edit->parent = vm->self;
     }
     const struct message_text news = {
-        .name = how->snapshot ? "VM_SNAPSHOTTED" : "VM_CLONED",
+        .name = how->checkpoint ? "VM_CHECKPOINTED"
+                : how->snapshot ? "VM_SNAPSHOTTED"
+                                : "VM_CLONED",
         .priority = 5,
         .cls = CLS_VM,
         .uuid = from->uuid,
@@ -241,6 +243,7 @@ void vm_copy_plan(struct plan *p, const struct vm_copy *how)
 {
     plan_set_str(p, "name", how->name);
     plan_set_bool(p, "snapshot", how->snapshot);
+    plan_set_bool(p, "checkpoint", how->checkpoint);
     plan_set_int(p, "time", how->time);
     plan_set_int(p, "state then", how->state_then);
 }
@@ -250,6 +253,7 @@ struct error *vm_copy_record(struct plan *p, struct txn *t)
     struct vm_copy how = {
         .name = plan_str(p, "name"),
         .snapshot = plan_bool(p, "snapshot"),
+        .checkpoint = plan_bool(p, "checkpoint"),
         .time = plan_int(p, "time"),
         .state_then = (int)plan_int(p, "state then"),
     };

@@ -13,6 +13,7 @@
 struct vm_copy {
     const char *name;
     bool snapshot;
+    bool checkpoint;                /* a snapshot with memory */
     int64_t time;                   /* snapshot: when it was taken */
     int state_then;                 /* snapshot: enum vm_power_state of the VM at that time */
     struct map_string_string disks; /* VBD -> new disk; disks without an entry are left out */
