@@ -2,6 +2,7 @@
 """/console by CONNECT and by WebSocket, and what is refused there; static pages without a folder."""
 
 import json
+import time
 
 import pytest
 
@@ -96,3 +97,52 @@ def test_console_that_leads_nowhere(daemons, xen):
     reply = ask(daemons, "GET", "/console", ref=mine, session_id=xen.session)
     assert reply.status in (400, 404, 500)
     xen.console.destroy(mine)
+
+
+@pytest.fixture
+def pool(xen):
+    ref, = xen.pool.get_all()
+    yield ref
+    xen.pool.set_limit_console_sessions(ref, False)
+    xen.pool.set_vm_console_idle_timeout(ref, "0")
+
+
+def test_one_viewer_if_the_pool_says_so(daemons, xen, vm, console, pool):
+    """Others come in when the first has left; another console is another one."""
+    path = f"/console?ref={console}&session_id={xen.session}"
+    first, second = WebSocket(connect(daemons), path), WebSocket(connect(daemons), path)
+    assert (first.reply.status, second.reply.status) == (101, 101)
+    first.sock.close()
+    xen.pool.set_limit_console_sessions(pool, True)
+    assert ask(daemons, "CONNECT", "/console", ref=console, session_id=xen.session).status == 503
+    assert WebSocket(connect(daemons), f"/console?ref={vm}&session_id={xen.session}").reply.status == 101
+    say(daemons, xen, vm, "to the one\n")
+    second.read_until(b"the one")
+    second.sock.close()
+    end = time.monotonic() + 60
+    while (third := WebSocket(connect(daemons), path)).reply.status != 101:
+        assert third.reply.status == 503 and time.monotonic() < end
+    say(daemons, xen, vm, "to the other\n")
+    third.read_until(b"the other")
+
+
+@pytest.mark.parametrize("verb", ["CONNECT", "GET"])
+def test_an_idle_viewer_is_let_go(daemons, xen, vm, console, pool, verb):
+    xen.pool.set_vm_console_idle_timeout(pool, "1")
+    begin = time.monotonic()
+    if verb == "GET":
+        ws = WebSocket(connect(daemons), f"/console?ref={console}&session_id={xen.session}")
+        with pytest.raises(EOFError):
+            ws.read_until(b"nothing")
+    else:
+        s = connect(daemons)
+        s.sendall(head("CONNECT", "/console", ref=console, session_id=xen.session))
+        assert Reply(s).status == 200
+        while s.recv(1000):
+            pass
+    assert 1 <= time.monotonic() - begin < 50
+    for odd in ("-5", str(2 ** 63 - 1)):
+        xen.pool.set_vm_console_idle_timeout(pool, odd)
+        ws = WebSocket(connect(daemons), f"/console?ref={console}&session_id={xen.session}")
+        say(daemons, xen, vm, "still there\n")
+        ws.read_until(b"there")

@@ -4,9 +4,11 @@
  * VM. `ref` or `uuid` names a console, or a VM (its VNC console, else any).
  */
 #include "api/common/host_error.h"
-#include "api/http/transfer.h"
+#include "api/http/transfers.h"
+#include "base/world.h"
 #include "gen/class/VM_txn.h"
 #include "gen/class/console_txn.h"
+#include "gen/class/pool.h"
 #include "gen/errors.h"
 #include "gen/host_proto.h"
 #include "wire/relay.h"
@@ -58,7 +60,26 @@ static struct error *find(struct transfer *t, struct host_vm_console_args *ret)
     return NULL;
 }
 
-static struct error *relay_web(struct transfer *t, int fd)
+#define IDLE_MAX_S (366 * 86400)
+
+/* What the pool says about consoles of VMs. */
+static struct error *heed_pool(struct transfer *t, const struct host_vm_console_args *args,
+                               int64_t *ret_idle_us)
+{
+    _cleanup_version_ struct version *v =
+        store_find(t->daemon->store, CLASS_POOL, t->daemon->pool_ref);
+    const struct pool_rec *pool = v ? v->rec : &pool_rec_default;
+    const char *console = arena_printf(&t->arena, "%s/%s", args->uuid, args->kind);
+
+    *ret_idle_us =
+        MAX(MIN(pool->vm_console_idle_timeout, (int64_t)IDLE_MAX_S), (int64_t)0) * SECOND_US;
+    if (transfers_set_console(t, console, pool->limit_console_sessions))
+        return NULL;
+    t->status = 503;
+    return err_operation_not_allowed("somebody else looks at this console");
+}
+
+static struct error *relay_web(struct transfer *t, int fd, int64_t idle_us)
 {
     struct websocket *ws = NULL;
     struct error *e = websocket_accept(t->rq, &ws);
@@ -66,7 +87,7 @@ static struct error *relay_web(struct transfer *t, int fd)
     /* Either way the connection is gone from the request. */
     if (!e) {
         transfer_set_web(t, ws);
-        e = relay_websocket(ws, fd, 0, NULL);
+        e = relay_websocket(ws, fd, idle_us, NULL);
         transfer_set_web(t, NULL);
         websocket_close(ws, 1000);
     }
@@ -79,9 +100,11 @@ static struct error *console(struct transfer *t)
 {
     struct host_vm_console_args args;
     int fds[HOST_MAX_FDS];
+    int64_t idle_us;
     size_t n = 0;
 
     TRY(find(t, &args));
+    TRY(heed_pool(t, &args, &idle_us));
     struct error *e = hostd_vm_console(t->daemon->hostd, &args, &t->arena, NULL, fds, &n);
 
     if (e)
@@ -91,11 +114,11 @@ static struct error *console(struct transfer *t)
     _cleanup_close_ int fd = fds[0];
 
     if (t->rq->head.upgrade_websocket)
-        return relay_web(t, fd);
+        return relay_web(t, fd, idle_us);
     if (t->rq->head.verb != VERB_CONNECT)
         return err_invalid_value("upgrade", "a websocket is needed here");
     TRY(transfer_take(t, NULL, NULL, -1));
-    return relay_stream(t->stream, fd, 0, NULL);
+    return relay_stream(t->stream, fd, idle_us, NULL);
 }
 
 const struct transfer_kind transfer_console = {.action = HTTP_CONNECT_CONSOLE, .run = console};

@@ -43,6 +43,7 @@ struct transfer {
     int64_t told_us;         /* when progress was last written */
     int64_t taken;           /* bytes of the body */
     const char *vdi;         /* the disk it has open, NULL = none; see transfers.h */
+    const char *console;     /* the one it shows, NULL = none; the same */
     bool beginning;          /* inside: see transfer_task.h */
     bool own_task;           /* made here, not by the client */
     int status;              /* answered instead of the error's own, 0 = none */

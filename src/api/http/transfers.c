@@ -98,6 +98,21 @@ void transfers_set_vdi(struct transfer *t, const char *vdi)
     pthread_mutex_unlock(&all->running_lock);
 }
 
+bool transfers_set_console(struct transfer *t, const char *console, bool alone)
+{
+    struct transfers *all = t->daemon->under_way;
+    const struct transfer *other;
+    bool taken = false;
+
+    pthread_mutex_lock(&all->running_lock);
+    list_foreach (other, &all->running, link)
+        taken |= alone && other->console && streq(other->console, console);
+    if (!taken)
+        t->console = console;
+    pthread_mutex_unlock(&all->running_lock);
+    return !taken;
+}
+
 static unsigned count_ended(struct transfers *all)
 {
     pthread_mutex_lock(&all->running_lock);

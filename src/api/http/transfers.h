@@ -57,6 +57,8 @@ void transfers_exit(struct transfers *all);
 
 /* Has that VDI open, from now until transfers_remove. */
 void transfers_set_vdi(struct transfer *t, const char *vdi);
+/* Shows that console, from now until transfers_remove. False: alone it cannot, another one does. */
+_must_check_ bool transfers_set_console(struct transfer *t, const char *console, bool alone);
 /* A disk that a transfer has may be free soon: clients cut one off, and upload again or destroy the
  * disk at once. Calls fn, and again while it fails with VDI_IN_USE and a transfer that has the VDI
  * ends within two seconds. Blocks. */
