@@ -56,6 +56,19 @@ def test_roles(fresh_daemons, role):
         if not may:
             assert b"RBAC_PERMISSION_DENIED" in reply.body() and f"http/{name}".encode() in reply.body()
         s.close()
+    if role == "read-only":
+        denied_tasks_end(fresh_daemons, people.xen, anna)
+
+
+def denied_tasks_end(daemons, root, anna):
+    """The task that was given fails with it, if it is theirs."""
+    mine, others = anna.task.create("mine", ""), root.task.create("of somebody else", "")
+    for task in (mine, others):
+        with connect_tcp(daemons) as s:
+            s.sendall(head("PUT", "/import_raw_vdi", 0, session_id=anna.session, task_id=task))
+            assert Reply(s).status == 403
+    assert root.task.get_status(others) == "pending"
+    assert root.task.get_status(mine) == "failure" and root.task.get_error_info(mine)[0] == "RBAC_PERMISSION_DENIED"
 
 
 def test_services(daemons, xen):

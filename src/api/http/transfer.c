@@ -132,14 +132,14 @@ static struct error *check_task(struct transfer *t, const struct task_rec *row)
     return NULL;
 }
 
-static struct error *begin_task(struct transfer *t)
+static struct error *take_given_task(struct transfer *t)
 {
     const char *given = http_query_find(&t->rq->head, "task_id");
 
     if (!given)
         given = http_cookie_find(&t->rq->head, "task_id");
     if (!given)
-        return transfer_task_new(t);
+        return NULL;
     _cleanup_version_ struct version *v = store_find(t->daemon->store, CLASS_TASK, given);
 
     if (!v)
@@ -147,6 +147,12 @@ static struct error *begin_task(struct transfer *t)
     TRY(check_task(t, v->rec));
     t->task = arena_strdup(&t->arena, given);
     return NULL;
+}
+
+static struct error *begin_task(struct transfer *t)
+{
+    TRY(take_given_task(t));
+    return *t->task ? NULL : transfer_task_new(t);
 }
 
 void transfer_result(struct transfer *t, json_t *value)
@@ -232,8 +238,11 @@ static struct error *run(struct transfer *t)
     TRY(who_asks(t, &known));
     if (!known && !open)
         return err_session_authentication_failed("", "no session and no password");
-    if (!open && !t->superuser && !(t->roles & http_actions[kind->action].roles))
+    if (!open && !t->superuser && !(t->roles & http_actions[kind->action].roles)) {
+        if (kind->has_task)
+            error_free(take_given_task(t)); /* whoever waits for it hears of the end */
         return denied(t);
+    }
     if (kind->has_task && known)
         TRY(begin_task(t));
     return kind->is_large ? run_large(t, kind) : kind->run(t);
