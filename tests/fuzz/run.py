@@ -19,7 +19,7 @@ def run(program, seeds, seconds):
     words = HERE / f"{seeds.name}.dict"
     with tempfile.TemporaryDirectory(prefix="xenolith-fuzz-") as found:
         done = subprocess.run(
-            [program, f"-max_total_time={seconds}", "-timeout=5", "-rss_limit_mb=1024",
+            [program, f"-max_total_time={seconds}", "-timeout=30", "-rss_limit_mb=1024",
              "-max_len=4096", "-print_final_stats=1", f"-artifact_prefix={artifacts}",
              *([f"-dict={words}"] if words.exists() else []), found, seeds],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
