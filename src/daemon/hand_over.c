@@ -146,7 +146,13 @@ static struct error *release_candidate(const int *fds, size_t n)
 
 /* What the store does not keep. */
 
-static size_t list_fds(json_t *names, int fds[FRAME_MAX_FDS])
+static void add_link(json_t *names, json_t *held, json_t *what)
+{
+    json_array_append_new(names, json_string("link"));
+    json_array_append_new(held, what ? what : json_null());
+}
+
+static size_t list_fds(json_t *names, json_t *held, int fds[FRAME_MAX_FDS])
 {
     struct parts *p = h.parts;
     size_t n = 0;
@@ -159,13 +165,13 @@ static size_t list_fds(json_t *names, int fds[FRAME_MAX_FDS])
         json_array_append_new(names, json_string(listen_names[i]));
         fds[n++] = p->listen.fd[i];
     }
-    json_array_append_new(names, json_string("link"));
+    add_link(names, held, transfers_held(p->d.under_way));
     fds[n++] = h.their_link;
-    vec_foreach (link, &p->link_fds) {
+    vec_foreach (link, &p->link_list) {
         if (n == FRAME_MAX_FDS)
             break; /* transfers of the oldest programs lose their tasks */
-        json_array_append_new(names, json_string("link"));
-        fds[n++] = *link;
+        add_link(names, held, json_incref(link->held));
+        fds[n++] = link->fd;
     }
     return n;
 }
@@ -181,8 +187,8 @@ static void add_member(struct str *out, const char *name, json_t *j)
 static size_t write_go(int fds[FRAME_MAX_FDS])
 {
     struct daemon *d = &h.parts->d;
-    json_t *names = json_array();
-    size_t n = list_fds(names, fds);
+    json_t *names = json_array(), *held = json_array();
+    size_t n = list_fds(names, held, fds);
 
     str_lit(&h.go, "{\"go\":{\"store\":");
     store_write_soft(d->store, &h.go);
@@ -190,6 +196,7 @@ static size_t write_go(int fds[FRAME_MAX_FDS])
     add_member(&h.go, "left", left_take(d->left));
     add_member(&h.go, "program", json_string(launcher_program_id(h.parts->launcher)));
     add_member(&h.go, "fds", names);
+    add_member(&h.go, "held", held);
     str_lit(&h.go, "}}");
     return n;
 }

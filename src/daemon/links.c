@@ -13,10 +13,23 @@
 
 struct links {
     struct daemon *daemon;
-    struct link_fds fds;
+    struct link_list list;
     int stop_fd; /* eventfd */
     pthread_t thread;
 };
+
+static void link_fini(struct link *l)
+{
+    cleanup_close(&l->fd);
+    json_decref(l->held);
+}
+
+void link_list_fini(struct link_list *list)
+{
+    vec_foreach (l, list)
+        link_fini(l);
+    vec_fini(list);
+}
 
 static struct error *answer_one(struct links *l, int fd)
 {
@@ -36,11 +49,11 @@ static struct error *answer_one(struct links *l, int fd)
 /* Answers what waits, at most timeout_ms for the first (-1 = no limit). False: time to stop. */
 static bool serve(struct links *l, int timeout_ms)
 {
-    _cleanup_free_ struct pollfd *p = xnew_array(struct pollfd, l->fds.n + 1);
-    size_t n = l->fds.n;
+    _cleanup_free_ struct pollfd *p = xnew_array(struct pollfd, l->list.n + 1);
+    size_t n = l->list.n;
 
     for (size_t i = 0; i < n; i++)
-        p[i] = (struct pollfd){.fd = l->fds.v[i], .events = POLLIN};
+        p[i] = (struct pollfd){.fd = l->list.v[i].fd, .events = POLLIN};
     p[n] = (struct pollfd){.fd = l->stop_fd, .events = POLLIN};
     int ready = TEMP_FAILURE_RETRY(poll(p, n + 1, timeout_ms));
 
@@ -52,8 +65,9 @@ static bool serve(struct links *l, int timeout_ms)
         if (!e)
             continue;
         error_free(e); /* that program has ended */
-        close(p[i].fd);
-        l->fds.v[i] = l->fds.v[--l->fds.n];
+        transfers_lost(l->daemon, l->list.v[i].held);
+        link_fini(&l->list.v[i]);
+        l->list.v[i] = l->list.v[--l->list.n];
     }
     return ready > 0;
 }
@@ -67,22 +81,20 @@ static void *links_main(void *arg)
     return NULL;
 }
 
-struct error *links_start(struct daemon *d, struct link_fds *fds, struct links **ret)
+struct error *links_start(struct daemon *d, struct link_list *list, struct links **ret)
 {
     struct links *l = xnew(struct links);
 
     l->daemon = d;
-    l->fds = *fds;
-    *fds = (struct link_fds){0};
+    l->list = *list;
+    *list = (struct link_list){0};
     l->stop_fd = eventfd(0, EFD_CLOEXEC);
     while (serve(l, 0))
         ;
     int r = pthread_create(&l->thread, NULL, links_main, l);
 
     if (r) {
-        vec_foreach (fd, &l->fds)
-            close(*fd);
-        vec_fini(&l->fds);
+        link_list_fini(&l->list);
         cleanup_close(&l->stop_fd);
         free(l);
         return error_errno(r, "cannot start a thread");
@@ -91,14 +103,14 @@ struct error *links_start(struct daemon *d, struct link_fds *fds, struct links *
     return NULL;
 }
 
-void links_stop(struct links *l, struct link_fds *ret)
+void links_stop(struct links *l, struct link_list *ret)
 {
     uint64_t one = 1;
 
     if (TEMP_FAILURE_RETRY(write(l->stop_fd, &one, sizeof(one))) < 0)
         abort(); /* an eventfd with room */
     pthread_join(l->thread, NULL);
-    *ret = l->fds;
+    *ret = l->list;
     cleanup_close(&l->stop_fd);
     free(l);
 }

@@ -109,7 +109,7 @@ static struct error *start_take_over(struct parts *p)
     if (!p->take_over)
         return NULL;
     TRY(load_certificate(p)); /* while the other one serves */
-    return take_over_await(p->take_over, &p->listen, &p->link_fds, &p->lock_fd);
+    return take_over_await(p->take_over, &p->listen, &p->link_list, &p->lock_fd);
 }
 
 static void warn(const char *text)
@@ -447,8 +447,8 @@ static struct error *start_server(struct parts *p)
     TRY(server_start(p->d.server));
     if (!p->take_over)
         return NULL;
-    if (p->link_fds.n)
-        TRY(links_start(&p->d, &p->link_fds, &p->links));
+    if (p->link_list.n)
+        TRY(links_start(&p->d, &p->link_list, &p->links));
     TRY(note_pid(p));
     return take_over_serve(p->take_over, p->d.server);
 }
@@ -462,7 +462,7 @@ static void stop_server(struct parts *p)
     if (p->next)
         transfers_leave(p->d.under_way, p->next);
     if (p->links)
-        links_stop(TAKE_PTR(p->links), &p->link_fds);
+        links_stop(TAKE_PTR(p->links), &p->link_list);
 }
 
 static void stop_nothing(struct parts *p)
@@ -519,9 +519,7 @@ void parts_stop(struct parts *p)
     while (p->started > 0)
         table[--p->started].stop(p);
     take_over_free(p->take_over);
-    vec_foreach (fd, &p->link_fds)
-        close(*fd);
-    vec_fini(&p->link_fds);
+    link_list_fini(&p->link_list);
     workers_free(p->d.transfers);
     /* The server outlives the workers, which answer requests while they end. Those left are none.
      */

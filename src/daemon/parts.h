@@ -33,7 +33,7 @@ struct parts {
     struct listen_fds listen;
     struct take_over *take_over; /* NULL: nobody handed over to us */
     struct links *links;         /* transfers of programs before us */
-    struct link_fds link_fds;    /* the sockets, while nobody serves them */
+    struct link_list link_list;  /* the same, while nobody serves them */
     unsigned started;
     bool follows;                          /* what hostd tells of guests */
     bool reconciled;                       /* rows were compared with the host once */

@@ -51,10 +51,20 @@ struct error *take_over_begin(struct take_over **ret)
     return NULL;
 }
 
-/* "fds" names what comes along, in order: "lock", "link", or a listener. */
-static void take_fds(const json_t *names, struct frame *f, struct listen_fds *l,
-                     struct link_fds *links, int *lock)
+static void add_link(struct link_list *links, int *fd, json_t *held)
 {
+    const struct link l = {.fd = TAKE_FD(*fd), .held = json_incref(held)};
+
+    vec_add(links, l);
+}
+
+/* "fds" names what comes along, in order: "lock", "link", or a listener. "held" has a member for
+ * each link. */
+static void take_fds(const json_t *go, struct frame *f, struct listen_fds *l,
+                     struct link_list *links, int *lock)
+{
+    const json_t *names = json_object_get(go, "fds"), *held = json_object_get(go, "held");
+
     for (size_t i = 0; i < f->n_fds && i < json_array_size(names); i++) {
         const char *name = json_string_value(json_array_get(names, i));
         int at = name ? listen_find(name) : -1;
@@ -64,14 +74,14 @@ static void take_fds(const json_t *names, struct frame *f, struct listen_fds *l,
         if (streq(name, "lock") && *lock < 0)
             *lock = TAKE_FD(f->fds[i]);
         else if (streq(name, "link"))
-            vec_add(links, TAKE_FD(f->fds[i]));
+            add_link(links, &f->fds[i], json_array_get(held, links->n));
         else if (at >= 0 && l->fd[at] < 0)
             l->fd[at] = TAKE_FD(f->fds[i]);
     }
 }
 
 struct error *take_over_await(struct take_over *t, struct listen_fds *ret_listen,
-                              struct link_fds *ret_links, int *ret_lock)
+                              struct link_list *ret_links, int *ret_lock)
 {
     _cleanup_frame_ struct frame f = FRAME_INIT;
     _cleanup_json_ json_t *j = NULL;
@@ -80,7 +90,7 @@ struct error *take_over_await(struct take_over *t, struct listen_fds *ret_listen
     TRY(frame_recv(t->fd, GO_MAX, &f));
     TRY(json_parse(str_cstr(&f.text), f.text.len, &j));
     t->go = json_incref(json_object_get(j, "go"));
-    take_fds(json_object_get(t->go, "fds"), &f, ret_listen, ret_links, ret_lock);
+    take_fds(t->go, &f, ret_listen, ret_links, ret_lock);
     return t->go && *ret_lock >= 0 ? NULL : error_text("what was handed over is not complete");
 }
 

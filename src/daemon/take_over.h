@@ -31,7 +31,7 @@ struct take_over;
 _must_check_ struct error *take_over_begin(struct take_over **ret);
 /* Says ready and waits for "go". The descriptors that come with it are the caller's. */
 _must_check_ struct error *take_over_await(struct take_over *t, struct listen_fds *ret_listen,
-                                           struct link_fds *ret_links, int *ret_lock);
+                                           struct link_list *ret_links, int *ret_lock);
 /* Members of "go", until take_over_serve. NULL for a NULL t. */
 const json_t *take_over_get(const struct take_over *t, const char *key);
 /* Says serving; from now on connections come to the server. */

@@ -279,6 +279,28 @@ def test_transfers_and_consoles_go_on(pair):
         xen.VDI.destroy(vdi)
 
 
+def test_what_a_killed_program_held_is_given_back(pair):
+    """Old programs stay for an upload each and are killed in the middle of it: its task fails, its disk is free."""
+    xen, uploads, olds = pair.client(), [], []
+    for i in range(2):
+        vdi, task = new_vdi(xen, f"disk {i}", 16 * MIB), xen.task.create("put", "")
+        s = connect(pair)
+        s.sendall(head("PUT", "/import_raw_vdi", 16 * MIB, vdi=vdi, session_id=xen.session, task_id=task))
+        assert Reply(s).status == 200
+        s.sendall(bytes(MIB))
+        uploads.append((vdi, task, s))
+        olds.append(pair.hand_over())
+    pair.hand_over()  # what the first one held has been passed on twice
+    for old, (vdi, task, s) in zip(olds, uploads):
+        assert xen.task.get_status(task) == "pending"
+        old.kill()
+        old.wait(30)
+        with pytest.raises(XenError, match="INTERNAL_ERROR"):
+            xen.wait(task, 20)
+        xen.VDI.destroy(vdi)
+        s.close()
+
+
 def test_a_broken_program_changes_nothing(pair, tmp_path):
     program = run_copy(pair, tmp_path)
     xen = Strict(pair)

@@ -62,7 +62,7 @@ struct error *disk_open(struct transfer *t, const char *vdi, bool writable, stru
 
     TRY(name_disk(t, vdi, writable, &args));
     TRY(transfers_retry(t->daemon->under_way, vdi, open_disk, &o));
-    transfers_set_vdi(t, vdi);
+    transfers_set_disk(t, vdi, ret->handle);
     return NULL;
 }
 

@@ -43,7 +43,8 @@ struct transfer {
     int64_t told_us;         /* when progress was last written */
     int64_t taken;           /* bytes of the body */
     const char *vdi;         /* the disk it has open, NULL = none; see transfers.h */
-    const char *console;     /* the one it shows, NULL = none; the same */
+    const char *handle;      /* the same as hostd knows it */
+    const char *console;     /* the one it shows, NULL = none; see there */
     bool beginning;          /* inside: see transfer_task.h */
     bool own_task;           /* made here, not by the client */
     int status;              /* answered instead of the error's own, 0 = none */
@@ -72,6 +73,9 @@ struct transfer_route {
 void transfer_handle(void *ctx, struct http_request *rq);
 /* What a transfer of an earlier program asks; the caller owns the answer. */
 json_t *transfer_answer(struct daemon *d, const json_t *question);
+/* An earlier program has ended: what its transfers held (transfers_held) and did not give back is
+ * given back, and those of their tasks that are pending fail. NULL is fine. */
+void transfers_lost(struct daemon *d, const json_t *held);
 
 /* Lets transfers_cancel reach the connection: call it with the websocket, and with NULL before that
  * is closed. */

@@ -282,15 +282,25 @@ static struct error *answer(struct transfer *t, const char *what, const json_t *
     return end_here(t, &o);
 }
 
+/* False: somebody speaks another language. */
+static bool read_elsewhere(struct daemon *d, const json_t *j, struct transfer *ret)
+{
+    *ret = (struct transfer){
+        .daemon = d,
+        .beginning = true,
+        .task = json_string_value(json_object_get(j, "task")),
+        .user = json_string_value(json_object_get(j, "user")),
+        .realm = json_string_value(json_object_get(j, "realm")),
+    };
+    return ret->task && ret->user && ret->realm;
+}
+
 json_t *transfer_answer(struct daemon *d, const json_t *j)
 {
     const char *what = json_string_value(json_object_get(j, "do"));
-    struct transfer t = {.daemon = d, .beginning = true};
+    struct transfer t;
 
-    t.task = json_string_value(json_object_get(j, "task"));
-    t.user = json_string_value(json_object_get(j, "user"));
-    t.realm = json_string_value(json_object_get(j, "realm"));
-    if (!what || !t.task || !t.user || !t.realm)
+    if (!read_elsewhere(d, j, &t) || !what)
         return json_object();
     arena_init(&t.arena);
     struct error *e = answer(&t, what, j);
@@ -302,4 +312,31 @@ json_t *transfer_answer(struct daemon *d, const json_t *j)
         log_and_free(LOG_WARNING, e, "%s: cannot %s", t.realm, what);
     arena_fini(&t.arena);
     return json_pack("{s:b}", "cancelled", cancelled);
+}
+
+static void lost(struct transfer *t, const char *handle)
+{
+    _cleanup_error_ struct error *why = err_internal_error("the program that ran it has ended");
+    struct outcome o = {.why = why};
+    struct error *e = handle ? close_here(t, (void *)(uintptr_t)handle) : NULL;
+
+    log_and_free(LOG_DEBUG, e, "cannot close a disk of a program that has ended");
+    if (!str_empty(t->task))
+        log_and_free(LOG_WARNING, end_here(t, &o), "%s: cannot end its task", t->realm);
+}
+
+void transfers_lost(struct daemon *d, const json_t *held)
+{
+    const json_t *j;
+    size_t i;
+
+    json_array_foreach (held, i, j) {
+        struct transfer t;
+
+        if (!read_elsewhere(d, j, &t))
+            continue;
+        arena_init(&t.arena);
+        lost(&t, json_string_value(json_object_get(j, "handle")));
+        arena_fini(&t.arena);
+    }
 }

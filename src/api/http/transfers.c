@@ -6,6 +6,7 @@
 #include "gen/errors.h"
 #include "wire/websocket.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -89,12 +90,13 @@ void transfers_remove(struct transfer *t)
     pthread_mutex_unlock(&all->running_lock);
 }
 
-void transfers_set_vdi(struct transfer *t, const char *vdi)
+void transfers_set_disk(struct transfer *t, const char *vdi, const char *handle)
 {
     struct transfers *all = t->daemon->under_way;
 
     pthread_mutex_lock(&all->running_lock);
     t->vdi = vdi;
+    t->handle = handle;
     pthread_mutex_unlock(&all->running_lock);
 }
 
@@ -334,6 +336,20 @@ bool transfers_are_left(struct transfers *all)
 const struct transfer_successor *transfers_next(const struct transfers *all)
 {
     return &all->next;
+}
+
+json_t *transfers_held(struct transfers *all)
+{
+    json_t *list = json_array();
+    const struct transfer *t;
+
+    pthread_mutex_lock(&all->running_lock);
+    list_foreach (t, &all->running, link)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s*, s:s, s:s}", "task", t->task ?: "", "handle",
+                                        t->handle, "user", t->user ?: "", "realm", t->realm));
+    pthread_mutex_unlock(&all->running_lock);
+    return list;
 }
 
 void transfers_await_left(struct transfers *all)

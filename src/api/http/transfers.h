@@ -35,6 +35,8 @@ void transfers_await_left(struct transfers *all);
 bool transfers_are_left(struct transfers *all);
 /* Once they are left. */
 const struct transfer_successor *transfers_next(const struct transfers *all);
+/* What those under way hold, for the next program: transfers_lost of transfer.h. */
+json_t *transfers_held(struct transfers *all);
 
 /* ---- for one transfer ---- */
 
@@ -55,8 +57,8 @@ void transfer_begun(struct transfer *t);
 _must_check_ bool transfers_enter(struct transfers *all);
 void transfers_exit(struct transfers *all);
 
-/* Has that VDI open, from now until transfers_remove. */
-void transfers_set_vdi(struct transfer *t, const char *vdi);
+/* Has that VDI open by that handle of hostd's, from now until transfers_remove. */
+void transfers_set_disk(struct transfer *t, const char *vdi, const char *handle);
 /* Shows that console, from now until transfers_remove. False: alone it cannot, another one does. */
 _must_check_ bool transfers_set_console(struct transfer *t, const char *console, bool alone);
 /* A disk that a transfer has may be free soon: clients cut one off, and upload again or destroy the
