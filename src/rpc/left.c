@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rpc/left.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "gen/errors.h"
+#include "gen/host_proto.h"
 #include "gen/messages.h"
 #include "rpc/audit_call.h"
 #include "rpc/builtin.h"
@@ -15,6 +17,7 @@ struct left {
     pthread_mutex_t lock; /* rank: leaf */
     json_t *calls;
     json_t *awaited;
+    json_t *disks;
 };
 
 struct left *left_new(void)
@@ -24,6 +27,7 @@ struct left *left_new(void)
     pthread_mutex_init(&l->lock, NULL);
     l->calls = json_array();
     l->awaited = json_array();
+    l->disks = json_array();
     return l;
 }
 
@@ -33,6 +37,7 @@ void left_free(struct left *l)
         return;
     json_decref(l->calls);
     json_decref(l->awaited);
+    json_decref(l->disks);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }
@@ -60,13 +65,21 @@ void left_add_caller(struct left *l, const char *task)
     pthread_mutex_unlock(&l->lock);
 }
 
+void left_add_disk(struct left *l, const char *handle)
+{
+    pthread_mutex_lock(&l->lock);
+    json_array_append_new(l->disks, json_string(handle));
+    pthread_mutex_unlock(&l->lock);
+}
+
 json_t *left_take(struct left *l)
 {
     pthread_mutex_lock(&l->lock);
-    json_t *j = json_pack("{soso}", "calls", l->calls, "awaited", l->awaited);
+    json_t *j = json_pack("{sososo}", "calls", l->calls, "awaited", l->awaited, "disks", l->disks);
 
     l->calls = json_array();
     l->awaited = json_array();
+    l->disks = json_array();
     pthread_mutex_unlock(&l->lock);
     return j;
 }
@@ -124,11 +137,25 @@ static void run_one(struct daemon *d, const json_t *call)
     job_queue(j);
 }
 
+static void close_disk(struct daemon *d, const char *handle)
+{
+    _cleanup_arena_ struct arena a;
+
+    arena_init(&a);
+    log_and_free(LOG_WARNING,
+                 hostd_vdi_nbd_close(d->hostd, &(struct host_vdi_nbd_close_args){.handle = handle},
+                                     &a, NULL),
+                 "cannot close a disk of the program before");
+}
+
 void left_run(struct daemon *d, const json_t *left)
 {
-    json_t *call;
+    json_t *call, *handle;
     size_t i;
 
+    json_array_foreach (json_object_get(left, "disks"), i, handle)
+        if (json_is_string(handle))
+            close_disk(d, json_string_value(handle));
     json_array_foreach (json_object_get(left, "calls"), i, call)
         run_one(d, call);
 }

@@ -4,7 +4,8 @@
 /*
  * Calls that a daemon gives up when it ends, for the one that takes over. A call with a connection
  * travels with it and is read again there; what is kept here is the rest: Async calls that have
- * committed nothing yet, and the plans whose end somebody waits for.
+ * committed nothing yet, the plans whose end somebody waits for, and disks that were open when
+ * hostd was let go.
  *
  * Any thread.
  */
@@ -24,9 +25,12 @@ void left_free(struct left *l);
 _must_check_ bool left_add_async(struct left *l, const struct job *j);
 void left_add_caller(struct left *l, const char *task);
 
-/* {"calls": [...], "awaited": [references of tasks]}; the caller owns it, nothing is left. */
+void left_add_disk(struct left *l, const char *handle); /* for hostd_vdi_nbd_close */
+
+/* {"calls": [...], "awaited": [references of tasks], "disks": [handles]}; the caller owns it,
+ * nothing is left. */
 json_t *left_take(struct left *l);
 /* Before the engine takes up its plans: callers of these will come. */
 void left_expect(struct daemon *d, const json_t *left);
-/* Runs the calls. One that this program does not understand fails its task. */
+/* Closes the disks and runs the calls. One that this program does not understand fails its task. */
 void left_run(struct daemon *d, const json_t *left);

@@ -35,6 +35,20 @@ struct engine {
 
 static void engine_run(void *arg);
 
+static bool is_ending(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    bool ending = e->ending;
+
+    pthread_mutex_unlock(&e->lock);
+    return ending;
+}
+
+bool plan_is_left(const struct plan *p)
+{
+    return is_ending(p->daemon->engine);
+}
+
 static void at_point(struct plan *p, const char *point)
 {
     int i = p->step;
@@ -61,15 +75,6 @@ void plan_type_points(const struct plan_type *type, void *ctx,
             each(ctx, s->name, "unrecord");
     }
     each(ctx, "end", "end");
-}
-
-static bool is_ending(struct engine *e)
-{
-    pthread_mutex_lock(&e->lock);
-    bool ending = e->ending;
-
-    pthread_mutex_unlock(&e->lock);
-    return ending;
 }
 
 static void forget(struct plan *p);

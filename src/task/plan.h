@@ -94,6 +94,9 @@ const char *plan_task(const struct plan *p); /* reference of the task's row */
 void plan_progress(struct plan *p, double done);
 /* Inside a long act: has someone cancelled the task? Then return plan_cancelled(p). */
 bool plan_is_cancelled(const struct plan *p);
+/* Inside an act that works on and on by itself: does the daemon stop? Then return any error; the
+ * next daemon begins the act anew. */
+bool plan_is_left(const struct plan *p);
 struct error *plan_cancelled(const struct plan *p); /* TASK_CANCELLED [task] */
 
 /*

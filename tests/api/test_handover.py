@@ -301,6 +301,23 @@ def test_what_a_killed_program_held_is_given_back(pair):
         s.close()
 
 
+def test_a_plan_that_reads_a_disk_gives_it_back(pair):
+    """VDI.checksum holds nobody up: it begins anew in the next program, and only that one has the disk open."""
+    xen = pair.client()
+    vdi = new_vdi(xen, "sum", 1 << 40)
+    task = xen.call("Async.VDI.checksum", vdi)
+    token = ""
+    while not xen.VDI.get_current_operations(vdi):
+        token = xen.call("event.from", [f"vdi/{vdi}"], token, 5.0)["token"]
+    for _ in range(2):
+        pair.hand_over(limit=20)
+        assert xen.task.get_status(task) == "pending"
+    xen.task.cancel(task)
+    with pytest.raises(XenError, match="TASK_CANCELLED"):
+        xen.wait(task)
+    xen.VDI.destroy(vdi)
+
+
 def test_a_broken_program_changes_nothing(pair, tmp_path):
     program = run_copy(pair, tmp_path)
     xen = Strict(pair)

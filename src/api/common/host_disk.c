@@ -2,6 +2,9 @@
 #include "api/common/host_disk.h"
 
 #include "api/common/host_error.h"
+#include "base/log.h"
+#include "proto/client.h"
+#include "rpc/left.h"
 
 static struct error *attach(struct daemon *d, struct arena *a, int fd, const char *export_name,
                             struct host_disk *ret)
@@ -31,4 +34,18 @@ struct error *host_disk_open(struct daemon *d, const struct host_vdi_nbd_args *a
     if (n != 1)
         return error_text("hostd sent %zu descriptors instead of one", n);
     return attach(d, a, fds[0], r.export, ret);
+}
+
+void host_disk_close(struct daemon *d, struct host_disk *disk, struct arena *a)
+{
+    const struct host_vdi_nbd_close_args args = {.handle = disk->handle};
+
+    nbd_disk_close(disk->nbd);
+    disk->nbd = NULL;
+    struct error *e = disk->handle ? hostd_vdi_nbd_close(d->hostd, &args, a, NULL) : NULL;
+
+    /* A hostd that ended has closed it. */
+    if (hostd_is_away(e) && atomic_load(&d->leaving))
+        left_add_disk(d->left, disk->handle);
+    log_and_free(LOG_DEBUG, e, "cannot close a disk now");
 }

@@ -18,3 +18,6 @@ struct host_disk {
  */
 _must_check_ struct error *host_disk_open(struct daemon *d, const struct host_vdi_nbd_args *args,
                                           struct arena *a, struct host_disk *ret);
+/* For plans: when hostd was let go meanwhile, the next program closes it. Nothing to close is fine.
+ */
+void host_disk_close(struct daemon *d, struct host_disk *disk, struct arena *a);

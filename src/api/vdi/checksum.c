@@ -37,7 +37,7 @@ static struct error *read_all(struct plan *p, struct nbd_disk *nbd, EVP_MD_CTX *
         add(md, data, len);
         done += (int64_t)len;
         plan_progress(p, (double)done / (double)size);
-        if (plan_is_cancelled(p))
+        if (plan_is_cancelled(p) || plan_is_left(p))
             return plan_cancelled(p);
     }
 }
@@ -78,12 +78,7 @@ static struct error *run(struct plan *p)
 
     if (!e)
         e = digest(p, disk.nbd);
-    nbd_disk_close(disk.nbd);
-    if (disk.handle) {
-        const struct host_vdi_nbd_close_args close = {.handle = disk.handle};
-
-        error_free(hostd_vdi_nbd_close(d->hostd, &close, plan_arena(p), NULL));
-    }
+    host_disk_close(d, &disk, plan_arena(p));
     return e;
 }
 
