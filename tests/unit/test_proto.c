@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "raw_peer.h"
+
 #include "base/io.h"
 #include "base/log.h"
 #include "base/wait.h"
@@ -35,6 +37,7 @@ struct bed {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int connects, events;
+    bool asleep; /* the listener to events */
     char last_uuid[64];
     int64_t last_device;
     atomic_bool release; /* lets the slow body go on */
@@ -120,6 +123,8 @@ static void on_connect(void *ctx, const struct host_hello_result *h)
 static void on_event(void *ctx, const struct host_event_rec *ev)
 {
     pthread_mutex_lock(&bed->lock);
+    while (bed->asleep)
+        pthread_cond_wait(&bed->changed, &bed->lock);
     bed->events++;
     snprintf(bed->last_uuid, sizeof(bed->last_uuid), "%s", ev->uuid);
     bed->last_device = ev->device;
@@ -287,10 +292,9 @@ static void a_slow_call_holds_nobody_up(void **state)
     }
 }
 
-static void events_come_in_order(void **state)
+static void push_events(int n)
 {
-    await(&bed->connects, 1);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < n; i++) {
         struct host_event_rec ev = *(const struct host_event_rec *)host_event_rec_info.defaults;
 
         ev.kind = "state";
@@ -298,6 +302,12 @@ static void events_come_in_order(void **state)
         ev.device = i;
         host_server_push(bed->server, &ev);
     }
+}
+
+static void events_come_in_order(void **state)
+{
+    await(&bed->connects, 1);
+    push_events(1000);
     await(&bed->events, 1000);
     assert_string_equal(bed->last_uuid, "some uuid");
     assert_int_equal(bed->last_device, 999);
@@ -363,53 +373,48 @@ static void letting_go_fails_the_calls_under_way(void **state)
     close(fd);
 }
 
-static int raw_connection(void)
+static void set_asleep(bool asleep)
 {
-    struct timeval limit = {.tv_sec = 20};
-    int fd;
-
-    assert_null(io_connect_unix(bed->path, SOCK_STREAM, &fd));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    return fd;
+    pthread_mutex_lock(&bed->lock);
+    bed->asleep = asleep;
+    pthread_cond_broadcast(&bed->changed);
+    pthread_mutex_unlock(&bed->lock);
 }
 
-static void greet(int fd, const char *schema)
+/* More than 10,000 are not kept for it: it asks for the state instead. */
+static void a_listener_that_sleeps_is_told_anew(void **state)
 {
-    struct host_hello_args args = {.version = "raw", .schema = schema};
-    _cleanup_str_ struct str text = STR_INIT;
+    _cleanup_close_ int fd = raw_greeted(bed->path); /* sees what has been sent */
 
-    message_add_call(&text, 77, &host_calls[HOST_CALL_HELLO], &args);
-    assert_null(frame_send(fd, text.s, text.len, NULL, 0));
+    await(&bed->connects, 1);
+    set_asleep(true);
+    for (int lot = 0; lot < 2; lot++) {
+        push_events(6000);
+        for (int i = 0; i < 6000; i++) {
+            _cleanup_frame_ struct frame f = FRAME_INIT;
+
+            assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
+        }
+    }
+    set_asleep(false);
+    await(&bed->connects, 2);
+    assert_in_range(bed->events, 1, 11999);
 }
 
-static int greeted_connection(void)
+/* Nor are they kept for who does not read: all connections end, and whoever comes back asks. */
+static void events_that_nobody_reads_end_it(void **state)
 {
-    _cleanup_frame_ struct frame f = FRAME_INIT;
-    int fd = raw_connection();
+    _cleanup_close_ int fd = raw_greeted(bed->path);
 
-    greet(fd, HOST_PROTO_DIGEST);
-    assert_null(frame_recv(fd, FRAME_MAX_REPLY, &f));
-    assert_non_null(strstr(str_cstr(&f.text), "\"result\""));
-    return fd;
-}
-
-/* Whatever comes first; then the end. */
-static void await_end(int fd)
-{
-    char buf[4096];
-    ssize_t n;
-
-    do
-        n = recv(fd, buf, sizeof(buf), 0);
-    while (n > 0);
-    /* ECONNRESET: it was cut off before it read all we sent. */
-    if (n < 0 && errno != ECONNRESET)
-        fail_msg("not cut off: %s", strerror(errno));
+    await(&bed->connects, 1);
+    push_events(20000);
+    await(&bed->connects, 2);
+    raw_await_end(fd);
 }
 
 static void expect_answer(const char *call, const char *part)
 {
-    _cleanup_close_ int fd = greeted_connection();
+    _cleanup_close_ int fd = raw_greeted(bed->path);
     _cleanup_frame_ struct frame f = FRAME_INIT;
 
     assert_null(frame_send(fd, call, strlen(call), NULL, 0));
@@ -420,10 +425,10 @@ static void expect_answer(const char *call, const char *part)
 
 static void expect_end(const char *bytes, size_t len)
 {
-    _cleanup_close_ int fd = greeted_connection();
+    _cleanup_close_ int fd = raw_greeted(bed->path);
 
     assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
-    await_end(fd);
+    raw_await_end(fd);
 }
 
 static void bad_callers_are_told_or_cut_off(void **state)
@@ -447,7 +452,7 @@ static void bad_callers_are_told_or_cut_off(void **state)
 static void unasked_descriptors_are_refused(void **state)
 {
     static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
-    _cleanup_close_ int fd = greeted_connection();
+    _cleanup_close_ int fd = raw_greeted(bed->path);
     _cleanup_frame_ struct frame f = FRAME_INIT;
     int fds[2] = {0, 0};
 
@@ -460,7 +465,7 @@ static void a_call_learns_that_nobody_waits(void **state)
 {
     static const char call[] = "{\"id\":9,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
     static const char cancel[] = "{\"cancel\":9}";
-    int fd = greeted_connection();
+    int fd = raw_greeted(bed->path);
 
     assert_null(frame_send(fd, call, sizeof(call) - 1, NULL, 0));
     await(&bed->slow, 1);
@@ -475,17 +480,17 @@ static void a_call_learns_that_nobody_waits(void **state)
 static void the_next_one_is_heard_when_old_calls_have_ended(void **state)
 {
     static const char call[] = "{\"id\":9,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
-    int old = greeted_connection();
+    int old = raw_greeted(bed->path);
     _cleanup_frame_ struct frame f = FRAME_INIT;
 
     bed->stubborn = true;
     assert_null(frame_send(old, call, sizeof(call) - 1, NULL, 0));
     await(&bed->slow, 1);
     close(old);
-    _cleanup_close_ int next = raw_connection();
+    _cleanup_close_ int next = raw_connection(bed->path);
     struct pollfd p = {.fd = next, .events = POLLIN};
 
-    greet(next, HOST_PROTO_DIGEST);
+    raw_greet(next, HOST_PROTO_DIGEST);
     assert_int_equal(poll(&p, 1, 300), 0);
     pthread_mutex_lock(&bed->lock);
     bed->release = true;
@@ -498,14 +503,14 @@ static void the_next_one_is_heard_when_old_calls_have_ended(void **state)
 static void strangers_are_not_served(void **state)
 {
     static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
-    _cleanup_close_ int silent = raw_connection();
-    _cleanup_close_ int other = raw_connection();
+    _cleanup_close_ int silent = raw_connection(bed->path);
+    _cleanup_close_ int other = raw_connection(bed->path);
     struct host_vm_start_result r;
 
     assert_null(frame_send(silent, call, sizeof(call) - 1, NULL, 0));
-    await_end(silent);
-    greet(other, "0123456789abcdef");
-    await_end(other);
+    raw_await_end(silent);
+    raw_greet(other, "0123456789abcdef");
+    raw_await_end(other);
     assert_int_equal(bed->slow, 0);
     assert_null(call_start("u", &r));
 }
@@ -519,26 +524,26 @@ static void too_many_descriptors_end_it(void **state)
                        .msg_control = control,
                        .msg_controllen = sizeof(control)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    _cleanup_close_ int fd = greeted_connection();
+    _cleanup_close_ int fd = raw_greeted(bed->path);
 
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(40 * sizeof(int));
     memset(CMSG_DATA(c), 0, 40 * sizeof(int)); /* standard input, 40 times */
     assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), 6);
-    await_end(fd);
+    raw_await_end(fd);
 }
 
 /* Silence between messages is fine for as long as it lasts; within one it is not. */
 static void half_a_message_ends_it(void **state)
 {
     static const char head[] = "\x10\0\0\0{\"id";
-    _cleanup_close_ int half = greeted_connection();
-    _cleanup_close_ int idle = greeted_connection();
+    _cleanup_close_ int half = raw_greeted(bed->path);
+    _cleanup_close_ int idle = raw_greeted(bed->path);
 
     assert_int_equal(send(half, head, sizeof(head) - 1, MSG_NOSIGNAL), (int)sizeof(head) - 1);
-    await_end(half);
-    greet(idle, HOST_PROTO_DIGEST);
+    raw_await_end(half);
+    raw_greet(idle, HOST_PROTO_DIGEST);
     _cleanup_frame_ struct frame f = FRAME_INIT;
 
     assert_null(frame_recv(idle, FRAME_MAX_REPLY, &f));
@@ -547,7 +552,7 @@ static void half_a_message_ends_it(void **state)
 /* The slow bodies hold 65 messages of a megabyte; no more is taken, and small ones go on later. */
 static void large_calls_are_bounded_together(void **state)
 {
-    _cleanup_close_ int fd = greeted_connection();
+    _cleanup_close_ int fd = raw_greeted(bed->path);
     _cleanup_str_ struct str call = STR_INIT;
     int refused = 0;
 
@@ -569,7 +574,7 @@ static void large_calls_are_bounded_together(void **state)
 static void calls_that_wait_are_bounded(void **state)
 {
     static const char call[] = "{\"id\":1,\"call\":\"vm_pause\",\"args\":{\"uuid\":\"u\"}}";
-    _cleanup_close_ int fd = greeted_connection();
+    _cleanup_close_ int fd = raw_greeted(bed->path);
 
     await(&bed->connects, 1); /* the client's greeting is a call too */
     for (int i = 0; i < 8; i++)
@@ -618,8 +623,8 @@ static void accepting_goes_on_when_descriptors_are_back(void **state)
     close(late);
     /* The first connection took the descriptor its accept had kept ready; this one needs another.
      */
-    _cleanup_close_ int next = greeted_connection();
-    _cleanup_close_ int more = greeted_connection();
+    _cleanup_close_ int next = raw_greeted(bed->path);
+    _cleanup_close_ int more = raw_greeted(bed->path);
 }
 
 static void other_users_are_cut_off(void **state)
@@ -656,6 +661,8 @@ int main(void)
         T(descriptors_come_with_the_answer),
         T(a_slow_call_holds_nobody_up),
         T(events_come_in_order),
+        T(a_listener_that_sleeps_is_told_anew),
+        T(events_that_nobody_reads_end_it),
         T(a_lost_hostd_is_found_again),
         T(letting_go_fails_the_calls_under_way),
         T(bad_callers_are_told_or_cut_off),
