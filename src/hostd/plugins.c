@@ -2,6 +2,7 @@
 #include "hostd/plugins.h"
 
 #include "base/io.h"
+#include "base/limit.h"
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/world.h"
@@ -82,7 +83,8 @@ static struct error *run_at(struct machine *m, const char *path, const struct pl
     prepare(m, &s, path);
     spawn_add(&s, run->argument);
     s.stdin_fd = input;
-    TRY(spawn_run_status(&s, PLUGIN_TIME_S * SECOND_US, PLUGIN_OUT_MAX, ret_out, ret_err, &status));
+    TRY(spawn_run_status(&s, limit_of("XENOLITH_PLUGIN_US", PLUGIN_TIME_S * SECOND_US),
+                         PLUGIN_OUT_MAX, ret_out, ret_err, &status));
     *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
     return NULL;
 }

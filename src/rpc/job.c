@@ -5,6 +5,7 @@
  */
 #include "rpc/job.h"
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
@@ -162,20 +163,6 @@ void job_gone(void *ctx, struct http_request *rq)
     waiting_kick(j->call.daemon->waiting, &j->waiter);
 }
 
-#ifdef XENOLITH_TEST_HOOKS
-static int64_t contention_wait_us(void)
-{
-    const char *ms = getenv("XENOLITH_CONTENTION_MS");
-
-    return ms ? strtoll(ms, NULL, 10) * 1000 : CONTENTION_WAIT_US;
-}
-#else
-static int64_t contention_wait_us(void)
-{
-    return CONTENTION_WAIT_US;
-}
-#endif
-
 /* Waits until the class in the way is touched; an Async call also looks whether it was cancelled.
  */
 static bool wait_contended(struct job *j, uint64_t seen)
@@ -202,7 +189,8 @@ static bool contend(struct job *j, const struct error *e, uint64_t seen)
     if (!error_is(e, ERR_OTHER_OPERATION_IN_PROGRESS) || j->call.no_wait || class_id == CLASS_NONE)
         return false;
     if (!j->contention_deadline_us)
-        j->contention_deadline_us = j->call.start_us + contention_wait_us();
+        j->contention_deadline_us =
+            j->call.start_us + limit_of("XENOLITH_CONTENTION_US", CONTENTION_WAIT_US);
     j->contended = class_id;
     j->contended_seq = seen;
     return wait_contended(j, seen);

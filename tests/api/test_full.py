@@ -123,7 +123,7 @@ def test_a_call_waits_for_others_so_long_and_no_longer(fresh_daemons):
     """Two hours; here two seconds."""
     d = fresh_daemons
     d.stop(which=["xapi"])
-    d.env["XENOLITH_CONTENTION_MS"] = "2000"
+    d.env["XENOLITH_CONTENTION_US"] = "2000000"
     d.start_xapi()
     xen = d.ready()
     vm = new_vm(xen, "busy")

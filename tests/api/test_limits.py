@@ -3,7 +3,6 @@
 
 import base64
 import json
-import os
 import select
 import signal
 import socket
@@ -244,11 +243,8 @@ def test_stopping_answers_those_who_wait(slow_login):
 def test_upload_that_stands_still(fresh_daemons):
     d = fresh_daemons
     d.stop(which=["xapi"])
-    os.environ["XENOLITH_UPLOAD_IDLE_MS"] = "1500"
-    try:
-        d.start_xapi()
-    finally:
-        del os.environ["XENOLITH_UPLOAD_IDLE_MS"]
+    d.env["XENOLITH_UPLOAD_IDLE_US"] = "1500000"
+    d.start_xapi()
     xen = d.ready()
     vdi = new_vdi(xen, "idle", 4 << 20)
     task = xen.task.create("upload", "")

@@ -126,6 +126,27 @@ print(x.dumps(("x" * int(params[1]["size"]),), methodresponse=True))
 """
 
 
+def test_a_plugin_that_does_not_end(fresh_daemons, fails):
+    """It has an hour, here a second; then it is killed, and what it started with it."""
+    d = fresh_daemons
+    d.stop(which=["hostd"])
+    d.env["XENOLITH_PLUGIN_US"] = "1000000"
+    d.start_hostd()
+    xen, gate = d.ready(), d.state / "gate"
+    install(d, "plugins", "waits", "import subprocess, sys\nsubprocess.run([sys.executable, '-c', " +
+            repr(WAITS) + ", *sys.argv[1:]])\n")
+    args = {"gate": str(gate), "size": "1"}
+    call = (xen.host.call_plugin, xen.host.get_all()[0], "waits", "wait", args)
+    begin = time.monotonic()
+    why = fails("INTERNAL_ERROR", *call)
+    assert "did not end in time" in why[0] and 1 <= time.monotonic() - begin < 20
+    end = time.monotonic() + 10
+    while [words for _, words in d.processes() if str(gate).encode() in b" ".join(words)]:
+        assert time.monotonic() < end, "what it started goes on"
+    gate.touch()
+    assert call[0](*call[1:]) == "x"
+
+
 def test_plugins_are_bounded(daemons, xen, host, fails):
     """16 run, one more is refused; 4 MiB of what one says is kept."""
     path, gate = install(daemons, "plugins", "waits", WAITS), daemons.state / "gate"

@@ -72,6 +72,23 @@ def test_parts(daemons, xen):
         assert ask(daemons, "GET", "/system-status", session_id=xen.session, **query).status == 400
 
 
+def test_parts_are_cut(fresh_daemons):
+    """At 64 MiB, here at 20 KB: what is a document stays one."""
+    d = fresh_daemons
+    d.stop(which=["xapi"])
+    d.env["XENOLITH_REPORT_PART"] = "20000"
+    d.start_xapi()
+    xen = d.ready()
+    row = "x" * 1000
+    for i in range(40):
+        xen.message.create("long", "5", "VM", xen.VM.get_uuid(xen.VM.get_all()[0]), row)
+    files = {path.split("/")[1]: data for path, data in unpack(fetch(d, xen)[1], "tar").items()}
+    assert 20000 <= len(files["messages.json"]) < 25000
+    assert [json.loads(line)["body"] for line in files["messages.json"].decode().splitlines()][0] == row
+    assert 20000 < len(files["database.xml"]) < 100000
+    ET.fromstring(files["database.xml"])
+
+
 def test_logs(daemons, xen):
     reply, body = fetch(daemons, xen, "/host_logs_download")
     assert reply.headers["content-type"] == "application/gzip"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The body of a request, read by the thread of its transfer. */
 #include "api/http/transfer.h"
+#include "base/limit.h"
 #include "base/world.h"
 
 #include <errno.h>
@@ -12,23 +13,9 @@
 #define DRAIN_TIMEOUT_US (2ll * 1000000)
 #define DRAIN_MAX        (1ll << 20)
 
-#ifdef XENOLITH_TEST_HOOKS
-static int64_t read_timeout_us(void)
-{
-    const char *ms = getenv("XENOLITH_UPLOAD_IDLE_MS");
-
-    return ms ? strtoll(ms, NULL, 10) * 1000 : READ_TIMEOUT_US;
-}
-#else
-static int64_t read_timeout_us(void)
-{
-    return READ_TIMEOUT_US;
-}
-#endif
-
 struct error *transfer_read(struct transfer *t, void *buf, size_t want, size_t *ret_n)
 {
-    int64_t deadline = mono_us() + read_timeout_us();
+    int64_t deadline = mono_us() + limit_of("XENOLITH_UPLOAD_IDLE_US", READ_TIMEOUT_US);
 
     stream_set_timeouts(t->stream, LOOK_EVERY_US, WRITE_TIMEOUT_US);
     for (;;) {

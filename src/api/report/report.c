@@ -33,7 +33,7 @@ static void add_rows(struct daemon *d, struct arena *a, enum class_id class_id, 
 
     store_all(d->store, class_id, &all);
     vec_foreach (v, &all)
-        if (out->len < REPORT_PART_MAX)
+        if (out->len < report_part_max())
             add_row(a, out, *v);
     version_list_fini(&all);
 }
@@ -96,7 +96,7 @@ static struct error *fill_domains(struct daemon *d, struct arena *a, struct str 
     struct host_vm_list_result r;
 
     TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, a, &r));
-    for (size_t i = 0; i < r.domains.n && out->len < REPORT_PART_MAX; i++) {
+    for (size_t i = 0; i < r.domains.n && out->len < report_part_max(); i++) {
         json_add_record(out, &host_domain_rec_info, &r.domains.v[i], 0, 0);
         str_add_char(out, '\n');
     }
@@ -171,8 +171,8 @@ void report_capabilities(struct str *out)
     str_add(out, "<?xml version=\"1.0\" ?>\n<system-status-capabilities>\n");
     for (const struct report_part *p = report_parts; p->key; p++)
         str_printf(out,
-                   "<capability content=\"%s\" default-checked=\"yes\" key=\"%s\" max-size=\"%u\" "
+                   "<capability content=\"%s\" default-checked=\"yes\" key=\"%s\" max-size=\"%zu\" "
                    "max-time=\"60\" mime=\"%s\" min-size=\"0\" min-time=\"0\" pii=\"maybe\"/>\n",
-                   p->text, p->key, REPORT_PART_MAX, p->mime);
+                   p->text, p->key, report_part_max(), p->mime);
     str_add(out, "</system-status-capabilities>\n");
 }

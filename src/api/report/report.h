@@ -7,12 +7,16 @@
  */
 
 #include "base/arena.h"
+#include "base/limit.h"
 #include "base/str.h"
 #include "gen/classes.h"
 #include "task/daemon.h"
 
-/* A part is cut here. */
-#define REPORT_PART_MAX (64u << 20)
+/* A part is cut behind the row that reaches it. */
+static inline size_t report_part_max(void)
+{
+    return (size_t)limit_of("XENOLITH_REPORT_PART", 64ll << 20);
+}
 
 struct report_part {
     const char *key;  /* as clients choose it */

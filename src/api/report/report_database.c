@@ -62,7 +62,7 @@ static void add_rows(struct arena *a, const struct version_list *rows, struct st
         report_hide(a, class_id, rec);
         dump_row(out, class_id, version_ref_text(*v), rec, (*v)->created_gen, (*v)->hard_gen);
         arena_rewind(a, &before);
-        if (out->len > REPORT_PART_MAX)
+        if (out->len > report_part_max())
             return;
     }
 }
@@ -75,7 +75,7 @@ struct error *report_database(struct daemon *d, struct arena *a, struct str *out
     const struct dump_manifest m = {DUMP_SCHEMA_MAJOR, DUMP_SCHEMA_MINOR, (int64_t)r.generation};
 
     dump_begin(out, &m);
-    for (int i = 0; i < CLASS_MAX && out->len <= REPORT_PART_MAX; i++) {
+    for (int i = 0; i < CLASS_MAX && out->len <= report_part_max(); i++) {
         if (!r.of[i].n)
             continue;
         dump_table(out, (enum class_id)i);
