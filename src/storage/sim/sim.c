@@ -11,6 +11,7 @@
 #include "value/json.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,7 +19,7 @@
 #include <sys/stat.h>
 
 #define PAGE      4096
-#define RECORDS   "sim-records.json"
+#define SUFFIX    ".json"
 #define FAKE_SIZE (100ll << 40)
 
 struct sim_image {
@@ -29,9 +30,7 @@ struct sim_image {
 };
 
 struct place {
-    char *path; /* of the records' file */
-    bool only_look;
-    json_t *records; /* name -> text */
+    char *path; /* directory of the records, a file each: removing one needs no room */
     pthread_mutex_t lock;
     struct strmap images;
 };
@@ -45,20 +44,12 @@ static struct error *sim_create(const struct place_config *c)
 
 static struct error *sim_attach(const struct place_config *c, struct place **ret)
 {
-    _cleanup_str_ struct str text = STR_INIT;
     struct place *p = xnew(struct place);
 
-    p->path = xasprintf("%s/" RECORDS, c->location);
-    p->only_look = c->only_look;
+    p->path = xstrdup(c->location);
     pthread_mutex_init(&p->lock, NULL);
-    struct error *e = io_read_file(p->path, 256u << 20, &text);
-    if (!e)
-        p->records = json_loadb(text.s, text.len, 0, NULL);
-    error_free(e);
-    if (!json_is_object(p->records)) {
-        json_decref(p->records);
-        p->records = json_object();
-    }
+    if (!c->only_look)
+        io_remove_temporaries(p->path);
     *ret = p;
     return NULL;
 }
@@ -69,35 +60,47 @@ static void image_free(struct sim_image *i)
     free(i);
 }
 
-static struct error *save(struct place *p)
-{
-    _cleanup_free_ char *text = json_dumps(p->records, JSON_COMPACT);
-
-    return io_replace_file(p->path, text, strlen(text), 0600);
-}
-
 static void sim_detach(struct place *p)
 {
     size_t pos = 0;
     const char *key;
     struct sim_image *i;
 
-    if (!p->only_look)
-        IGNORE_ERROR(save(p));
     while ((i = strmap_next(&p->images, &pos, &key)))
         image_free(i);
     strmap_fini(&p->images);
-    json_decref(p->records);
     pthread_mutex_destroy(&p->lock);
     free(p->path);
     free(p);
 }
 
+/* fn for each record; an absent directory has none. */
+static struct error *each_record(const char *dir, void *ctx,
+                                 struct error *(*fn)(void *ctx, const char *name, const char *path))
+{
+    _cleanup_closedir_ DIR *d = opendir(dir);
+    const struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", dir, entry->d_name);
+        size_t len = strlen(entry->d_name);
+
+        if (!str_ends(entry->d_name, SUFFIX))
+            continue;
+        _cleanup_free_ char *name = xmemdup0(entry->d_name, len - strlen(SUFFIX));
+        TRY(fn(ctx, name, path));
+    }
+    return NULL;
+}
+
+static struct error *remove_record(void *ctx, const char *name, const char *path)
+{
+    return io_unlink(path);
+}
+
 static struct error *sim_destroy(const struct place_config *c)
 {
-    _cleanup_free_ char *path = xasprintf("%s/" RECORDS, c->location);
-
-    TRY(io_unlink(path));
+    TRY(each_record(c->location, NULL, remove_record));
     rmdir(c->location);
     return NULL;
 }
@@ -146,62 +149,51 @@ static void image_from_record(struct place *p, const char *text)
         i->size = 0; /* memory files only grow here */
 }
 
-static struct error *sim_records(struct place *p, struct tree *into)
-{
-    const char *name;
-    json_t *text;
+struct loading {
+    struct place *place;
+    struct tree *tree;
+};
 
-    json_object_foreach (p->records, name, text) {
-        const char *s = json_string_value(text);
-        tree_load(into, name, s ? s : "", s ? strlen(s) : 0);
-        image_from_record(p, s ? s : "");
-    }
+static struct error *load_record(void *ctx, const char *name, const char *path)
+{
+    const struct loading *l = ctx;
+    _cleanup_str_ struct str text = STR_INIT;
+
+    TRY(io_read_file(path, SR_RECORD_BYTES, &text));
+    tree_load(l->tree, name, str_cstr(&text), text.len);
+    image_from_record(l->place, str_cstr(&text));
     return NULL;
 }
 
-/* The file is written when it is still small; thousands of disks do not rewrite it each time (it is
- * written at detach in any case): the simulator promises speed, not durability against crashes. */
-static struct error *save_some(struct place *p)
+static struct error *sim_records(struct place *p, struct tree *into)
 {
-    return json_object_size(p->records) <= 256 ? save(p) : NULL;
+    struct loading l = {p, into};
+
+    return each_record(p->path, &l, load_record);
 }
 
-/* NULL removes it. What cannot be written stays as it was. */
-static struct error *put_record(struct place *p, const char *name, json_t *text)
+static char *record_path(const struct place *p, const char *name)
 {
-    _cleanup_json_ json_t *old = json_incref(json_object_get(p->records, name));
-
-    if (text)
-        json_object_set_new(p->records, name, text);
-    else
-        json_object_del(p->records, name);
-    struct error *e = save_some(p);
-
-    if (e && old)
-        json_object_set(p->records, name, old);
-    else if (e)
-        json_object_del(p->records, name);
-    return e;
+    return xasprintf("%s/%s" SUFFIX, p->path, name);
 }
 
+/* Not flushed: the simulator promises speed, not durability against power cuts. */
 static struct error *sim_record_write(struct place *p, const char *name, const char *text)
 {
-    pthread_mutex_lock(&p->lock);
-    struct error *e = put_record(p, name, json_string(text));
+    _cleanup_free_ char *path = record_path(p, name);
 
-    if (!e)
-        image_from_record(p, text);
+    TRY(io_replace_file(path, text, strlen(text), 0600));
+    pthread_mutex_lock(&p->lock);
+    image_from_record(p, text);
     pthread_mutex_unlock(&p->lock);
-    return e;
+    return NULL;
 }
 
 static struct error *sim_record_remove(struct place *p, const char *name)
 {
-    pthread_mutex_lock(&p->lock);
-    struct error *e = put_record(p, name, NULL);
+    _cleanup_free_ char *path = record_path(p, name);
 
-    pthread_mutex_unlock(&p->lock);
-    return e;
+    return io_unlink(path);
 }
 
 /* ---- data, with the lock held ---- */
