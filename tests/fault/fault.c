@@ -2,10 +2,15 @@
 /*
  * Preloaded into a daemon: lets the N-th allocation, write, flush or change of a directory fail, or
  * kills the program there; or lets one of N of the calls that a signal can interrupt end with
- * EINTR, as they do when a program is stopped and goes on. A page of memory shared with the test
+ * EINTR, as they do when a program is stopped and goes on. Memory shared with the test
  * (tests/fault/page.py) tells what; XENOLITH_FAULT names its file, XENOLITH_FAULT_PROGRAM the one
  * program that takes part, so that the children of hostd do not.
+ *
+ * By place: not the N-th fails but the first from a place (place.h) that is not among those where
+ * something failed before.
  */
+#include "place.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +36,9 @@ enum { ALLOCATE = 1, WRITE = 2, FLUSH = 4, CHANGE = 8, INTERRUPT = 16 };
 #define KILL  (-1) /* instead of an errno */
 #define SHORT 0    /* a write that takes only half */
 
+#define SEEN 8192 /* powers of two */
+#define DONE 65536
+
 /* The layout is that of page.py. */
 struct page {
     _Atomic uint32_t ops; /* 0 = nothing counts */
@@ -40,6 +48,16 @@ struct page {
     _Atomic uint64_t count;
     _Atomic uint64_t fired;
     char where[128]; /* part of the file's path; for allocations, of the library's */
+    /* By place, if not 0: so many passes of one place count as places of their own, those behind
+     * them as the last one. */
+    uint64_t passes;
+    uint64_t only;        /* the one place that is to fail; 0 = any that is not done */
+    _Atomic uint64_t met; /* where it failed first */
+    struct place place;   /* that one */
+    struct {
+        _Atomic uint64_t place, passes;
+    } seen[SEEN];                /* since the page was armed */
+    _Atomic uint64_t done[DONE]; /* where something failed already */
 };
 
 void *__libc_malloc(size_t n);
@@ -47,6 +65,7 @@ void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
 
 static struct page *page;
+static _Thread_local bool looking; /* the walk through the stack may allocate the first time */
 
 __attribute__((constructor)) static void join(void)
 {
@@ -60,8 +79,74 @@ __attribute__((constructor)) static void join(void)
 
     if (fd >= 0)
         close(fd);
-    if (p != MAP_FAILED)
-        page = p;
+    if (p == MAP_FAILED)
+        return;
+    place_init();
+    struct place warm;
+
+    place_here(&warm);
+    page = p;
+}
+
+/* How often this place was passed, this time included. */
+static uint64_t pass(uint64_t place)
+{
+    for (uint64_t i = 0; i < SEEN; i++) {
+        uint64_t there = 0, at = (place + i) % SEEN;
+
+        if (atomic_compare_exchange_strong(&page->seen[at].place, &there, place) || there == place)
+            return atomic_fetch_add(&page->seen[at].passes, 1) + 1;
+    }
+    return 1;
+}
+
+/* True: it was not among those done; now it is. */
+static bool add_done(uint64_t place)
+{
+    for (uint64_t i = 0; i < DONE; i++) {
+        uint64_t there = 0;
+
+        if (atomic_compare_exchange_strong(&page->done[(place + i) % DONE], &there, place))
+            return true;
+        if (there == place)
+            return false;
+    }
+    return false;
+}
+
+static bool is_done(uint64_t place)
+{
+    for (uint64_t i = 0; i < DONE; i++) {
+        uint64_t there = atomic_load(&page->done[(place + i) % DONE]);
+
+        if (!there || there == place)
+            return there;
+    }
+    return true;
+}
+
+/* As the test wants it: one place, from one on everything (page->last), or each once. */
+static bool falls_here(bool each)
+{
+    struct place place;
+    uint64_t none = 0;
+
+    if (!each && atomic_load(&page->met))
+        return page->last > page->nth;
+    looking = true;
+    place_here(&place);
+    looking = false;
+    uint64_t n = pass(place.number);
+
+    place.number += (n < page->passes ? n : page->passes) - 1;
+    place.number |= !place.number;
+    if (page->only ? page->only != place.number : is_done(place.number))
+        return false;
+    if (atomic_compare_exchange_strong(&page->met, &none, place.number))
+        page->place = place;
+    else if (!each)
+        return page->last > page->nth;
+    return add_done(place.number) || page->only;
 }
 
 /* Counts; true: this one fails. */
@@ -69,7 +154,7 @@ static bool falls(void)
 {
     uint64_t n = atomic_fetch_add(&page->count, 1) + 1;
 
-    if (n < page->nth || n > page->last)
+    if (page->passes ? !falls_here(false) : n < page->nth || n > page->last)
         return false;
     atomic_fetch_add(&page->fired, 1);
     if (!atomic_load(
@@ -106,24 +191,19 @@ static bool hits_fd(uint32_t op, int fd)
 /* An allocation belongs to the library that asks for it. */
 static bool hits_allocation(const void *caller)
 {
-    Dl_info info;
-
-    return page && (atomic_load(&page->ops) & ALLOCATE) && dladdr(caller, &info) &&
-           info.dli_fname && strstr(info.dli_fname, page->where) && falls();
+    return page && (atomic_load(&page->ops) & ALLOCATE) && !looking &&
+           place_is_in(caller, page->where) && falls();
 }
 
 /* Our own code only: libraries make descriptors that do not block, where no signal interrupts.
  * Scattered, so that a loop does not meet it at the same call each time round. */
 static bool interrupted(const void *caller)
 {
-    Dl_info info;
-
-    if (!page || !(atomic_load(&page->ops) & INTERRUPT) || !dladdr(caller, &info) ||
-        !info.dli_fname || !strstr(info.dli_fname, page->where))
+    if (!page || !(atomic_load(&page->ops) & INTERRUPT) || !place_is_in(caller, page->where))
         return false;
     uint64_t n = atomic_fetch_add(&page->count, 1) + 1;
 
-    if ((n * 0x9e3779b97f4a7c15u >> 33) % page->nth)
+    if (page->passes ? !falls_here(true) : (n * 0x9e3779b97f4a7c15u >> 33) % page->nth)
         return false;
     atomic_fetch_add(&page->fired, 1);
     errno = EINTR;
