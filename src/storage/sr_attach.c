@@ -336,6 +336,14 @@ static bool is_attached(struct storage *s, const char *uuid)
     return found;
 }
 
+static size_t count_attached(struct storage *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->srs.n;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
 static struct error *attach_locked(struct storage *s, const struct sr_spec *spec)
 {
     const struct sr_driver *d = NULL;
@@ -343,6 +351,8 @@ static struct error *attach_locked(struct storage *s, const struct sr_spec *spec
 
     if (is_attached(s, spec->uuid))
         return NULL;
+    if (count_attached(s) >= SR_ATTACHED_MAX)
+        return sr_failure(SR_FAILURE_UNAVAILABLE, "%d repositories are attached", SR_ATTACHED_MAX);
     TRY(sr_find_driver(spec->type, &d));
     TRY(sr_place_config(&s->config, spec, false, &c));
     struct sr *sr = sr_new(s, d, spec);

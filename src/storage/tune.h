@@ -24,6 +24,9 @@
 #define SR_NODES_MAX    200000
 #define SR_RECORD_BYTES (256u << 10)
 
+/* Repositories attached at a time: each takes descriptors. */
+#define SR_ATTACHED_MAX 256
+
 /* Exports of disks of one SR at a time; each may mean a process. */
 #define SR_EXPORTS_MAX 512
 

@@ -513,6 +513,25 @@ def test_no_table_names_what_is_gone():
     assert os.path.exists(BUILD / "gen/host_proto.h")
 
 
+def test_attached_repositories_are_bounded(caller):
+    """A repository takes descriptors for as long as it is attached."""
+    srs = []
+    with pytest.raises(Refused, match="SR_BACKEND_FAILURE_47"):
+        while len(srs) < 400:
+            sr = str(uuid.uuid4())
+            caller.call("sr_create", uuid=sr, type="file")
+            srs.append(sr)
+            caller.call("sr_attach", uuid=sr, type="file")
+    assert len(srs) == 256 + 1
+    caller.call("sr_detach", uuid=srs[0])
+    caller.call("sr_attach", uuid=srs[-1], type="file")
+    caller.call("sr_attach", uuid=srs[-1], type="file")  # it is
+    for sr in srs:
+        if sr != srs[0]:
+            caller.call("sr_detach", uuid=sr)
+        caller.call("sr_destroy", uuid=sr, type="file")
+
+
 def test_exports_of_a_repository_are_bounded(caller):
     sr, vdi = str(uuid.uuid4()), str(uuid.uuid4())
     caller.call("sr_create", uuid=sr, type="sim")
