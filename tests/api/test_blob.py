@@ -114,6 +114,21 @@ def test_bytes_that_do_not_come(daemons, xen):
     xen.blob.destroy(ref)
 
 
+def test_bytes_of_all(fresh_daemons):
+    """2 GiB, here 10,000 bytes; what is removed makes room."""
+    d = fresh_daemons
+    d.stop(which=["xapi"])
+    d.env["XENOLITH_BLOBS_MAX"] = "10000"
+    d.start_xapi()
+    xen = d.ready()
+    one, two = (xen.blob.create("", False) for _ in range(2))
+    assert upload(d, xen, f"ref={one}", bytes(6000)) == (200, "success")
+    assert request(d, "PUT", f"ref={two}", bytes(6000), xen.session)[0] == 500
+    assert upload(d, xen, f"ref={two}", bytes(4000)) == (200, "success")
+    xen.blob.destroy(one)
+    assert upload(d, xen, f"ref={two}", bytes(6000)) == (200, "success")
+
+
 @pytest.mark.parametrize("cls", ["VM", "SR", "network"])
 def test_of_other_objects(xen, fails, cls):
     vm = vms.new_vm(xen, "owns a blob")

@@ -205,6 +205,15 @@ def changed(old, new, text=FOREIGN):
 ROW = 'ref="OpaqueRef:00000000-0000-4000-8000-000000000042"'
 
 
+def test_how_large_a_dump_may_be(pair, xen, fails):
+    rows = "".join(f'<row ref="OpaqueRef:{i}"/>' for i in range(200001))
+    text = FOREIGN.replace('<table name="secret">', '<table name="secret">' + rows)
+    assert "table secret is too large" in fails("INVALID_VALUE", restore, pair, xen, text, dry_run="true")[1]
+    with connect(pair) as s:
+        s.sendall(head("PUT", PATH, (256 << 20) + 1, session_id=xen.session))
+        assert Reply(s).status == 400
+
+
 @pytest.mark.parametrize("text, code, part", [
     ("", "INVALID_VALUE", "no element found"),
     ("<database>", "INVALID_VALUE", "line 1"),

@@ -156,6 +156,12 @@ def test_compressed(daemons, xen, made, fails, how):
     assert len(huge) < 1 << 20 and "64 MiB" in fails("IMPORT_ERROR", restore, daemons, xen, huge)[0]
 
 
+def test_how_many_objects(daemons, xen, fails):
+    many = ova({}).replace(b"<data></data>", b"<data>" + b"<value>x</value>" * 100001 + b"</data>")
+    assert len(many) > 100001
+    assert "more than 100000" in fails("IMPORT_ERROR", restore, daemons, xen, archive(("ova.xml", many)))[0]
+
+
 def test_dry_run(daemons, xen, vm):
     before = everything(xen)
     assert restore(daemons, xen, export(daemons, xen, ref=vm), dry_run="true") == []

@@ -51,6 +51,16 @@ static void await(struct seen *s, int events, int ends)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* One message of twice the 16 MiB that are taken. */
+static void say_without_end(int fd)
+{
+    static const char part[65536] = "\"";
+
+    for (size_t n = 0; n < 32u << 20; n += sizeof(part))
+        if (send(fd, part, sizeof(part), MSG_NOSIGNAL) < 0)
+            return;
+}
+
 static bool read_line(FILE *f, json_t **ret)
 {
     char line[65536];
@@ -97,6 +107,8 @@ static void act(int fd, const json_t *m, json_int_t *held)
         shutdown(fd, SHUT_RDWR);
     } else if (streq(c, "junk")) {
         IGNORE_ERROR(io_write_all(fd, "}{\n", 3));
+    } else if (streq(c, "endless")) {
+        say_without_end(fd);
     } else if (streq(c, "qmp_capabilities")) {
         answer(fd, "\"return\": {}", id);
     }
@@ -233,6 +245,14 @@ static void test_junk(void **state)
     await(&r->seen, 0, 1);
 }
 
+static void test_a_message_without_end(void **state)
+{
+    struct rig *r = *state;
+
+    expect_errno(qmp_run(r->q, "endless", NULL, 20 * SECOND_US, NULL), ECONNRESET);
+    await(&r->seen, 0, 1);
+}
+
 static void test_no_greeting(void **state)
 {
     struct rig *r = *state;
@@ -254,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_peer_goes_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_junk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_message_without_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_greeting, set_up, tear_down),
     };
 

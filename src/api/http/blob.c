@@ -3,6 +3,7 @@
 #include "api/blob/files.h"
 #include "api/http/transfer.h"
 #include "base/io.h"
+#include "base/limit.h"
 #include "base/uuid.h"
 #include "base/world.h"
 #include "gen/class/blob_txn.h"
@@ -101,7 +102,7 @@ static struct error *check_room(struct transfer *t, int64_t size)
     }
     for (size_t i = 0; i < n; i++)
         sum += all[i]->size;
-    return sum > BLOBS_MAX ? err_out_of_space("blobs") : NULL;
+    return sum > limit_of("XENOLITH_BLOBS_MAX", BLOBS_MAX) ? err_out_of_space("blobs") : NULL;
 }
 
 static struct error *receive(struct transfer *t, int fd, int64_t left)
