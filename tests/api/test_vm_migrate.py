@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Moving VMs: what can be answered on one host."""
 
+import random
+
 import pytest
 
-from transfers import get, put
+from transfers import Reply, connect, get, head, put
 from vms import new_disk, new_vm, remove, vbd_fields
 
 DEST = {"host": "OpaqueRef:far", "SM": "http://far/SM", "xenops": "http://far/xenops", "session_id": "OpaqueRef:s",
@@ -96,6 +98,22 @@ def test_migrate_send(daemons, xen, vm, dest, other_sr):
     assert xen.VDI.get_name_label(moved) not in {xen.VDI.get_name_label(v) for v in xen.SR.get_VDIs(here) if v != snapshot}
     assert daemons.verify() == {}
     xen.VDI.destroy(snapshot)
+
+
+def test_an_original_that_cannot_be_erased(daemons, xen, vm, dest, other_sr, fails):
+    """Somebody reads it: the VM has moved, the call says what is wrong, and the disk is there to be destroyed."""
+    moving, vbd = new_disk(xen, vm, "0", size=64 << 20)
+    put(daemons, xen, moving, random.Random(5).randbytes(64 << 20))
+    with connect(daemons) as s:
+        s.sendall(head("GET", "/export_raw_vdi", vdi=moving, session_id=xen.session))
+        assert Reply(s).status == 200
+        assert fails("VDI_IN_USE", caller(xen, "migrate_send", vm), dest, {moving: other_sr})[0] == moving
+    moved = xen.VBD.get_VDI(vbd)
+    assert xen.SR.get_VDIs(other_sr) == [moved] and xen.VM.get_current_operations(vm) == {}
+    assert xen.VDI.get_VBDs(moving) == [] and xen.VDI.get_current_operations(moving) == {}
+    caller(xen, "migrate_send", vm)(dest, {moved: other_sr})  # it is there
+    xen.VDI.destroy(moving)
+    assert daemons.verify() == {}
 
 
 def test_migrate_receive(xen, dest, fails):

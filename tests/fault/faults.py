@@ -22,7 +22,7 @@ PROGRAMS = {"xenolithd": "xapi", "xenolith-hostd": "hostd"}
 # Each has found something: they are always tried.
 FOUND = ["SR.create@4@46", "VM.checkpoint@4@172", "VM.copy@6@11", "VM.guest_restarted@8@5", "VM.guest_restarted@10@4",
          "VM.guest_stopped@9@4", "VDI.snapshot@12@1", "PBD.plug@12@1", "VM.checkpoint@7@5",
-         "VM.checkpoint@7@7"]
+         "VM.checkpoint@7@7", "VM.migrate_send@6@40"]
 CODES = set(re.findall(r"^\[([A-Z0-9_]+)\]", (ROOT / "schema/errors.toml").read_text(), re.M))
 
 EACH = 10 ** 6

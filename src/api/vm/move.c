@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Disks of a VM that is off move to other repositories: they are copied, the VM gets the copies,
- * the originals go. Snapshots of them stay where they are.
+ * the originals go. Snapshots of them stay where they are. An original that cannot be erased stays
+ * as a disk that no VM has, and the call fails although the VM has moved.
  */
 #include "api/vm/move.h"
 
@@ -15,10 +16,14 @@
 #include "gen/class/VBD_txn.h"
 #include "gen/class/VDI_txn.h"
 #include "gen/host_proto.h"
+#include "proto/client.h"
 #include "rpc/call.h"
 #include "value/json.h"
 
-#define ORIGINALS "originals" /* what is left to be erased: [{"sr": uuid, "vdi": uuid}] */
+/* What is to be erased: [{"sr": uuid, "vdi": uuid, "ref": reference, "erased": bool}], and why that
+ * failed. */
+#define ORIGINALS "originals"
+#define WHY       "why an original stays"
 
 static struct error *follow_snapshots(struct txn *t, const struct vdi_rec *from, const char *to)
 {
@@ -42,12 +47,11 @@ static struct error *switch_one(struct plan *p, struct txn *t, const char *vbd_r
     TRY(txn_edit_vbd(t, vbd_ref, &vbd));
     TRY(txn_vdi(t, vbd->VDI, &from));
     TRY(txn_sr(t, from->SR, &sr));
-    json_array_append_new(plan_json(p, ORIGINALS),
-                          json_pack("{ss ss}", "sr", sr->uuid, "vdi", from->uuid));
+    json_array_append_new(plan_json(p, ORIGINALS), json_pack("{ss ss ss}", "sr", sr->uuid, "vdi",
+                                                             from->uuid, "ref", from->self));
     TRY(follow_snapshots(t, from, to));
     vbd->VDI = to;
-    TRY(sr_add_allocation(t, sr->self, -from->virtual_size));
-    return vdi_remove_row(t, from);
+    return NULL;
 }
 
 static struct error *switch_disks(struct plan *p, struct txn *t)
@@ -60,7 +64,7 @@ static struct error *switch_disks(struct plan *p, struct txn *t)
     return NULL;
 }
 
-/* Nobody knows them any more: what cannot be erased now is found by the next scan. */
+/* One that cannot be erased stays a disk of its own. */
 static struct error *erase_originals(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
@@ -72,12 +76,40 @@ static struct error *erase_originals(struct plan *p)
             .sr = json_string_value(json_object_get(o, "sr")),
             .uuid = json_string_value(json_object_get(o, "vdi")),
         };
+        struct error *e = hostd_vdi_destroy(d->hostd, &args, plan_arena(p), NULL);
 
-        log_and_free(LOG_WARNING,
-                     from_host(d->store, hostd_vdi_destroy(d->hostd, &args, plan_arena(p), NULL)),
-                     "a disk that was moved stays behind as %s", args.uuid);
+        if (hostd_is_away(e))
+            return e;
+        e = from_host(d->store, e);
+        json_object_set_new(o, "erased", json_boolean(!e));
+        if (e && !plan_json(p, WHY))
+            plan_set_json(p, WHY, error_to_json(e));
+        log_and_free(LOG_WARNING, e, "a disk that was moved stays behind as %s", args.uuid);
     }
     return NULL;
+}
+
+static struct error *forget_originals(struct plan *p, struct txn *t)
+{
+    const json_t *o;
+    size_t i;
+
+    json_array_foreach (plan_json(p, ORIGINALS), i, o) {
+        const struct vdi_rec *row = txn_find_vdi(t, json_string_value(json_object_get(o, "ref")));
+
+        if (!row || !json_is_true(json_object_get(o, "erased")))
+            continue;
+        TRY(sr_add_allocation(t, row->SR, -row->virtual_size));
+        TRY(vdi_remove_row(t, row));
+    }
+    return NULL;
+}
+
+static struct error *tell(struct plan *p)
+{
+    const json_t *why = plan_json(p, WHY);
+
+    return why ? error_from_json(why) : NULL;
 }
 
 static const struct plan_step steps[] = {
@@ -88,7 +120,12 @@ static const struct plan_step steps[] = {
      .undo = disk_copies_unmake,
      .unrecord = disk_copies_unrecord},
     {.name = "switch", .record = switch_disks, .keeps = true},
-    {.name = "erase originals", .weight = 1, .act = erase_originals},
+    {.name = "erase originals",
+     .weight = 1,
+     .act = erase_originals,
+     .record = forget_originals,
+     .keeps = true},
+    {.name = "tell", .act = tell},
 };
 
 const struct plan_type plan_vm_migrate_send = {
