@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* After a restart: plans are found in the rows of their tasks and go on where they were. */
 #include "base/log.h"
+#include "base/vec.h"
 #include "task/callers.h"
 #include "task/plan_priv.h"
 #include "task/task_row.h"
@@ -59,29 +60,35 @@ static struct error *fill_recovery(void *ctx, struct txn *t)
     return r->plan ? plan_remark_all(r->plan, t) : fill_lost(t, r->task);
 }
 
-static struct error *recover_row(struct engine *e, const struct task_rec *row)
+struct revived VEC(struct plan *);
+
+static struct error *revive_row(struct engine *e, const struct task_rec *row, struct revived *list)
 {
     const struct commit_info info = {.who = "", .task = row->self, .call = "recover"};
     struct plan *p = *row->plan ? plan_revive(e, row) : NULL;
     struct recovery r = {.plan = p, .task = row->self};
     struct error *err = txn_run(engine_daemon(e)->store, &info, fill_recovery, &r);
 
-    if (err) {
+    if (err)
         plan_free(p);
-        return err;
-    }
-    if (p) {
-        struct caller *caller = callers_find(engine_daemon(e)->callers, p->task_ref);
-
-        log_info("%s goes on at step %d of %d", p->label, p->step + 1, p->type->n_steps);
-        engine_start(e, p, caller ? caller_done : NULL, caller);
-    }
-    return NULL;
+    else if (p)
+        vec_add(list, p);
+    return err;
 }
 
+static void go_on(struct engine *e, struct plan *p)
+{
+    struct caller *caller = callers_find(engine_daemon(e)->callers, p->task_ref);
+
+    log_info("%s goes on at step %d of %d", p->label, p->step + 1, p->type->n_steps);
+    engine_start(e, p, caller ? caller_done : NULL, caller);
+}
+
+/* None goes on before all have their marks: a plan may begin others, on objects of those. */
 static struct error *recover(struct engine *e, bool orphans)
 {
     struct version_list tasks;
+    struct revived list = {0};
     struct error *err = NULL;
 
     store_all(engine_daemon(e)->store, CLASS_TASK, &tasks);
@@ -89,8 +96,15 @@ static struct error *recover(struct engine *e, bool orphans)
         const struct task_rec *row = tasks.v[i]->rec;
 
         if (row->status == TASK_STATUS_TYPE_PENDING && (orphans || *row->plan))
-            err = recover_row(e, row);
+            err = revive_row(e, row, &list);
     }
+    vec_foreach (p, &list) {
+        if (err)
+            plan_free(*p);
+        else
+            go_on(e, *p);
+    }
+    vec_fini(&list);
     version_list_fini(&tasks);
     return err;
 }

@@ -112,6 +112,16 @@ static struct error *act_wait(struct plan *p)
                  : plan_wait(p, CLASS_NETWORK, plan_str(p, "network"), mono_us() + 600 * SECOND_US);
 }
 
+static struct error *act_look(struct plan *p)
+{
+    _cleanup_version_ struct version *v =
+        store_find(plan_daemon(p)->store, CLASS_NETWORK, plan_str(p, "network"));
+
+    TRY(say(((const struct network_rec *)v->rec)->current_operations.n == 30 ? "all" : "some"));
+    return plan_wait(p, CLASS_NETWORK, plan_str(p, "network"), mono_us() + 600 * SECOND_US);
+}
+
+static const struct plan_step looks[] = {{.name = "look", .act = act_look}};
 static const struct plan_step waits[] = {
     {"one", 1, act_1, record_1, undo_1, unrecord_1},
     {"wait", 1, act_wait, NULL, NULL, NULL},
@@ -119,7 +129,6 @@ static const struct plan_step waits[] = {
 };
 
 static const struct plan_step final[] = {{"one", 1, act_1, record_1, NULL, NULL}};
-
 /* Of the second step there is no way back. */
 static const struct plan_step one_way[] = {
     {.name = "one", .act = act_1, .record = record_1, .undo = undo_1, .unrecord = unrecord_1},
@@ -132,8 +141,9 @@ static const struct plan_type plan_three = {"three", three, 3, false, failed};
 static const struct plan_type plan_waits = {"waits", waits, 3, false, NULL};
 static const struct plan_type plan_stays = {"stays", waits, 3, true, NULL};
 static const struct plan_type plan_one_way = {"one way", one_way, 3, false, failed};
-static const struct plan_type *const types[] = {&plan_three, &plan_waits, &plan_stays,
-                                                &plan_one_way, NULL};
+static const struct plan_type plan_looks = {"looks", looks, 1, false, NULL};
+static const struct plan_type *const types[] = {&plan_three,   &plan_waits, &plan_stays,
+                                                &plan_one_way, &plan_looks, NULL};
 
 struct bed {
     struct daemon d;
@@ -221,14 +231,13 @@ static int teardown(void **state)
 
 static void begin(struct bed *b, const struct plan_type *type)
 {
-    struct txn *t = txn_new(b->d.store, &b->a);
+    _cleanup_txn_ struct txn *t = txn_new(b->d.store, &b->a);
     struct plan *p = plan_begin_internal(&b->d, t, type, "label");
 
     plan_set_str(p, "network", b->network);
     must(plan_mark(p, t, CLASS_NETWORK, b->network, NETWORK_OPERATIONS_ATTACHING));
     b->task = arena_strdup(&b->a, plan_task(p));
     must(engine_commit(b->d.engine, t, p, "test"));
-    txn_free(t);
 }
 
 /* Until the steps have said that and nothing later. */
@@ -260,14 +269,14 @@ static void await_idle(struct bed *b)
     fail_msg("%zu plans run, %zu wait", s.running, s.waiting);
 }
 
-static void await_waiting(struct bed *b)
+static void await_waiting(struct bed *b, size_t n)
 {
     for (int i = 0; i < 20000; i++) {
-        if (engine_stats(b->d.engine).waiting == 1)
+        if (engine_stats(b->d.engine).waiting == n)
             return;
         usleep(1000);
     }
-    fail_msg("the plan does not wait");
+    fail_msg("not all plans wait");
 }
 
 static void release(void)
@@ -439,10 +448,10 @@ static void test_waiting(void **state)
 
     begin(b, &plan_waits);
     await_words("a1 r1 wait");
-    await_waiting(b);
+    await_waiting(b, 1);
     call_network(b, "not yet");
     await_words("a1 r1 wait wait");
-    await_waiting(b);
+    await_waiting(b, 1);
     for (int i = 0; i < 10; i++)
         add_network(b); /* of the same class, but not what is waited for */
     call_network(b, "ready");
@@ -469,7 +478,7 @@ static void test_cancel_of_a_sleeper(void **state)
     struct bed *b = *state;
 
     begin(b, &plan_waits);
-    await_waiting(b);
+    await_waiting(b, 1);
     assert_true(engine_cancel(b->d.engine, b->task));
     await_words("a1 r1 wait u1 U1");
     assert_end(b, "before 1");
@@ -499,7 +508,7 @@ static void test_some_plans_are_not_cancelled(void **state)
     await_holding();
     assert_true(engine_cancel(b->d.engine, b->task));
     release();
-    await_waiting(b);
+    await_waiting(b, 1);
     call_network(b, "ready");
     await_words("a1 r1 wait ready a3");
     assert_end(b, "ready");
@@ -532,18 +541,34 @@ static void test_end_in_the_middle(void **state)
     struct bed *b = *state;
 
     begin(b, &plan_waits);
-    await_waiting(b);
+    await_waiting(b, 1);
     shut_down(b);
     wake_up(b);
     must(engine_recover(b->d.engine));
     await_words("a1 r1 wait wait");
-    await_waiting(b);
+    await_waiting(b, 1);
     _cleanup_version_ struct version *v = store_find(b->d.store, CLASS_NETWORK, b->network);
 
     assert_int_equal(((const struct network_rec *)v->rec)->current_operations.n, 1);
     call_network(b, "ready");
     await_words("a1 r1 wait wait ready a3");
     assert_end(b, "ready");
+}
+
+/* A plan may begin others: it must see what those that are to go on work on. */
+static void test_none_goes_on_before_all_are_marked(void **state)
+{
+    struct bed *b = *state;
+
+    for (int i = 0; i < 30; i++)
+        begin(b, &plan_looks);
+    await_waiting(b, 30);
+    shut_down(b);
+    size_t before = stage.did.len;
+    wake_up(b);
+    must(engine_recover(b->d.engine));
+    await_waiting(b, 30);
+    assert_null(strstr(str_cstr(&stage.did) + before, "some"));
 }
 
 static void *end_of_daemon(void *arg)
@@ -633,7 +658,7 @@ static void test_conflicts(void **state)
 
     version_unref(v);
     begin(b, &plan_waits);
-    await_waiting(b);
+    await_waiting(b, 1);
     assert_int_equal(pthread_create(&t, NULL, write_often, b), 0);
     assert_true(engine_cancel(b->d.engine, b->task));
     pthread_join(t, NULL);
@@ -665,6 +690,7 @@ int main(void)
         TEST(test_some_plans_are_not_cancelled),
         TEST(test_cancel_between_intent_and_start),
         TEST(test_end_in_the_middle),
+        TEST(test_none_goes_on_before_all_are_marked),
         TEST(test_end_during_a_step),
         TEST(test_end_while_undoing),
         TEST(test_conflicts),
