@@ -100,6 +100,15 @@ void plan_store(struct plan *p, struct txn *t, struct task_rec *row)
     row->plan_step = p->step;
 }
 
+struct error *plan_save(struct plan *p, struct txn *t)
+{
+    struct task_rec *row;
+
+    TRY(txn_edit_task(t, p->task_ref, &row));
+    plan_store(p, t, row);
+    return NULL;
+}
+
 /* current_operations of any class: the same name and layout everywhere. */
 static struct map_string_enum *operations_of(enum class_id class_id, void *rec)
 {

@@ -79,6 +79,8 @@ void plan_set_str(struct plan *p, const char *key, const char *value);
 void plan_set_int(struct plan *p, const char *key, int64_t value);
 void plan_set_bool(struct plan *p, const char *key, bool value);
 void plan_set_json(struct plan *p, const char *key, json_t *value); /* takes the reference */
+/* Inside an act: what was set becomes durable with this commit, not only with the step's own. */
+_must_check_ struct error *plan_save(struct plan *p, struct txn *t);
 
 /* From an act to its own record: kept in memory only, from plan_arena; NULL at first. */
 void plan_set_memo(struct plan *p, void *memo);

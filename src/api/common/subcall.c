@@ -98,9 +98,17 @@ static struct error *begin_once(struct plan *p, const char *key, const struct me
     };
 
     TRY(m->body(&c, args, &ret));
-    TRY(c.plan ? engine_commit(d->engine, t, c.plan, m->name) : end_now(&c, row, &ret));
+    /* In one commit: whoever takes the plan up after a death does not begin the call once more. */
     note(p, key, row->self);
-    return NULL;
+    struct error *e = plan_save(p, t);
+
+    if (e && c.plan)
+        plan_discard(c.plan);
+    if (!e)
+        e = c.plan ? engine_commit(d->engine, t, c.plan, m->name) : end_now(&c, row, &ret);
+    if (e)
+        json_object_del(plan_json(p, STATE_KEY), key);
+    return e;
 }
 
 enum subcall_state subcall_begin(struct plan *p, const char *key, const char *message,
