@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 import guests  # noqa: E402 (the path is set above)
 from hostrun.api import ApiError  # noqa: E402,F401 (for the tests)
 from xenrig.rig import Rig  # noqa: E402
+from xenrig.traces import traces  # noqa: E402
 
 BEGIN = time.monotonic()
 
@@ -90,6 +91,6 @@ def boot_files(rig, tiny):
 @pytest.fixture
 def nothing_left(rig):
     """After the test all is as before it."""
-    before = guests.traces(rig)
+    before = traces(rig)
     yield before
     guests.until_as(rig, before)

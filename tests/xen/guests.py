@@ -14,6 +14,7 @@ import threading
 import time
 
 from hostrun.api import NULL, read_head
+from xenrig.traces import difference, traces
 
 BOOT = "/var/lib/xenolith-hostd/boot"
 ARGUMENTS = "console=hvc0 quiet mitigations=off panic=10"
@@ -29,24 +30,11 @@ def put_boot_files(rig, tiny):
             subprocess.run(rig.ssh(f"cat >{BOOT}/tiny-{name}"), stdin=source, check=True, timeout=LIMIT)
 
 
-def traces(rig):
-    """All that a guest leaves on its host while it runs: names in xenstore, grants, nbd devices, programs, files, interfaces,
-    mounts, domains. Xen's tools make a few folders in xenstore with the first guest ever."""
-    return rig.shell("""
-        xenstore-ls -f / | sed 's/ = .*//' | grep -vxE '/(libxl|vm|local/domain/0/(backend|device-model)(/[a-z0-9]+)?)' | sort
-        for disk in /sys/block/nbd*/pid; do [ ! -e $disk ] || echo $disk; done
-        ps -eo comm= | grep -E '^(qemu|xenolith|xl|vif|block)' | sort
-        find /run/xenolith-hostd /var/lib/xen /var/lib/xenolith-hostd/nvram -mindepth 1 2>/dev/null | sort
-        ls /sys/class/net; xl list | awk '{ print $1 }'; losetup -a; mount | wc -l""").splitlines()
-
-
-def until_as(rig, before, limit=60.0):
-    def left():
-        now = traces(rig)
-        return sorted(set(now) ^ set(before)), len(now) - len(before)
+def until_as(rig, before, without=(), limit=60.0):
+    """Waits until the host is as it was; kinds of traces named in `without` may differ."""
     end = time.monotonic() + limit
-    while (now := left()) != ([], 0):
-        assert time.monotonic() < end, f"left after {limit:.0f} s: {now}"
+    while left := difference(before, traces(rig), without):
+        assert time.monotonic() < end, f"left after {limit:.0f} s:\n" + "\n".join(left)
         time.sleep(0.5)  # nobody tells
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What goes wrong on real Xen: the error names it, the rows say what is, and nothing is left on the host."""
 
+import contextlib
+
 import pytest
 
 from conftest import ApiError
-from guests import BOOT, READY, Guest
+from guests import BOOT, READY, Guest, until
 
 DISKS = "/var/lib/xenolith-hostd/sr"
 
@@ -81,6 +83,17 @@ def test_an_image_that_is_missing(rig, session, new):
         rig.shell(f"mv {image}.away {image}")
 
 
+@contextlib.contextmanager
+def filled(rig, folder):
+    """Nothing more fits onto the disk that folder lies on."""
+    rig.shell(f"fallocate -l $((($(stat -f -c %f {folder}) - 512) * 4096)) {folder}/filler; cat /dev/zero >{folder}/rest 2>/dev/null || true")
+    try:
+        assert "full" in rig.shell(f"head -c 65536 /dev/zero 2>/dev/null >{folder}/more || echo full")
+        yield
+    finally:
+        rig.shell(f"rm {folder}/filler {folder}/rest {folder}/more")
+
+
 def test_a_place_that_is_full(rig, session, new):
     """What fits nowhere is refused by name; the guest goes on, and so does everything once there is room."""
     guest = new("pvh")
@@ -89,20 +102,61 @@ def test_a_place_that_is_full(rig, session, new):
     console = guest.start()
     console.wait(READY)
     assert "done" in console.ask("pattern write /dev/xvda 2 before")
-    rig.shell(f"fallocate -l $((($(stat -f -c %f {DISKS}) - 512) * 4096)) {DISKS}/filler; cat /dev/zero >{DISKS}/rest 2>/dev/null || true")
-    try:
-        assert "full" in rig.shell(f"head -c 65536 /dev/zero 2>/dev/null >{DISKS}/more || echo full")
+    with filled(rig, DISKS):
         for call in (lambda: session.VDI.snapshot(vdi, {}), lambda: guest.add_disk("1")):
             with pytest.raises(ApiError) as told:
                 call()
             assert told.value.code in ("SR_FULL", "SR_BACKEND_FAILURE_44"), told.value
         assert guest.state() == "Running"
         assert "done" in console.ask("pattern check /dev/xvda 2 before")
-    finally:
-        rig.shell(f"rm {DISKS}/filler {DISKS}/rest {DISKS}/more")
     assert "done" in console.ask("pattern write /dev/xvda 3 after")
     session.VDI.destroy(session.VDI.snapshot(vdi, {}))
     assert "done" in console.ask("pattern check /dev/xvda 3 after")
+
+
+def test_a_system_disk_that_is_full(rig, session, new):
+    """The daemons' own state is on it, and Xen's. Each call is done or says why not; the guest goes on; and all is well once there
+    is room."""
+    guest, other = new("pvh"), new("pvh")
+    vdi = session.VBD.get_VDI(guest.add_disk("0"))
+    console = guest.start()
+    console.wait(READY)
+    with filled(rig, "/var/tmp"):
+        assert "full" in until("a commit is refused", lambda: failure(lambda: describe(other))), "by name"
+        for call in (lambda: session.VM.start(other.vm, False, False), lambda: guest.add_disk("1"), lambda: describe(guest),
+                     lambda: session.VDI.snapshot(vdi, {}), lambda: session.VM.snapshot(guest.vm, "on a full disk")):
+            said = failure(call)
+            assert not said or any(word in said for word in ("full", "FULL", "No space")), said
+        assert guest.state() == "Running"
+        assert "done" in console.ask("pattern write /dev/xvda 2 meanwhile")
+    until("changes are taken again", lambda: not failure(lambda: describe(other)))
+    until("the other guest is what Xen says", lambda: (other.state() == "Running") == (other.uuid in rig.shell("xl list -v")))
+    if other.state() == "Halted":
+        session.VM.start(other.vm, False, False)
+    other.watch().wait(READY)
+    for name in ("xenolithd", "xenolith-hostd"):
+        assert rig.shell(f"systemctl is-active {name}").strip() == "active"
+    session.VDI.snapshot(vdi, {})
+    assert "done" in console.ask("pattern check /dev/xvda 2 meanwhile")
+    guest.remove_snapshots()
+    for snapshot in session.VDI.get_snapshots(vdi):
+        session.VDI.destroy(snapshot)
+    rig.shell("xenolith-verify --state /var/lib/xenolith --hostd-state /var/lib/xenolith-hostd --quiet")  # its status tells
+
+
+def failure(call):
+    """What a call says when it fails; nothing when it is done."""
+    try:
+        call()
+    except ApiError as error:
+        return str(error)
+    return ""
+
+
+def describe(guest):
+    """Gives a VM a long description, another one than it has."""
+    last = guest.session.VM.get_name_description(guest.vm)
+    guest.session.VM.set_name_description(guest.vm, ("y" if last.startswith("x") else "x") * 60000)
 
 
 def test_a_guest_that_does_not_hear(rig, session, new):

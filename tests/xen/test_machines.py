@@ -4,8 +4,9 @@ Slow, for all is emulated: the stories share one machine, and each finds it runn
 
 import pytest
 
-from guests import LIMIT, MIB, SECTOR_PATTERN_AT, Guest, boot_sector, connect, remove_place, repository, sector_pattern, traces, until, until_as
+from guests import LIMIT, MIB, SECTOR_PATTERN_AT, Guest, boot_sector, connect, remove_place, repository, sector_pattern, until, until_as
 from hostrun.api import NULL, read_head
+from xenrig.traces import traces
 
 BOOTED = "BOOTED"
 
@@ -13,8 +14,8 @@ BOOTED = "BOOTED"
 @pytest.fixture(scope="module")
 def machine(rig, session, tmp_path_factory):
     """A machine with a disk of each format, and an empty optical drive; what it needed is gone when it is gone."""
-    places = [None, repository(session, "raw"), repository(session, "vhd")]
     before = traces(rig)
+    places = [None, repository(session, "raw"), repository(session, "vhd")]
     machine = Guest(rig, session, "hvm", memory=64, shutdown_delay="4")
     try:
         for number, place in enumerate(places):
