@@ -6,6 +6,7 @@ import re
 import pytest
 
 from conftest import ApiError
+from figures import DAEMONS, memory
 from guests import MIB, READY, Guest, keep_figure, pattern, remove_place, repository, until, until_as
 from hostrun.api import NULL
 from xenrig.traces import DISKS, traces
@@ -254,9 +255,7 @@ def test_images_were_merged_under_it(rig, session, guest, places):
 @PVH
 def test_daemons_stay_small(rig, guest):
     """Proportional set size, with one guest and its disks."""
-    used = {name: sum(int(line.split()[1]) for line in rig.shell(
-        f"for pid in $(pidof {name}); do grep ^Pss: /proc/$pid/smaps_rollup; done").splitlines())
-        for name in ("xenolithd", "xenolith-hostd", "xenolith-libxl", "qemu-storage-daemon")}
+    used = {name: size >> 10 for name, size in memory(rig, (*DAEMONS, "qemu-storage-daemon")).items()}
     keep_figure("memory, KiB", used)
     assert all(0 < size < 100 << 10 for size in used.values()), used
 

@@ -40,12 +40,32 @@ def _locked(path):
         yield
 
 
+class NotThere(Exception):
+    """The cache has no such image, and none was to be made."""
+
+
+_making = True
+
+
+@contextlib.contextmanager
+def as_it_is():
+    """Meanwhile obtain() makes nothing, and raises NotThere."""
+    global _making
+    _making = False
+    try:
+        yield
+    finally:
+        _making = True
+
+
 def obtain(image, digest, make):
     """Folder of the finished image with that recipe; make(work, out) fills it when it is not there yet."""
     base = cache_dir()
     final = os.path.join(base, f"{image}-{digest}")
     if os.path.isdir(final):
         return final
+    if not _making:
+        raise NotThere(f"{image} is not made for the tree as it is")
     os.makedirs(base, exist_ok=True)
     with _locked(os.path.join(base, f".{image}.lock")):
         if os.path.isdir(final):
