@@ -236,6 +236,11 @@ def sector_pattern(disk):
     return b"".join(bytes([0x80 + disk, sector]) * 256 for sector in (8, 9))
 
 
+def network(session, name="inside"):
+    """A network without a way out."""
+    return session.network.create({"name_label": name, "name_description": "", "MTU": "1500", "other_config": {}, "tags": []})
+
+
 def repository(session, image_format):
     """A repository whose new disks have that format."""
     host, = session.host.get_all()

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from conftest import ApiError
-from guests import BOOT, READY, Guest, until
+from guests import BOOT, READY, Guest, network, until
 
 DISKS = "/var/lib/xenolith-hostd/sr"
 
@@ -57,10 +57,10 @@ def test_less_memory_than_the_kernel_needs(new):
 
 def test_a_bridge_that_cannot_be(rig, session, new):
     """Something else has the name of the network's bridge."""
-    network = session.network.create({"name_label": "taken", "name_description": "", "MTU": "1500", "other_config": {}, "tags": []})
-    bridge = session.network.get_bridge(network)
+    taken = network(session, "taken")
+    bridge = session.network.get_bridge(taken)
     guest = new("pvh")
-    guest.add_card("0", network)
+    guest.add_card("0", taken)
     rig.shell(f"ip link add {bridge} type dummy")
     try:
         assert bridge in str(refused(guest))
@@ -68,7 +68,7 @@ def test_a_bridge_that_cannot_be(rig, session, new):
         rig.shell(f"ip link delete {bridge}")
         for card in session.VM.get_VIFs(guest.vm):
             session.VIF.destroy(card)
-        session.network.destroy(network)
+        session.network.destroy(taken)
 
 
 def test_an_image_that_is_missing(rig, session, new):

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ApiError
 from figures import DAEMONS, memory
-from guests import MIB, READY, Guest, keep_figure, pattern, remove_place, repository, until, until_as
+from guests import MIB, READY, Guest, keep_figure, network, pattern, remove_place, repository, until, until_as
 from hostrun.api import NULL
 from xenrig.traces import DISKS, traces
 
@@ -192,10 +192,10 @@ def scheduled(rig, scheduler, domid):
 
 @PVH
 def test_a_card_comes_with_traffic_and_goes(rig, session, guest):
-    network = session.network.create({"name_label": "inside", "name_description": "", "MTU": "1500", "other_config": {}, "tags": []})
-    card = guest.add_card("0", network)
+    inside = network(session)
+    card = guest.add_card("0", inside)
     session.VIF.plug(card)
-    bridge = session.network.get_bridge(network)
+    bridge = session.network.get_bridge(inside)
     rig.shell(f"ip address add 10.99.0.1/24 dev {bridge}")
     guest.console.ask("while [ ! -e /sys/class/net/eth0 ]; do sleep 0.2; done; ip link set eth0 up; ip address add 10.99.0.2/24 dev eth0")
     assert session.VIF.get_MAC(card) in guest.console.ask("cat /sys/class/net/eth0/address")
@@ -203,7 +203,7 @@ def test_a_card_comes_with_traffic_and_goes(rig, session, guest):
     session.VIF.unplug(card)
     guest.console.ask("while [ -e /sys/class/net/eth0 ]; do sleep 0.2; done")
     session.VIF.destroy(card)
-    session.network.destroy(network)
+    session.network.destroy(inside)
     until("its bridge has gone", lambda: bridge not in rig.shell("ls /sys/class/net").split())
 
 

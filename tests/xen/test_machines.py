@@ -4,7 +4,7 @@ Slow, for all is emulated: the stories share one machine, and each finds it runn
 
 import pytest
 
-from guests import LIMIT, MIB, SECTOR_PATTERN_AT, Guest, boot_sector, connect, remove_place, repository, sector_pattern, until, until_as
+from guests import LIMIT, MIB, SECTOR_PATTERN_AT, Guest, boot_sector, connect, network, remove_place, repository, sector_pattern, until, until_as
 from hostrun.api import NULL, read_head
 from xenrig.traces import traces
 
@@ -42,6 +42,20 @@ def medium(rig, session):
     yield vdi
     rig.shell(f"rm {place}/xs.iso")
     session.SR.scan(library)
+
+
+def test_its_card_is_on_the_network(rig, session, nothing_left):
+    """Both are: the one that drivers for Xen would take, and the emulated one. Its firmware need not get anywhere for that."""
+    machine, inside = Guest(rig, session, "hvm", memory=64), network(session)
+    machine.add_card("0", inside)
+    try:
+        session.VM.start(machine.vm, False, False)
+        domid = session.VM.get_domid(machine.vm)
+        ports = rig.shell(f"ls /sys/class/net/{session.network.get_bridge(inside)}/brif").split()
+        assert sorted(ports) == [f"vif{domid}.0", f"vif{domid}.0-emu"]
+    finally:
+        machine.remove()
+        session.network.destroy(inside)
 
 
 def test_it_has_a_display_and_firmware(rig, session, machine):

@@ -99,7 +99,9 @@ void xl_config_nic(const char *scripts, enum hv_kind kind, const struct hv_nic *
     ret->mtu = n->mtu > 0 ? n->mtu : 1500;
     ret->bridge = give(n->net == HV_NET_BRIDGE ? n->bridge : "");
     ret->script = xasprintf("%s/xen-vif", scripts);
-    ret->nictype = kind == HV_KIND_HVM ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
+    /* A whole machine has an emulated card besides, unless it comes later: libxl's default. */
+    if (kind != HV_KIND_HVM)
+        ret->nictype = LIBXL_NIC_TYPE_VIF;
 }
 
 static void add_devices(const struct xl_config_in *in, libxl_domain_config *c)
