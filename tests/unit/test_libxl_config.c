@@ -126,11 +126,14 @@ static void one_whose_kernel_is_on_its_disk(void **state)
 
 static void a_whole_machine(void **state)
 {
+    static const struct hv_pair no_display[] = {{"vga", "none"}};
     struct hv_start p = guest(HV_KIND_HVM);
 
     compare("hvm", &p);
     p.firmware = HV_FIRMWARE_UEFI;
-    p.n_disks = p.n_nics = p.n_platform = 0;
+    p.n_disks = p.n_nics = 0;
+    p.platform = no_display;
+    p.n_platform = 1;
     compare("uefi", &p);
 }
 

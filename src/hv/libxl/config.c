@@ -140,6 +140,13 @@ static void set_kernel(const struct hv_start *p, libxl_domain_build_info *b)
         b->bootloader = xstrdup("pygrub");
 }
 
+static libxl_vga_interface_type vga_of(const char *name)
+{
+    return streq(name, "none")     ? LIBXL_VGA_INTERFACE_TYPE_NONE
+           : streq(name, "cirrus") ? LIBXL_VGA_INTERFACE_TYPE_CIRRUS
+                                   : LIBXL_VGA_INTERFACE_TYPE_STD;
+}
+
 static void set_hvm(const struct xl_config_in *in, libxl_domain_build_info *b)
 {
     const struct hv_start *p = in->start;
@@ -149,7 +156,7 @@ static void set_hvm(const struct xl_config_in *in, libxl_domain_build_info *b)
         p->firmware == HV_FIRMWARE_UEFI ? LIBXL_BIOS_TYPE_OVMF : LIBXL_BIOS_TYPE_SEABIOS;
     b->u.hvm.boot = give(p->boot_order);
     b->u.hvm.serial = xstrdup("pty");
-    b->u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_STD;
+    b->u.hvm.vga.kind = vga_of(find(p, "vga", "std"));
     b->video_memkb = 16 << 10;
     libxl_defbool_set(&b->u.hvm.vnc.enable, true);
     /* With a colon libxl hands it to the device model as it is. */
