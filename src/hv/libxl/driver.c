@@ -36,7 +36,7 @@ static struct error *fill_caps(struct xl *x)
         .block_devices = true,
     };
     if (strstr(x->capabilities, "hvm"))
-        x->caps.features |= HV_CAN_PVH; /* not UEFI: OVMF ends in a triple fault so far */
+        x->caps.features |= HV_CAN_PVH; /* not UEFI: Debian's OVMF is not for Xen */
     return NULL;
 }
 
