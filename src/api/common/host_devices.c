@@ -7,6 +7,7 @@
 #include "gen/class/network_txn.h"
 #include "gen/errors.h"
 #include "rules/devices.h"
+#include "rules/lookup.h"
 
 void host_disk_of(struct txn *t, const struct vbd_rec *vbd, struct host_disk_rec *ret)
 {
@@ -55,4 +56,11 @@ void run_note(struct plan *p, const struct vm_rec *vm)
 bool run_is_over(const struct plan *p, const struct vm_rec *vm)
 {
     return vm->domid != plan_int(p, "run");
+}
+
+bool run_needs_undo(struct plan *p, const char *vm, bool row_attached, bool attach)
+{
+    _cleanup_version_ struct version *v = store_find(plan_daemon(p)->store, CLASS_VM, vm);
+
+    return v && (!run_is_over(p, v->rec) || (vm_is_live(v->rec) && row_attached == attach));
 }

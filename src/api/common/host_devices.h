@@ -25,3 +25,8 @@ struct error *device_error(struct error *e, const char *ref);
  */
 void run_note(struct plan *p, const struct vm_rec *vm);
 bool run_is_over(const struct plan *p, const struct vm_rec *vm);
+/*
+ * For an undo that makes a device attached or not: is it to be done? A VM that has stopped
+ * meanwhile needs none, nor does one that was started again, with the device as its row says.
+ */
+bool run_needs_undo(struct plan *p, const char *vm, bool row_attached, bool attach);

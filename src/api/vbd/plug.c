@@ -79,15 +79,34 @@ static struct error *now_detached(struct plan *p, struct txn *t)
     return set_attached(p, t, false);
 }
 
+static bool needs_undo(struct plan *p, bool attach)
+{
+    _cleanup_version_ struct version *v =
+        store_find(plan_daemon(p)->store, CLASS_VBD, plan_str(p, P_VBD));
+    const struct vbd_rec *rec = v ? v->rec : NULL;
+
+    return run_needs_undo(p, plan_str(p, P_VM), rec && rec->currently_attached, attach);
+}
+
+static struct error *undo_attach(struct plan *p)
+{
+    return needs_undo(p, false) ? detach(p) : NULL;
+}
+
+static struct error *undo_detach(struct plan *p)
+{
+    return needs_undo(p, true) ? attach(p) : NULL;
+}
+
 static const struct plan_step plug_steps[] = {
-    {.name = "attach disk", .act = attach, .record = now_attached, .undo = detach},
+    {.name = "attach disk", .act = attach, .record = now_attached, .undo = undo_attach},
 };
 
 const struct plan_type plan_vbd_plug = {
     .name = "VBD.plug", .steps = plug_steps, .n_steps = ARRAY_SIZE(plug_steps)};
 
 static const struct plan_step unplug_steps[] = {
-    {.name = "detach disk", .act = detach, .record = now_detached, .undo = attach},
+    {.name = "detach disk", .act = detach, .record = now_detached, .undo = undo_detach},
 };
 
 const struct plan_type plan_vbd_unplug = {

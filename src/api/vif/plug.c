@@ -102,15 +102,34 @@ static struct error *now_there(struct plan *p, struct txn *t)
     return NULL;
 }
 
+static bool needs_undo(struct plan *p, bool attach)
+{
+    _cleanup_version_ struct version *v =
+        store_find(plan_daemon(p)->store, CLASS_VIF, plan_str(p, P_VIF));
+    const struct vif_rec *rec = v ? v->rec : NULL;
+
+    return run_needs_undo(p, plan_str(p, P_VM), rec && rec->currently_attached, attach);
+}
+
+static struct error *undo_attach(struct plan *p)
+{
+    return needs_undo(p, false) ? detach(p) : NULL;
+}
+
+static struct error *undo_detach(struct plan *p)
+{
+    return needs_undo(p, true) ? attach(p) : NULL;
+}
+
 static const struct plan_step plug_steps[] = {
-    {.name = "attach card", .act = attach, .record = now_attached, .undo = detach},
+    {.name = "attach card", .act = attach, .record = now_attached, .undo = undo_attach},
 };
 
 const struct plan_type plan_vif_plug = {
     .name = "VIF.plug", .steps = plug_steps, .n_steps = ARRAY_SIZE(plug_steps)};
 
 static const struct plan_step unplug_steps[] = {
-    {.name = "detach card", .act = detach, .record = now_detached, .undo = attach},
+    {.name = "detach card", .act = detach, .record = now_detached, .undo = undo_detach},
 };
 
 const struct plan_type plan_vif_unplug = {
@@ -121,9 +140,9 @@ static const struct plan_step move_steps[] = {
     {.name = "detach card",
      .act = detach,
      .record = now_detached,
-     .undo = attach,
+     .undo = undo_detach,
      .unrecord = now_attached},
-    {.name = "attach card", .act = attach_there, .record = now_there, .undo = detach},
+    {.name = "attach card", .act = attach_there, .record = now_there, .undo = undo_attach},
 };
 
 const struct plan_type plan_vif_move = {
