@@ -173,6 +173,7 @@ static void stop_store(struct parts *p)
 
 static struct error *start_threads(struct parts *p)
 {
+    TRY(store_start(p->d.store));
     TRY(workers_new("work", WORKERS_MAX, WORKERS_QUEUE, &p->d.workers));
     TRY(workers_new("transfer", TRANSFERS_MAX, TRANSFERS_QUEUE, &p->d.transfers));
     p->d.under_way = transfers_new();
@@ -204,6 +205,7 @@ static void stop_threads(struct parts *p)
 {
     waiting_stop(p->d.waiting);
     workers_free(p->d.workers);
+    store_settle(p->d.store); /* their answers are with the server then */
     if (!p->next)
         workers_free(TAKE_PTR(p->d.transfers));
     engine_free(p->d.engine);

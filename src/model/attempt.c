@@ -2,9 +2,14 @@
 /* A body run until it is committed. Without turns a writer in a tight loop could starve another. */
 #include "model/store_priv.h"
 
+bool turn_is_taken(const struct store *s)
+{
+    return s->turn_depth && !pthread_equal(s->whose_turn, pthread_self());
+}
+
 void turn_await(struct store *s)
 {
-    while (s->turn_depth && !pthread_equal(s->whose_turn, pthread_self()))
+    while (turn_is_taken(s))
         pthread_cond_wait(&s->turn_given, &s->lock);
 }
 

@@ -321,10 +321,6 @@ static struct error *commit_locked(struct txn *t, const struct commit_info *info
         p = seal(&st, info);
     }
     strmap_fini(&st.by_ref);
-    /* Let the winner be published. While it only waits for its turn to flush, nothing flushes yet,
-     * and trying again at once would find the same conflict. */
-    if (error_is(e, DB_CONFLICT) && (t->store->flushing || !list_empty(&t->store->queue)))
-        pthread_cond_wait(&t->store->flushed, &t->store->lock);
     if (e)
         return e;
     if (p->n_done) {
@@ -344,8 +340,31 @@ struct error *txn_commit(struct txn *t, const struct commit_info *info)
     turn_await(t->store);
     struct error *e = commit_locked(t, info, &p);
 
+    /* Let the winner be published. While it only waits for its turn to flush, nothing flushes yet,
+     * and trying again at once would find the same conflict. */
+    if (error_is(e, DB_CONFLICT) && (t->store->flushing || !list_empty(&t->store->queue)))
+        pthread_cond_wait(&t->store->flushed, &t->store->lock);
     if (p)
         return publish_pending(t->store, p);
     pthread_mutex_unlock(&t->store->lock);
+    return e;
+}
+
+struct error *txn_commit_later(struct txn *t, const struct commit_info *info,
+                               struct commit_later *l, bool *ret_later)
+{
+    struct pending *p = NULL;
+
+    *ret_later = false;
+    pthread_mutex_lock(&t->store->lock);
+    struct error *e =
+        turn_is_taken(t->store) ? error_api(DB_CONFLICT, 2, "", "") : commit_locked(t, info, &p);
+
+    if (p) {
+        p->later = l;
+        *ret_later = publish_later(t->store, p);
+    } else {
+        pthread_mutex_unlock(&t->store->lock);
+    }
     return e;
 }

@@ -324,6 +324,7 @@ static struct store *store_new(struct db *db)
     pthread_mutexattr_destroy(&attr);
     pthread_cond_init(&s->flushed, NULL);
     pthread_cond_init(&s->turn_given, NULL);
+    committer_init(&s->committer);
     list_init(&s->queue);
     for (int i = 0; i < CLASS_MAX; i++)
         feed_init(&s->classes[i]);

@@ -2,7 +2,8 @@
 /*
  * Commits reach the disk in groups: whoever finds no flush under way takes everything that waits
  * and makes it durable with one flush; the others sleep. Only then versions become visible, in
- * order. If the disk refuses, everything staged after it is undone as well, newest first.
+ * order. If the disk refuses, everything staged after it is undone as well, newest first. Commits
+ * that no thread waits for are flushed along, or by the committer's thread (later.c).
  *
  * Who sleeps does so on a lock of its own and is woken when the store's is free again: else each
  * would wake only to queue for that one.
@@ -111,14 +112,46 @@ static void finish(struct pending *p, struct error *e, struct list *finished)
     list_append(finished, &p->link);
 }
 
-void publish_tell(struct pending *p)
+static void tell(struct pending *p)
 {
-    if (!p)
-        return;
     pthread_mutex_lock(&p->told_lock);
     p->told = true;
     pthread_cond_signal(&p->wake);
     pthread_mutex_unlock(&p->told_lock);
+}
+
+void publish_tell_leader(struct store *s, struct pending *p)
+{
+    if (p && p->later)
+        committer_lead(&s->committer);
+    else if (p)
+        tell(p);
+}
+
+/* All but `own`, whose thread this is. Returns how many of them no thread waited for. */
+static unsigned tell_finished(struct store *s, struct list *finished, const struct pending *own)
+{
+    struct pending *p;
+    unsigned n_later = 0;
+
+    list_foreach (p, finished, link) {
+        list_remove(&p->link);
+        if (p->later) {
+            later_end(s, p);
+            n_later++;
+        } else if (p != own) {
+            tell(p);
+        }
+    }
+    return n_later;
+}
+
+/* Lock held. */
+static void count_told(struct store *s, unsigned n_later)
+{
+    s->n_later -= n_later;
+    if (n_later && !s->n_later)
+        pthread_cond_broadcast(&s->flushed);
 }
 
 static void await_told(struct pending *p)
@@ -246,7 +279,6 @@ struct pending *publish_hand_over(struct store *s)
 static void lead(struct store *s, struct pending *p)
 {
     struct list finished;
-    struct pending *other;
 
     list_init(&finished);
     while (!p->finished)
@@ -254,23 +286,54 @@ static void lead(struct store *s, struct pending *p)
     struct pending *next = publish_hand_over(s);
 
     pthread_mutex_unlock(&s->lock);
-    list_foreach (other, &finished, link) {
-        list_remove(&other->link);
-        if (other != p)
-            publish_tell(other);
-    }
-    publish_tell(next); /* last: what those do next may still come along */
+    const unsigned n_later = tell_finished(s, &finished, p);
+
+    publish_tell_leader(s, next); /* last: what those do next may still come along */
+    if (!n_later)
+        return;
+    pthread_mutex_lock(&s->lock);
+    count_told(s, n_later);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void publish_lead(struct store *s)
+{
+    struct pending *next;
+
+    pthread_mutex_lock(&s->lock);
+    do {
+        struct list finished;
+
+        list_init(&finished);
+        flush_queue_once(s, &finished);
+        pthread_mutex_unlock(&s->lock);
+        const unsigned n_later = tell_finished(s, &finished, NULL);
+
+        pthread_mutex_lock(&s->lock);
+        count_told(s, n_later);
+        next = publish_hand_over(s);
+    } while (next && next->later);
+    pthread_mutex_unlock(&s->lock);
+    publish_tell_leader(s, next);
+}
+
+/* Lock held. True: nobody uses the database, so the caller does from now on. */
+static bool enqueue(struct store *s, struct pending *p)
+{
+    const bool leads = !s->flushing;
+
+    list_init(&p->link);
+    list_append(&s->queue, &p->link);
+    s->flushing = true;
+    return leads;
 }
 
 struct error *publish_pending(struct store *s, struct pending *p)
 {
-    list_init(&p->link);
-    list_append(&s->queue, &p->link);
     pthread_mutex_init(&p->told_lock, NULL);
     pthread_cond_init(&p->wake, NULL);
-    const bool leads = !s->flushing;
+    const bool leads = enqueue(s, p);
 
-    s->flushing = true;
     if (!leads) {
         pthread_mutex_unlock(&s->lock);
         await_told(p);
@@ -285,4 +348,23 @@ struct error *publish_pending(struct store *s, struct pending *p)
     pthread_mutex_destroy(&p->told_lock);
     pending_free(p);
     return e;
+}
+
+bool publish_later(struct store *s, struct pending *p)
+{
+    const bool at_once = !p->has_rows && !s->flushing && list_empty(&s->queue);
+
+    if (at_once) {
+        publish_one(s, p);
+        pthread_mutex_unlock(&s->lock);
+        pending_free(p);
+        return false;
+    }
+    s->n_later++;
+    const bool leads = enqueue(s, p);
+
+    pthread_mutex_unlock(&s->lock);
+    if (leads)
+        committer_lead(&s->committer);
+    return true;
 }

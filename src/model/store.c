@@ -168,7 +168,7 @@ static void database_give(struct store *s)
     struct pending *next = publish_hand_over(s);
 
     pthread_mutex_unlock(&s->lock);
-    publish_tell(next);
+    publish_tell_leader(s, next);
 }
 
 struct error *store_maintain(struct store *s)
@@ -201,6 +201,7 @@ void store_close(struct store *s)
 
     if (!s)
         return;
+    committer_fini(&s->committer);
     for (int i = 0; i < CLASS_MAX; i++) {
         list_foreach (o, &s->classes[i].all, all) {
             edges_set(s, o, NULL);

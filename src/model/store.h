@@ -66,6 +66,11 @@ const char *store_read_only(struct store *s);
 /* Before the first commit: what happens when it is unknown whether the disk has a commit. Whatever
  * would be answered then could turn out to be wrong, so a daemon ends itself there. */
 void store_on_lost_commit(struct store *s, void (*lost)(const struct error *why));
+/* Starts the thread that makes commits of txn_commit_later durable; before the first of them. */
+_must_check_ struct error *store_start(struct store *s);
+/* Waits until each txn_commit_later of before has been told its end. */
+void store_settle(struct store *s);
+/* After the last commit. */
 void store_close(struct store *s);
 
 /*

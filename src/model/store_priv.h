@@ -13,6 +13,7 @@
  *   derive.c    which derived fields a commit touches, and their values
  *   limits.c    how much clients may keep
  *   publish.c   shared flush, publication in order, undo when the disk refuses
+ *   later.c     commits that no thread waits for, and the thread that flushes then
  *   feed.c      lists of changes, tombstones, watches
  *   soft.c      what lives in memory only, for the program that takes over
  *   soft_rows.c which rows lived in memory only, for the run after a death
@@ -118,14 +119,25 @@ struct pending {
     struct arena arena; /* rows' text and commit info */
     struct db_commit commit;
     bool has_rows;
-    bool leads;    /* it is to flush next */
-    bool tried;    /* it is or was in a batch */
-    bool finished; /* error says how; the thread that waits may not know yet */
+    struct commit_later *later; /* is told the end; NULL = a thread waits for it */
+    bool leads;                 /* it is to flush next */
+    bool tried;                 /* it is or was in a batch */
+    bool finished;              /* error says how; the thread that waits may not know yet */
     struct error *error;
     pthread_mutex_t told_lock; /* rank: leaf */
     pthread_cond_t wake;
     bool told; /* it leads or is finished */
     uint64_t prev_generation;
+};
+
+/* The thread that flushes when none waits for its own commit. */
+struct committer {
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock; /* rank: leaf */
+    pthread_cond_t wake;
+    bool leads; /* it is to flush */
+    bool ending;
 };
 
 struct store {
@@ -142,7 +154,9 @@ struct store {
     struct list queue;                        /* pending commits, oldest first */
     bool flushing;                            /* the database is in use */
     unsigned database_wanted;                 /* by how many that have no commit in the queue */
-    uint64_t generation;                      /* of the newest staged commit */
+    unsigned n_later;                         /* commits whose `later` was not told yet */
+    struct committer committer;
+    uint64_t generation; /* of the newest staged commit */
     uint64_t published_generation;
     uint64_t epoch;
     uint64_t stamp;
@@ -214,7 +228,8 @@ struct work *stage_work(struct commit_stage *st, struct object *o); /* finds or 
 struct work *stage_find(struct commit_stage *st, const char *ref);
 
 /* attempt.c */
-/* Lock held: waits while another thread has the turn. */
+/* Lock held: has another thread the turn? The other one waits while it has. */
+bool turn_is_taken(const struct store *s);
 void turn_await(struct store *s);
 
 /* limits.c */
@@ -225,10 +240,23 @@ _must_check_ struct error *stage_check_limits(const struct commit_stage *st);
 void pending_free(struct pending *p);
 /* Lock held on entry, not on return. Queues p and waits until it is published or failed. */
 struct error *publish_pending(struct store *s, struct pending *p);
+/* Lock held on entry, not on return. Queues p, which has a `later`. False: it is over already, and
+ * nobody is told. */
+_must_check_ bool publish_later(struct store *s, struct pending *p);
+/* Flushes for others, until one of them can or nothing waits. */
+void publish_lead(struct store *s);
 /* Lock held: whoever used the database gives it on. The oldest waiting commit flushes next: it is
  * to be told without the lock; NULL = none waits. */
 struct pending *publish_hand_over(struct store *s);
-void publish_tell(struct pending *p);
+/* NULL is fine. */
+void publish_tell_leader(struct store *s, struct pending *p);
+
+/* later.c */
+void committer_init(struct committer *c);
+void committer_fini(struct committer *c);
+void committer_lead(struct committer *c);
+/* No lock held: tells the end of p, which is gone then. */
+void later_end(struct store *s, struct pending *p);
 
 /* feed.c */
 void feed_init(struct class_state *c);

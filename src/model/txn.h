@@ -78,6 +78,25 @@ struct commit_info {
 _must_check_ struct error *txn_commit(struct txn *t, const struct commit_info *info);
 
 /*
+ * A commit that nobody waits for: what goes on when it is durable, or has failed. Embedded in what
+ * that needs, which lives until `done` was called. `done` is called once, without locks held, on
+ * the thread that flushed (perhaps before txn_commit_later has returned), so it must be quick and
+ * hand over; it owns e. Errors: as of txn_commit.
+ */
+struct commit_later {
+    void (*done)(struct commit_later *l, struct error *e);
+};
+
+/*
+ * The same as txn_commit, but never waits for the disk or for others: for threads that may not
+ * block. *ret_later: l->done tells the end; else this was all, as when only soft fields changed and
+ * nothing is on its way to the disk. What it returns is always final (and *ret_later false);
+ * DB_CONFLICT also if another thread has the turn. Needs store_start.
+ */
+_must_check_ struct error *txn_commit_later(struct txn *t, const struct commit_info *info,
+                                            struct commit_later *l, bool *ret_later);
+
+/*
  * fill and commit in a fresh transaction, again after each conflict until it succeeds or fails for
  * another reason. fill may run many times and has no effect but on t. Nothing written: no commit.
  */

@@ -264,6 +264,8 @@ static void start(struct job *j, bool async)
         return;
     else if (run == j && job_runs_here(j))
         job_run(j);
+    else if (run == j && job_writes_here(j))
+        job_write_here(j);
     else
         job_queue(run);
 }

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Runs a body: a fresh transaction each time, again after a conflict, later after a park or while
- * another operation is in the way; then the answer.
+ * another operation is in the way. job_end.c answers.
  */
 #include "rpc/job.h"
 
 #include "base/limit.h"
-#include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
 #include "gen/messages.h"
 #include "gen/roles.h"
-#include "rpc/audit_call.h"
 #include "rpc/begin.h"
 #include "rpc/builtin.h"
-#include "rpc/left.h"
 #include "task/callers.h"
 #include "task/engine.h"
 #include "task/tally.h"
-#include "task/traces.h"
 #include "value/json.h"
-#include "value/xml.h"
+
+#include <assert.h>
 
 #define CONTENTION_WAIT_US (2 * 3600 * SECOND_US)
 
@@ -55,13 +52,6 @@ void job_queue(struct job *j)
     if (workers_run(j->call.daemon->workers, run, j))
         return;
     job_finish(j, err_too_many_pending_tasks(), NULL, 0);
-}
-
-static void stop_contending(struct job *j)
-{
-    if (j->contending)
-        waiting_leave(j->call.daemon->waiting);
-    j->contending = false;
 }
 
 #define BIG_LIST 256
@@ -281,10 +271,15 @@ static struct error *run_body(struct job *j)
     return c->msg->body(c, j->args, j->ret);
 }
 
+static struct commit_info commit_info(const struct job *j)
+{
+    return (struct commit_info){
+        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name, .bounded = true};
+}
+
 static struct error *commit(struct job *j)
 {
-    const struct commit_info info = {
-        .who = j->call.user, .task = j->call.task, .call = j->call.msg->name, .bounded = true};
+    const struct commit_info info = commit_info(j);
 
     if (j->call.plan)
         plan_seal(j->call.plan, j->call.txn);
@@ -347,7 +342,7 @@ static void start_plan(struct job *j)
 {
     struct plan *p = j->call.plan;
 
-    stop_contending(j);
+    job_stop_contending(j);
     j->plan_task = arena_strdup(j->call.arena, plan_task(p));
     engine_start(j->call.daemon->engine, p, on_plan_done, j);
 }
@@ -356,7 +351,7 @@ static void park_as_asked(struct job *j, uint64_t seen)
 {
     const struct call *c = &j->call;
 
-    stop_contending(j);
+    job_stop_contending(j);
     park(j, c->park_classes, c->park_only, c->park_deadline_us, seen);
 }
 
@@ -454,157 +449,76 @@ void job_run(struct job *j)
         store_give_turn(s);
 }
 
+/* ---- a call that waits for its commit without a thread ---- */
+
+bool job_writes_here(const struct job *j)
+{
+    const struct message *m = j->call.msg;
+    const bool one_object =
+        m->kind == MSG_CREATE || m->kind == MSG_DESTROY || m->kind >= MSG_SET_FIELD;
+
+    return j->rq && one_object && !m->refusal && (!m->body || (m->flags & MSG_WRITE));
+}
+
+/* The commit is durable, or there is an error. */
+static void end_write(struct job *j, struct error *e)
+{
+    if (e && atomic_load(&j->call.daemon->leaving)) {
+        error_free(e);
+        job_leave(j);
+    } else if (error_is(e, DB_CONFLICT)) {
+        error_free(e);
+        job_queue(j);
+    } else {
+        job_finish(j, e, j->answer, j->n_answer);
+    }
+}
+
+static void after_commit(void *arg)
+{
+    struct job *j = arg;
+
+    end_write(j, TAKE_PTR(j->commit_error));
+}
+
+static void on_committed(struct commit_later *l, struct error *e)
+{
+    struct job *j = container_of(l, struct job, later);
+
+    j->commit_error = e;
+    http_run(j->rq, after_commit, j);
+}
+
+void job_write_here(struct job *j)
+{
+    struct call *c = &j->call;
+    const struct commit_info info = commit_info(j);
+    const uint64_t seen = waiting_seq(c->daemon->waiting);
+    bool later = false;
+    _cleanup_txn_ struct txn *t = txn_new(c->daemon->store, c->arena);
+
+    c->txn = t;
+    struct error *e = run_body(j);
+
+    assert(!c->plan && !c->parked && !c->cancels);
+    /* Results may lie in versions that the transaction pins. */
+    if (!e)
+        result_pieces(j, &j->answer, &j->n_answer);
+    j->later.done = on_committed;
+    if (!e && txn_has_writes(t))
+        e = txn_commit_later(t, &info, &j->later, &later);
+    txn_free(TAKE_PTR(t)); /* the answer is this thread's: the job is still there */
+    if (later)
+        return;
+    if (e && contend(j, e, seen))
+        error_free(e);
+    else
+        end_write(j, e);
+}
+
 void job_resume(struct job *j)
 {
     j->plan_task = j->rq->resume;
     if (!callers_ask(j->call.daemon->callers, j->plan_task, on_plan_done, j))
         job_finish(j, err_internal_error("nothing is known of the end of this call"), NULL, 0);
-}
-
-void one_piece(struct arena *a, struct str *text, struct iovec **ret, size_t *ret_n)
-{
-    struct iovec *v = arena_new(a, struct iovec);
-
-    v->iov_len = text->len;
-    v->iov_base = str_take(text);
-    arena_on_end(a, free, v->iov_base);
-    *ret = v;
-    *ret_n = 1;
-}
-
-void result_pieces(struct job *j, struct iovec **ret, size_t *ret_n)
-{
-    const struct type *t = j->call.msg->result;
-    _cleanup_str_ struct str text = STR_INIT;
-
-    if (j->call.pieces) {
-        *ret = j->call.pieces;
-        *ret_n = j->call.n_pieces;
-        return;
-    }
-    if (j->call.raw) {
-        text = *j->call.raw;
-        *j->call.raw = STR_INIT;
-    } else if (!t || t->kind == K_VOID) {
-        str_add(&text, j->call.form == FORM_XML ? "<value></value>" : "\"\"");
-    } else if (j->call.form == FORM_XML) {
-        xml_add_value(&text, t, j->ret);
-    } else {
-        json_add_value(&text, t, j->ret);
-    }
-    one_piece(j->call.arena, &text, ret, ret_n);
-}
-
-static void send_answer(struct job *j, const struct rpc_answer *answer)
-{
-    static const struct http_field headers[] = {
-        {"access-control-allow-origin", "*"},
-        {"access-control-allow-headers", "X-Requested-With"},
-    };
-    const struct http_reply reply = {
-        .status = 200,
-        .type = answer->type,
-        .headers = headers,
-        .n_headers = ARRAY_SIZE(headers),
-        .body = answer->pieces,
-        .n_body = answer->n,
-    };
-
-    http_reply(j->rq, &reply);
-}
-
-static void log_failure(const struct job *j, const struct error *e)
-{
-    _cleanup_free_ char *text = error_string(e);
-
-    log_info("%s by %s failed: %s", j->call.msg ? j->call.msg->name : "call",
-             *j->call.user ? j->call.user : "nobody", text);
-}
-
-static void release(struct job *j)
-{
-    if (j->session) {
-        session_leave(j->session);
-        session_unref(TAKE_PTR(j->session));
-    }
-    rpc_request_fini(&j->env);
-    permit_fini(&j->permit);
-    if (j->call.raw)
-        str_fini(j->call.raw);
-    j->call.raw = NULL;
-}
-
-static void free_async(struct job *j)
-{
-    release(j);
-    arena_fini(&j->own);
-    free(j);
-}
-
-void job_leave(struct job *j)
-{
-    struct http_request *rq = j->rq;
-    struct left *left = j->call.daemon->left;
-    const char *task = j->plan_task;
-
-    stop_contending(j);
-    if (!rq) {
-        if (left && !task && !left_add_async(left, j))
-            job_finish(j, err_internal_error("the daemon was restarted"), NULL, 0);
-        else
-            free_async(j);
-        return;
-    }
-    if (left && task)
-        left_add_caller(left, task);
-    release(j);
-    http_return(rq, task ? task : "");
-}
-
-static void note_end(const struct job *j, const struct error *e)
-{
-    const struct daemon *d = j->call.daemon;
-    const int64_t took = mono_us() - j->call.start_us;
-    const char *parent = j->rq ? http_header_find(&j->rq->head, "traceparent") : NULL;
-    const struct traced_call call = {
-        .name = j->call.msg->name,
-        .parent = parent ? parent : "",
-        .user = j->call.user,
-        .task = j->call.task,
-        .error = e ? e->code : NULL,
-        .took_us = took,
-    };
-
-    tally_ended(d->tally, message_id(j->call.msg), took);
-    traces_add(d->traces, d->host_ref, &call);
-}
-
-void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n)
-{
-    const struct message *m = j->call.msg;
-
-    stop_contending(j);
-    if (e) {
-        e = error_to_api(e);
-        log_failure(j, e);
-    }
-    audit_call_end(j, e);
-    if (m)
-        note_end(j, e);
-    if (!j->rq) {
-        if (e)
-            async_end(j, e);
-        error_free(e);
-        free_async(j);
-        return;
-    }
-    struct rpc_answer answer;
-
-    if (e)
-        rpc_failure(j->call.arena, &j->env, e, &answer);
-    else
-        rpc_success(j->call.arena, &j->env, value, n, &answer);
-    error_free(e);
-    release(j);
-    send_answer(j, &answer);
 }

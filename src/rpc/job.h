@@ -31,6 +31,12 @@ struct job {
     const char *plan_task;   /* of the plan it waits for, NULL = none */
     struct permit permit;    /* of a caller with a limit */
     const char *audit;       /* arguments for the audit log, NULL = it does not belong there */
+
+    /* Of a call that waits for its commit without a thread: */
+    struct commit_later later;
+    struct error *commit_error;
+    struct iovec *answer; /* goes out when the commit is durable */
+    size_t n_answer;
 };
 
 /* Arguments of messages without a struct of their own (rpc/message.h says which). */
@@ -53,6 +59,9 @@ void job_queue(struct job *j);
 void job_finish(struct job *j, struct error *e, const struct iovec *value, size_t n);
 /* The daemon ends before this call did: frees it, and leaves it to the next one (rpc/left.h). */
 void job_leave(struct job *j);
+/* Its place among those who wait for OTHER_OPERATION_IN_PROGRESS, if it has one, goes to another.
+ */
+void job_stop_contending(struct job *j);
 /* For a peer that went away: ends a parked job. */
 void job_gone(void *ctx, struct http_request *rq);
 
@@ -65,6 +74,11 @@ _must_check_ struct error *generic_write(struct job *j);
 bool generic_is_read(const struct message *m);
 /* Does it only look, and shortly, so that a poller's thread may run it? */
 bool job_runs_here(const struct job *j);
+/* Does it change the row of one object and nothing else, so that a poller's thread may try? */
+bool job_writes_here(const struct job *j);
+/* On the request's poller: runs it without waiting for the commit, after which the same thread
+ * answers. Whatever is in the way sends it to a worker. */
+void job_write_here(struct job *j);
 
 /* Takes over the text, which lives as long as the arena then, as the only piece. */
 void one_piece(struct arena *a, struct str *text, struct iovec **ret, size_t *ret_n);

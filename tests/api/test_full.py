@@ -67,7 +67,7 @@ def await_none_pending(xen, limit=60):
 
 
 def test_calls_that_wait_for_a_worker(fresh_daemons):
-    """48 are worked on, 4,096 wait; one more is refused, and reads go on. What waited is done."""
+    """48 are worked on, 4,096 wait; one more is refused. Reads go on, and what changes one object. What waited is done."""
     xen = fresh_daemons.ready()
     vm = new_vm(xen, "signalled")
     xen.VM.start(vm, False, False)
@@ -82,11 +82,13 @@ def test_calls_that_wait_for_a_worker(fresh_daemons):
         assert len(fates) - len(refused) == WORKERS + QUEUE
         assert all(r["status"] == "pending" for r in fates[:WORKERS + QUEUE])
         with pytest.raises(XenError) as full:
-            xen.VM.set_name_label(vm, "no room")
+            xen.VM.set_start_delay(vm, 7)
         assert full.value.code == "TOO_MANY_PENDING_TASKS"
-        assert xen.VM.get_name_label(vm) == "signalled"
+        assert xen.VM.get_start_delay(vm) == "0"
+        xen.VM.set_name_label(vm, "needs no worker")
+        assert xen.VM.get_name_label(vm) == "needs no worker"
     await_none_pending(xen)
-    xen.VM.set_name_label(vm, "room")
+    xen.VM.set_start_delay(vm, 7)
     remove(xen, vm)
 
 

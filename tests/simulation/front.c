@@ -15,8 +15,9 @@
 struct request {
     struct http_request rq; /* first */
     struct list link;       /* server.queue, then server.running */
-    struct list run_link;   /* server.posted */
+    struct list run_link;   /* of its poller's posted */
     struct server *server;
+    struct poller *poller; /* which runs all that has to do with it */
     struct str body, answer;
     bool taken, answered, lost, gone;
     void (*run)(void *ctx); /* of http_run */
@@ -26,12 +27,19 @@ struct request {
     void *gone_ctx;
 };
 
+struct poller {
+    struct server *server;
+    struct fiber *fiber;
+    struct list posted;
+    bool ended;
+};
+
 struct server {
     struct http_route rpc;
     bool found;
     bool stopping;
-    struct list queue, running, posted;
-    struct fiber *pollers[POLLERS];
+    struct list queue, running;
+    struct poller pollers[POLLERS];
 };
 
 static struct server *up; /* takes requests; NULL = nobody does */
@@ -64,7 +72,6 @@ struct error *__wrap_server_new(const struct server_config *config, struct serve
 
     list_init(&s->queue);
     list_init(&s->running);
-    list_init(&s->posted);
     for (size_t i = 0; i < config->n_routes && !s->found; i++) {
         s->rpc = config->routes[i];
         s->found = streq(s->rpc.prefix, "/jsonrpc");
@@ -80,11 +87,11 @@ struct error *__wrap_server_listen(struct server *s, int fd, enum http_peer_kind
     return NULL;
 }
 
-static bool run_posted(struct server *s)
+static bool run_posted(struct poller *p)
 {
-    if (list_empty(&s->posted))
+    if (list_empty(&p->posted))
         return false;
-    struct request *r = list_entry(s->posted.next, struct request, run_link);
+    struct request *r = list_entry(p->posted.next, struct request, run_link);
 
     list_remove(&r->run_link);
     r->run(r->run_ctx);
@@ -93,22 +100,26 @@ static bool run_posted(struct server *s)
 
 static void *poller_main(void *arg)
 {
-    struct server *s = arg;
+    struct poller *p = arg;
+    struct server *s = p->server;
 
     for (;;) {
-        if (run_posted(s))
+        if (run_posted(p))
             continue;
-        while (list_empty(&s->queue) && list_empty(&s->posted) && !s->stopping)
+        while (list_empty(&s->queue) && list_empty(&p->posted) && !s->stopping)
             sched_block(&s->queue, SCHED_NEVER, "requests");
-        if (!list_empty(&s->posted))
+        if (!list_empty(&p->posted))
             continue;
-        if (s->stopping)
+        if (s->stopping) {
+            p->ended = true;
             return NULL;
+        }
         struct request *r = list_entry(s->queue.next, struct request, link);
 
         list_remove(&r->link);
         list_append(&s->running, &r->link);
         r->taken = true;
+        r->poller = p;
         r->rq.start_us = mono_us();
         s->rpc.handler(s->rpc.ctx, &r->rq);
     }
@@ -118,23 +129,27 @@ static void *poller_main(void *arg)
 void __wrap_http_run(struct http_request *rq, void (*fn)(void *ctx), void *ctx)
 {
     struct request *r = request_of(rq);
-    struct server *s = r->server;
 
-    if (s->stopping) {
+    if (r->poller->ended) {
         fn(ctx);
         return;
     }
     r->run = fn;
     r->run_ctx = ctx;
     list_init(&r->run_link);
-    list_append(&s->posted, &r->run_link);
-    sched_wake_all(&s->queue);
+    list_append(&r->poller->posted, &r->run_link);
+    sched_wake_all(&r->server->queue);
 }
 
 struct error *__wrap_server_start(struct server *s)
 {
-    for (int i = 0; i < POLLERS; i++)
-        s->pollers[i] = sched_spawn(sched_group(), "poller", poller_main, s);
+    for (int i = 0; i < POLLERS; i++) {
+        struct poller *p = &s->pollers[i];
+
+        p->server = s;
+        list_init(&p->posted);
+        p->fiber = sched_spawn(sched_group(), "poller", poller_main, p);
+    }
     up = s;
     return NULL;
 }
@@ -157,6 +172,13 @@ void __wrap_http_return(struct http_request *rq, const char *resume)
     give_up(request_of(rq));
 }
 
+static void await_pollers(const struct server *s)
+{
+    for (int i = 0; i < POLLERS; i++)
+        while (s->pollers[i].fiber && !sched_ended(s->pollers[i].fiber, NULL))
+            sched_block(s->pollers[i].fiber, SCHED_NEVER, "a poller to end");
+}
+
 void __wrap_server_pause(struct server *s)
 {
     struct request *r;
@@ -165,9 +187,7 @@ void __wrap_server_pause(struct server *s)
         up = NULL;
     s->stopping = true;
     sched_wake_all(&s->queue);
-    for (int i = 0; i < POLLERS; i++)
-        while (s->pollers[i] && !sched_ended(s->pollers[i], NULL))
-            sched_block(s->pollers[i], SCHED_NEVER, "a poller to end");
+    await_pollers(s);
     list_foreach (r, &s->queue, link)
         give_up(r);
 }
@@ -201,10 +221,7 @@ bool __wrap_server_stop(struct server *s, int64_t drain_us)
 
 void __wrap_server_free(struct server *s)
 {
-    for (int i = 0; i < POLLERS; i++) {
-        while (s->pollers[i] && !sched_ended(s->pollers[i], NULL))
-            sched_block(s->pollers[i], SCHED_NEVER, "a poller to end");
-    }
+    await_pollers(s);
     free(s);
 }
 

@@ -21,6 +21,7 @@ struct cell {
 struct staged {
     struct list link;
     const struct pending *pending;
+    const struct commit_later *later; /* NULL = a thread waits for the end */
     size_t n;
     struct undo {
         struct cell *cell;
@@ -169,6 +170,7 @@ static void check_reads(const struct committing *c, const char *call)
 static void stage(struct staged *g, const struct pending *p)
 {
     g->pending = p;
+    g->later = p->later;
     g->n = p->n_done;
     g->undo = xnew_array(struct undo, p->n_done);
     for (size_t i = 0; i < p->n_done; i++) {
@@ -209,10 +211,8 @@ static void take_back_failed(const struct staged *own)
     }
 }
 
-typeof(publish_pending) __real_publish_pending, __wrap_publish_pending;
-
-/* Called by commit.c with the store locked: this is the moment the order is decided. */
-struct error *__wrap_publish_pending(struct store *s, struct pending *p)
+/* With the store locked: this is the moment the order is decided. */
+static struct staged *stage_checked(const struct pending *p)
 {
     struct staged *g = xnew(struct staged);
     const struct committing *c;
@@ -223,6 +223,14 @@ struct error *__wrap_publish_pending(struct store *s, struct pending *p)
             check_reads(c, p->commit.call);
     trace_text(p->commit.call);
     stage(g, p);
+    return g;
+}
+
+typeof(publish_pending) __real_publish_pending, __wrap_publish_pending;
+
+struct error *__wrap_publish_pending(struct store *s, struct pending *p)
+{
+    struct staged *g = stage_checked(p);
     struct error *e = __real_publish_pending(s, p);
 
     /* p is gone; nobody else ran since. */
@@ -231,6 +239,39 @@ struct error *__wrap_publish_pending(struct store *s, struct pending *p)
     drop(g);
     stats.commits += !e;
     return e;
+}
+
+typeof(publish_later) __real_publish_later, __wrap_publish_later;
+
+bool __wrap_publish_later(struct store *s, struct pending *p)
+{
+    struct staged *g = stage_checked(p);
+    bool later = __real_publish_later(s, p);
+
+    /* If it is to be told later it may have been by now. */
+    if (!later) {
+        drop(g);
+        stats.commits++;
+    }
+    return later;
+}
+
+typeof(later_end) __real_later_end, __wrap_later_end;
+
+void __wrap_later_end(struct store *s, struct pending *p)
+{
+    struct staged *g;
+
+    if (p->error)
+        take_back_failed(NULL);
+    list_foreach (g, &staged, link)
+        if (g->later == p->later)
+            break;
+    assert(&g->link != &staged);
+    drop(g);
+    stats.commits += !p->error;
+    stats.laters++;
+    __real_later_end(s, p);
 }
 
 /* ---- transactions ---- */
@@ -247,23 +288,43 @@ static void forget_scans(const struct txn *t)
     }
 }
 
+static void begin_commit(struct committing *c, struct txn *t)
+{
+    *c = (struct committing){.fiber = sched_self(), .txn = t};
+    for (const struct txn_entry *e = t->entries; e; e = e->next)
+        if (!e->inserted)
+            vec_add(&c->reads, ((struct read){e, e->rel_read}));
+    list_append(&committing, &c->link);
+    mutant_before_commit(t);
+}
+
+static struct error *end_commit(struct committing *c, struct error *e)
+{
+    list_remove(&c->link);
+    vec_fini(&c->reads);
+    stats.conflicts += error_is(e, DB_CONFLICT);
+    return e;
+}
+
 typeof(txn_commit) __real_txn_commit, __wrap_txn_commit;
 
 struct error *__wrap_txn_commit(struct txn *t, const struct commit_info *info)
 {
-    struct committing c = {.fiber = sched_self(), .txn = t};
+    struct committing c;
 
-    for (const struct txn_entry *e = t->entries; e; e = e->next)
-        if (!e->inserted)
-            vec_add(&c.reads, ((struct read){e, e->rel_read}));
-    list_append(&committing, &c.link);
-    mutant_before_commit(t);
-    struct error *e = __real_txn_commit(t, info);
+    begin_commit(&c, t);
+    return end_commit(&c, __real_txn_commit(t, info));
+}
 
-    list_remove(&c.link);
-    vec_fini(&c.reads);
-    stats.conflicts += error_is(e, DB_CONFLICT);
-    return e;
+typeof(txn_commit_later) __real_txn_commit_later, __wrap_txn_commit_later;
+
+struct error *__wrap_txn_commit_later(struct txn *t, const struct commit_info *info,
+                                      struct commit_later *l, bool *ret_later)
+{
+    struct committing c;
+
+    begin_commit(&c, t);
+    return end_commit(&c, __real_txn_commit_later(t, info, l, ret_later));
 }
 
 typeof(txn_free) __real_txn_free, __wrap_txn_free;

@@ -22,7 +22,7 @@
 void history_daemon_gone(void);
 
 struct history_stats {
-    unsigned long commits, reads, absences, scans, conflicts, loads, rows;
+    unsigned long commits, laters, reads, absences, scans, conflicts, loads, rows;
 };
 
 struct history_stats history_stats(void);

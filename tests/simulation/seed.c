@@ -200,11 +200,12 @@ static void tell_figures(void)
 {
     struct history_stats s = history_stats();
 
-    printf("seed %" PRIu64 ": %lu calls, %u accidents; %lu commits with %lu reads, %lu absences,"
+    printf("seed %" PRIu64 ": %lu calls, %u accidents; %lu commits, %lu of them waited for without "
+           "a thread, with %lu reads, %lu absences,"
            " %lu lists; %lu conflicts; %lu loads of %lu rows; %.1f s in %" PRIu64
            " steps; trace %016" PRIx64 "\n",
-           options.seed, load_calls(), accidents_count(), s.commits, s.reads, s.absences, s.scans,
-           s.conflicts, s.loads, s.rows, (double)sched_now_us() / 1e6, sched_steps(),
+           options.seed, load_calls(), accidents_count(), s.commits, s.laters, s.reads, s.absences,
+           s.scans, s.conflicts, s.loads, s.rows, (double)sched_now_us() / 1e6, sched_steps(),
            trace_digest());
 }
 
