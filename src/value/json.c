@@ -287,8 +287,3 @@ struct error *error_from_json(const json_t *j)
     }
     return error_api_v(code, texts, n);
 }
-
-void json_own_memory(void)
-{
-    json_set_alloc_funcs(xmalloc, free);
-}

@@ -79,8 +79,9 @@ _must_check_ struct error *datetime_parse(const char *s, int64_t *ret);
 json_t *error_to_json(const struct error *e);
 struct error *error_from_json(const json_t *j);
 
-/* Before anything else: jansson's memory is ours, so that running out of it ends the program
- * instead of leaving a member out. */
+/* Once, before anything else: jansson's memory is ours, so that running out of it ends the program
+ * instead of leaving a member out; and a thread keeps up to 64 KiB of what it freed for its next
+ * trees. */
 void json_own_memory(void);
 
 static inline void cleanup_json(json_t **j)
