@@ -2,10 +2,16 @@
 /* Looking at domains from outside. */
 #include "hv/hv_look.h"
 
+#include "base/io.h"
+#include "base/spawn.h"
+#include "base/world.h"
 #include "hv/qemu/record.h"
 #include "hv/sim/sim.h"
 
 #include <dirent.h>
+
+#define XEN_ANSWER_US  (10 * SECOND_US)
+#define XEN_RECORD_MAX (1 << 20)
 
 struct look {
     const char *state_dir;
@@ -29,6 +35,67 @@ static void look_at_qemu(const struct look *l, struct qemu *q, const char *uuid)
 
     l->fn(l->ctx, &f);
     domain_unref(d);
+}
+
+/* Xen is asked through its own program, for libxl is a part that not every host has. */
+static struct error *ask_xen(long long domid, const char *uuid, bool *ret_lives)
+{
+    _cleanup_spawn_ struct spawn s;
+    _cleanup_str_ struct str out = STR_INIT, said = STR_INIT;
+    _cleanup_free_ char *expected = xasprintf("/vm/%s\n", uuid);
+    int status;
+
+    spawn_init(&s, "xenstore-read");
+    spawn_addf(&s, "/local/domain/%lld/vm", domid);
+    TRY(spawn_run_status(&s, XEN_ANSWER_US, 256, &out, &said, &status));
+    *ret_lives = status == 0 && streq(str_cstr(&out), expected);
+    /* "couldn't read path": there is no such domain. All else is no answer. */
+    if (status != 0 && !strstr(str_cstr(&said), "read path"))
+        return error_text("xenstore-read: %s", str_cstr(&said));
+    return NULL;
+}
+
+static struct error *read_xen(const char *dir, const char *uuid, bool *ret_lives)
+{
+    _cleanup_free_ char *path = xasprintf("%s/xen.json", dir);
+    _cleanup_str_ struct str text = STR_INIT;
+
+    TRY(io_read_file(path, XEN_RECORD_MAX, &text));
+    _cleanup_json_ json_t *j = json_loadb(str_cstr(&text), text.len, 0, NULL);
+    const json_t *domid = json_object_get(j, "domid");
+
+    if (!json_is_integer(domid))
+        return error_text("%s is not a record of this program", path);
+    if (json_integer_value(domid) <= 0) /* has not begun, or has ended */
+        return NULL;
+    return ask_xen(json_integer_value(domid), uuid, ret_lives);
+}
+
+static void look_at_xen(const struct look *l, const char *dir, const char *uuid)
+{
+    bool lives = false;
+    _cleanup_error_ struct error *e = read_xen(dir, uuid, &lives);
+    _cleanup_free_ char *problem = e ? error_string(e) : NULL;
+
+    l->fn(l->ctx, &(const struct hv_found){
+                      .driver = "libxl",
+                      .uuid = uuid,
+                      .path = dir,
+                      .lives = lives,
+                      .problem = problem,
+                  });
+}
+
+/* A directory of a domain on QEMU or on Xen: the record's name tells. */
+static void look_at_vm(const struct look *l, struct qemu *q, const char *uuid)
+{
+    _cleanup_free_ char *dir = xasprintf("%s/run/vm/%s", l->state_dir, uuid);
+    _cleanup_free_ char *xen = xasprintf("%s/xen.json", dir);
+
+    if (access(xen, F_OK) == 0)
+        look_at_xen(l, dir, uuid);
+    else
+        look_at_qemu(l, q, uuid);
 }
 
 static void look_at_sim(const struct look *l, const char *uuid)
@@ -63,7 +130,7 @@ static void each_uuid(const struct look *l, const char *dir, struct qemu *q)
         if (!uuid_is_valid(entry->d_name))
             continue;
         if (q)
-            look_at_qemu(l, q, entry->d_name);
+            look_at_vm(l, q, entry->d_name);
         else
             look_at_sim(l, entry->d_name);
     }

@@ -12,11 +12,11 @@
 #include <sys/types.h>
 
 struct hv_found {
-    const char *driver; /* "qemu", "sim" */
+    const char *driver; /* "qemu", "libxl", "sim" */
     const char *uuid;
     const char *path;    /* its directory or file */
     pid_t pid;           /* 0 = none known */
-    bool lives;          /* its process runs; sim: it has not stopped */
+    bool lives;          /* its process runs; sim: it has not stopped; Xen: has it */
     const char *problem; /* its record cannot be read: why; NULL = it can */
 };
 

@@ -281,6 +281,37 @@ def test_domains(resting):
     assert {f.name for f in aside.iterdir()} == {stranger, f"nbd-{stranger}"}
 
 
+def test_a_guest_of_xen(resting, monkeypatch, tmp_path):
+    """A directory as the driver of Xen leaves it. Xen is asked by its own program; here one that knows domain 7."""
+    vm = resting.state / "run/vm" / resting.uuid
+    vm.mkdir(parents=True)
+    os.unlink(resting.state / "run/sim" / resting.uuid)
+    program = tmp_path / "xenstore-read"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def knows(uuid, fails="xenstore-read: couldn't read path $1"):
+        program.write_text(f'#!/bin/sh\ntest "$1" = /local/domain/7/vm && echo /vm/{uuid} && exit\necho "{fails}" >&2\nexit 1\n')
+        program.chmod(0o755)
+
+    def write(domid):
+        (vm / "xen.json").write_text(json.dumps({"version": 1, "uuid": resting.uuid, "domid": domid}))
+
+    knows(resting.uuid)
+    write(7)
+    assert resting.found() == {}
+    for domid in (0, 8):
+        write(domid)
+        assert resting.found() == {"vm-without-process": [resting.uuid]}
+    write(7)
+    knows("12345678-1234-1234-1234-123456789012")
+    assert resting.found() == {"vm-without-process": [resting.uuid]}
+    write(8)
+    knows(resting.uuid, "xenstore-read: cannot connect")
+    assert resting.found()["launch-record-unreadable"] == [resting.uuid]
+    (vm / "xen.json").write_text("{")
+    assert resting.found()["launch-record-unreadable"] == [resting.uuid]
+
+
 def test_a_guest_of_qemu(resting):
     """A directory as the qemu driver leaves it: its process lives, is gone, or is another one."""
     vm = resting.state / "run/vm" / resting.uuid
