@@ -63,7 +63,8 @@ bool plugin_exists(const struct machine *m, const char *kind, const char *name)
  */
 static void prepare(const struct machine *m, struct spawn *s, const char *path)
 {
-    static const char *const options[] = {"--pipe", "--wait", "--collect", "--quiet"};
+    static const char *const options[] = {"--pipe", "--wait", "--collect", "--quiet",
+                                          "--setenv=XENOLITH_MANAGE_MACHINE=1"};
 
     spawn_init(s, m->manages_machine ? "systemd-run" : path);
     for (size_t i = 0; m->manages_machine && i < ARRAY_SIZE(options); i++)

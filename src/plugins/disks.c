@@ -49,14 +49,6 @@ struct error *plugin_block_devices(const json_t *args, struct str *out)
 
 /* ---- raid.py ---- */
 
-static char *trim(char *s)
-{
-    s += strspn(s, " \t");
-    for (size_t n = strlen(s); n && strchr(" \t", s[n - 1]); n--)
-        s[n - 1] = 0;
-    return s;
-}
-
 /* "   0   8   1   0   active sync   /dev/sda1": numbers, words, a device at the end. */
 static json_t *volume(char *line)
 {
@@ -80,10 +72,10 @@ static json_t *raid_detail(char *text)
 
         if (colon && !table) {
             *colon = 0;
-            json_object_set_new(details, trim(line), json_string(trim(colon + 3)));
+            json_object_set_new(details, plugin_trim(line), json_string(plugin_trim(colon + 3)));
         } else if (strstr(line, "RaidDevice")) {
             table = true;
-        } else if (table && *trim(line)) {
+        } else if (table && *plugin_trim(line)) {
             json_array_append_new(volumes, volume(line));
         }
     }

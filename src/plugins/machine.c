@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* echo, hyperthreading.py, ipmitool.py. */
+/* echo, hyperthreading.py. */
 #include "plugins/plugin.h"
 
 #include "base/io.h"
@@ -17,11 +17,5 @@ struct error *plugin_hyperthreading(const json_t *args, struct str *out)
 
     IGNORE_ERROR(io_read_file("/sys/devices/system/cpu/smt/active", 16, &text));
     str_add(out, str_starts(str_cstr(&text), "1") ? "true" : "false");
-    return NULL;
-}
-
-struct error *plugin_has_ipmi(const json_t *args, struct str *out)
-{
-    str_add(out, access("/dev/ipmi0", F_OK) == 0 ? "true" : "false");
     return NULL;
 }

@@ -15,7 +15,7 @@ echo "$(basename "$0") $*" >> "ETC/done"
 case "$(basename "$0")-$1" in
 journalctl-*) echo "a line of the journal" ;;
 timedatectl-show-timesync) echo "time.example" ;;
-systemd-run-*) shift 4; exec "$@" ;;
+systemd-run-*) shift 4; export "${1#--setenv=}"; shift; exec "$@" ;;
 esac
 """
 
@@ -236,7 +236,7 @@ def test_ssh_auto_mode(xen, host, fails):
 def test_plugins_run_beside_the_daemon(machine):
     path = machine.daemons.state / "plugins" / "p"
     path.parent.mkdir()
-    path.write_text("#!/usr/bin/python3\nimport xmlrpc.client as x\nprint(x.dumps(('ok',), methodresponse=True))\n")
+    path.write_text("#!/usr/bin/python3\nimport os, xmlrpc.client as x\nprint(x.dumps((os.environ['XENOLITH_MANAGE_MACHINE'],), methodresponse=True))\n")
     path.chmod(0o755)
-    assert machine.xen.host.call_plugin(machine.host, "p", "main", {}) == "ok"
-    assert machine.done()[0].startswith(f"systemd-run --pipe --wait --collect --quiet {path} <?xml")
+    assert machine.xen.host.call_plugin(machine.host, "p", "main", {}) == "1"
+    assert machine.done()[0].startswith(f"systemd-run --pipe --wait --collect --quiet --setenv=XENOLITH_MANAGE_MACHINE=1 {path} <?xml")
