@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rpc/begin.h"
 
+#include "rpc/task_notes.h"
 #include "task/plan_priv.h"
 #include "task/task_row.h"
 
@@ -13,8 +14,10 @@ struct plan *plan_begin(struct call *c, const struct plan_type *type)
     return c->plan;
 }
 
-void plan_seal(struct plan *p, struct txn *t)
+void plan_seal(struct plan *p, struct txn *t, const struct http_request *rq)
 {
+    if (rq && p->transient)
+        task_notes_add(t, p->row, rq);
     plan_store(p, t, p->row);
 }
 

@@ -5,6 +5,7 @@
 #include "gen/class/task_txn.h"
 #include "gen/messages.h"
 #include "gen/types.h"
+#include "rpc/task_notes.h"
 #include "task/task_row.h"
 #include "value/xml.h"
 
@@ -63,7 +64,7 @@ bool builtin_call(struct job *j, const char *name)
     return true;
 }
 
-static struct error *make_row(struct job *j, const char *parent)
+static struct error *make_row(struct job *j, const struct http_request *rq)
 {
     const struct commit_info info = {
         .who = j->call.user, .task = "", .call = j->call.msg->name, .bounded = true};
@@ -76,23 +77,22 @@ static struct error *make_row(struct job *j, const char *parent)
     task_row_begin(row, j->call.daemon, arena_printf(&a, "Async.%s", j->call.msg->name));
     row->session = *j->call.session ? j->call.session : REF_NULL;
     row->session_user = j->call.user;
-    if (txn_find_task(t, parent))
-        row->subtask_of = parent;
+    task_notes_add(t, row, rq);
     TRY(txn_commit(t, &info));
     j->call.task = arena_strdup(j->call.arena, row->self);
     return NULL;
 }
 
-struct error *async_task(struct job *j, const char *parent)
+struct error *async_task(struct job *j, const struct http_request *rq)
 {
-    struct error *e = make_row(j, parent);
+    struct error *e = make_row(j, rq);
 
     if (!error_is(e, ERR_TOO_MANY_PENDING_TASKS))
         return e;
     /* Ended ones may be among them: otherwise they go every few seconds. */
     error_free(e);
     TRY(tasks_collect(j->call.daemon->store));
-    return make_row(j, parent);
+    return make_row(j, rq);
 }
 
 void task_pieces(struct job *j, struct iovec **ret, size_t *ret_n)

@@ -199,18 +199,6 @@ static struct job *job_new(struct daemon *d, struct http_request *rq, bool json)
     return j;
 }
 
-const char *rpc_parent_task(const struct http_request *rq)
-{
-    static const char name[] = "subtask_of";
-    const char *said = http_cookie_find(&rq->head, name);
-
-    if (!said)
-        said = http_header_find(&rq->head, name);
-    if (!said)
-        said = http_query_find(&rq->head, name);
-    return said ? said : "";
-}
-
 /* The client gets the task's reference at once; the job goes on alone with what it owns. */
 static struct error *make_async(struct job *sync, struct job **ret)
 {
@@ -226,7 +214,7 @@ static struct error *make_async(struct job *sync, struct job **ret)
     j->call.originator = arena_strdup(&j->own, j->call.originator);
     j->env.method = arena_strdup(&j->own, j->env.method);
     *ret = j;
-    return async_task(j, rpc_parent_task(sync->rq));
+    return async_task(j, sync->rq);
 }
 
 static void answer_task(struct job *j, const char *task)

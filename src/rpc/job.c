@@ -282,7 +282,7 @@ static struct error *commit(struct job *j)
     const struct commit_info info = commit_info(j);
 
     if (j->call.plan)
-        plan_seal(j->call.plan, j->call.txn);
+        plan_seal(j->call.plan, j->call.txn, j->rq);
     return txn_has_writes(j->call.txn) ? txn_commit(j->call.txn, &info) : NULL;
 }
 

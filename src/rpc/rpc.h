@@ -18,9 +18,5 @@ size_t rpc_routes(struct daemon *d, struct http_route *ret);
 /* Session and permission of other HTTP handlers use the same text. */
 struct error *rpc_denied(const char *permission, uint32_t roles);
 
-/* The task that the client says the request is a part of, "" = none: by cookie, header or query. It
- * need not exist. */
-const char *rpc_parent_task(const struct http_request *rq);
-
 /* The host answers with TLS only, and this request came without. */
 bool rpc_plain_is_refused(struct daemon *d, const struct http_request *rq);

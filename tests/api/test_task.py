@@ -2,6 +2,8 @@
 """Tasks made by clients and by Async calls."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -124,4 +126,32 @@ def test_parts_of_a_task(daemons, xen):
     assert sorted(xen.task.get_subtasks(whole)) == sorted(parts)
     assert all(xen.task.get_subtask_of(ref) == whole for ref in parts)
     assert xen.task.get_subtask_of(part({"subtask_of": "OpaqueRef:none"})) in ("", "OpaqueRef:NULL")
+    xen.task.destroy(whole)
+
+
+def test_notes_in_headers(daemons, xen, vm):
+    """What a client writes into headers of its own is found in the task of the call, of an Async one, and of a transfer."""
+    notes = {"X-Http-Other-Config-dbg": "Backup 5", "x-http-other-config-Other": "\xff", "X-HTTP-OTHER-CONFIG-": "", "X-Other-Config-no": "x"}
+    told = {"http:dbg": "Backup 5", "http:Other": "?", "http:": ""}
+
+    def ask(name, *params, **more):
+        c = UnixConnection(daemons.socket)
+        c.request("POST", "/jsonrpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": name, "params": [xen.session, *params]}), {**notes, **more})
+        return json.loads(c.getresponse().read()).get("result")
+
+    template = xen.VM.get_by_name_label("Other install media")[0]
+    assert xen.task.get_other_config(ask("Async.VM.assert_operation_valid", template, "clone")) == told
+    with connect(daemons) as s:
+        s.sendall(head("GET", "/audit_log", session_id=xen.session)[:-2] + b"X-Http-Other-Config-dbg: one\r\nX-Http-Other-Config-dbg: two\r\n\r\n")
+        assert xen.task.get_other_config(Reply(s).headers["task-id"]) == {"http:dbg": "one"}
+    whole = xen.task.create("whole", "")
+    waits = threading.Thread(target=ask, args=("VM.clean_shutdown", vm), kwargs={"subtask_of": whole})
+    waits.start()
+    end = time.monotonic() + 30
+    while not (own := [(ref, t) for ref, t in xen.task.get_all_records().items() if t["name_label"] == "VM.clean_shutdown"]):
+        assert time.monotonic() < end
+    (ref, task), = own
+    assert task["other_config"] == told and task["subtask_of"] == whole
+    xen.task.cancel(ref)
+    waits.join()
     xen.task.destroy(whole)

@@ -100,7 +100,7 @@ struct error *call_begin(struct call_bed *b, enum msg_id id, const void *args, v
     struct error *e = messages[id].body(&b->c, args, ret);
 
     if (!e && b->c.plan)
-        plan_seal(b->c.plan, t);
+        plan_seal(b->c.plan, t, NULL);
     if (!e && txn_has_writes(t))
         e = txn_commit(t, &info);
     txn_free(t);

@@ -112,14 +112,15 @@ static void async_calls_are_bounded(void **state)
     struct bed *b = *state;
     struct daemon d = {.store = b->store, .host_ref = REF_NULL};
     const struct message m = {.name = "VM.start"};
+    const struct http_request rq = {0};
     struct job j = {
         .call = {.daemon = &d, .arena = &b->a, .msg = &m, .session = "", .user = "c", .task = ""}};
 
     store_set_limits(b->store, &(struct store_limits){
                                    .task_rows = 2, .object_bytes = 1 << 20, .bytes = 1 << 30});
-    assert_null(async_task(&j, ""));
-    assert_null(async_task(&j, ""));
-    _cleanup_error_ struct error *e = async_task(&j, "");
+    assert_null(async_task(&j, &rq));
+    assert_null(async_task(&j, &rq));
+    _cleanup_error_ struct error *e = async_task(&j, &rq);
 
     assert_true(error_is(e, "TOO_MANY_PENDING_TASKS"));
 }

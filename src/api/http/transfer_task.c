@@ -11,7 +11,7 @@
 #include "gen/class/task_txn.h"
 #include "gen/errors.h"
 #include "proto/client.h"
-#include "rpc/rpc.h"
+#include "rpc/task_notes.h"
 #include "task/task_row.h"
 #include "value/json.h"
 
@@ -92,8 +92,7 @@ static struct error *fill_new_task(struct transfer *t, struct txn *x, void *arg)
     task_row_begin(row, t->daemon, t->realm);
     row->session = t->session ? t->session->ref : REF_NULL;
     row->session_user = t->user;
-    if (txn_find_task(x, rpc_parent_task(t->rq)))
-        row->subtask_of = rpc_parent_task(t->rq);
+    task_notes_add(x, row, t->rq);
     t->task = arena_strdup(&t->arena, row->self);
     return NULL;
 }
