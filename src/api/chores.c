@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/chores.h"
 
+#include "api/message/post.h"
+#include "auth/refusals.h"
 #include "auth/sessions.h"
 #include "base/world.h"
 #include "gen/class/host_metrics_txn.h"
 #include "gen/class/host_txn.h"
+#include "gen/class/pool_txn.h"
 #include "gen/class/session_txn.h"
 #include "gen/host_proto.h"
 
@@ -34,6 +37,42 @@ struct error *api_review_sessions(struct daemon *d)
     for (size_t i = 0; i < n; i++)
         TRY(review_one(t, &uses[i]));
     return txn_has_writes(t) ? txn_commit(t, &info) : NULL;
+}
+
+static struct error *post_refusals(void *ctx, struct txn *t)
+{
+    const struct pool_rec *const *pools;
+    const struct message_text text = {.name = "FAILED_LOGIN_ATTEMPTS",
+                                      .priority = 3,
+                                      .cls = CLS_POOL,
+                                      .uuid = txn_all_pool(t, &pools) ? pools[0]->uuid : "",
+                                      .body = ctx};
+
+    return message_post(t, &text, NULL);
+}
+
+struct error *api_tell_refusals(struct daemon *d)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "refused logins"};
+    _cleanup_str_ struct str text = STR_INIT;
+
+    if (!refusals_take(d->refusals, &text))
+        return NULL;
+    return txn_run(d->store, &info, post_refusals, text.s);
+}
+
+static struct error *touch_pool(void *ctx, struct txn *t)
+{
+    const struct daemon *d = ctx;
+
+    return txn_touch(t, CLASS_POOL, d->pool_ref);
+}
+
+struct error *api_beat(struct daemon *d)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "heartbeat"};
+
+    return txn_run(d->store, &info, touch_pool, d);
 }
 
 struct error *api_host_figures(struct daemon *d)

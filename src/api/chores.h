@@ -19,6 +19,11 @@ _must_check_ struct error *api_certificates_expire(struct daemon *d);
 _must_check_ struct error *api_ssh_expires(struct daemon *d);
 /* Begins the plans of snapshot schedules whose time has come. */
 _must_check_ struct error *api_run_schedules(struct daemon *d);
+/* A message about passwords that were refused since the last one. */
+_must_check_ struct error *api_tell_refusals(struct daemon *d);
+/* An event for the pool, though it did not change: clients that hear nothing else know that they
+ * are still heard. */
+_must_check_ struct error *api_beat(struct daemon *d);
 /* People of the directory with a session are looked up again: sessions of who is gone, or may do
  * other things now, end. Asks hostd for each, up to the first that cannot be asked for; a ticker of
  * its own, since a directory may take long. */

@@ -5,6 +5,7 @@
 #include "api/chores.h"
 #include "api/sr/refresh.h"
 #include "api/vm/host_events.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/ticker.h"
@@ -40,19 +41,22 @@ static const struct chore {
     const char *name;
     int64_t every_us;
     struct error *(*run)(struct daemon *d);
+    const char *sooner; /* of the environment of a test: see limit_of; or NULL */
 } table[] = {
-    {"maintain the store", 10 * SECOND_US, maintain_store},
-    {"compare VMs with the host", 30 * SECOND_US, compare_vms},
-    {"collect tasks", 5 * SECOND_US, collect_tasks},
-    {"note callers", 5 * SECOND_US, api_note_callers},
-    {"review sessions", 60 * SECOND_US, api_review_sessions},
-    {"remove bytes of blobs that are gone", 10 * SECOND_US, blob_sweep},
-    {"look at the ends of certificates", 10 * SECOND_US, api_certificates_expire},
-    {"turn SSH off when its time is up", SECOND_US, api_ssh_expires},
-    {"read host figures", 30 * SECOND_US, api_host_figures},
-    {"write traces", SECOND_US, write_traces},
-    {"run schedules", 30 * SECOND_US, api_run_schedules},
-    {"look at storage", 30 * SECOND_US, sr_refresh_all},
+    {"maintain the store", 10 * SECOND_US, maintain_store, NULL},
+    {"compare VMs with the host", 30 * SECOND_US, compare_vms, NULL},
+    {"collect tasks", 5 * SECOND_US, collect_tasks, NULL},
+    {"note callers", 5 * SECOND_US, api_note_callers, NULL},
+    {"review sessions", 60 * SECOND_US, api_review_sessions, NULL},
+    {"remove bytes of blobs that are gone", 10 * SECOND_US, blob_sweep, NULL},
+    {"look at the ends of certificates", 10 * SECOND_US, api_certificates_expire, NULL},
+    {"turn SSH off when its time is up", SECOND_US, api_ssh_expires, NULL},
+    {"read host figures", 30 * SECOND_US, api_host_figures, NULL},
+    {"write traces", SECOND_US, write_traces, NULL},
+    {"run schedules", 30 * SECOND_US, api_run_schedules, NULL},
+    {"look at storage", 30 * SECOND_US, sr_refresh_all, NULL},
+    {"tell of refused logins", 3600 * SECOND_US, api_tell_refusals, "XENOLITH_REFUSALS_US"},
+    {"heartbeat", 30 * SECOND_US, api_beat, "XENOLITH_HEARTBEAT_US"},
 };
 
 struct chores {
@@ -71,6 +75,11 @@ static bool plans_have_failed(struct chores *c)
     return failed != before;
 }
 
+static int64_t every_us(const struct chore *c)
+{
+    return c->sooner ? limit_of(c->sooner, c->every_us) : c->every_us;
+}
+
 static void run_due(void *ctx, struct ticker *t)
 {
     struct chores *c = ctx;
@@ -87,7 +96,7 @@ static void run_due(void *ctx, struct ticker *t)
             log_and_free(LOG_DEBUG, e, "chore \"%s\"", table[i].name);
         else
             error_free(e);
-        c->next[i] = now + table[i].every_us;
+        c->next[i] = now + every_us(&table[i]);
     }
 }
 
@@ -97,7 +106,7 @@ struct error *chores_start(struct daemon *d, struct chores **ret)
 
     c->daemon = d;
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-        c->next[i] = mono_us() + table[i].every_us;
+        c->next[i] = mono_us() + every_us(&table[i]);
     struct error *e = ticker_start(SECOND_US, run_due, c, &c->ticker);
 
     if (e)

@@ -8,6 +8,7 @@
 #include "api/vm/host_events.h"
 #include "api/vm_appliance/autostart.h"
 #include "auth/guesses.h"
+#include "auth/refusals.h"
 #include "auth/sessions.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -187,6 +188,7 @@ static struct error *start_threads(struct parts *p)
     p->d.tally = tally_new(MID_MAX, p->d.store);
     p->d.sessions = sessions_new(p->options->login_delay_us);
     p->d.guesses = guesses_new(p->options->login_delay_us / GUESSES_A_DELAY);
+    p->d.refusals = refusals_new();
     sessions_read(p->d.sessions, take_over_get(p->take_over, "sessions"));
     p->d.callers = callers_new();
     p->d.left = left_new();
@@ -534,6 +536,7 @@ void parts_stop(struct parts *p)
     transfers_free(p->d.under_way);
     sessions_free(p->d.sessions);
     guesses_free(p->d.guesses);
+    refusals_free(p->d.refusals);
     tally_free(p->d.tally);
     audit_free(p->d.audit);
     traces_free(p->d.traces);

@@ -17,6 +17,7 @@ struct guesses;
 struct hostd;
 struct left;
 struct sessions;
+struct refusals;
 struct server;
 struct store;
 struct tally;
@@ -36,6 +37,7 @@ struct daemon {
     struct waiting *waiting;     /* calls and plans that wait without a thread (task/waiting.h) */
     struct sessions *sessions;   /* auth/sessions.h */
     struct guesses *guesses;     /* of passwords: auth/guesses.h */
+    struct refusals *refusals;   /* of passwords, to be told: auth/refusals.h, or NULL */
     struct server *server;
     struct tls *tls;         /* of the server, or NULL */
     struct callers *callers; /* of plans of an earlier program (task/callers.h), or NULL */

@@ -171,3 +171,19 @@ def test_a_flood_becomes_few_batches(xen, daemons):
     thread.join()
     assert batches <= 4 + (time.monotonic() - began) / 0.05
     writer.task.destroy(task)
+
+
+def test_heartbeat(fresh_daemons):
+    """Now and then, here each second, the pool is told of though nothing changed; nothing is written for it."""
+    d = fresh_daemons
+    d.stop(which=["xapi"])
+    d.env["XENOLITH_HEARTBEAT_US"] = "1000000"
+    d.start_xapi()
+    xen = d.ready()
+    before, token = xen.pool.get_all_records(), xen.call("event.from", ["pool"], "", 0.1)["token"]
+    generation = token.split(",")[0]
+    for _ in range(2):
+        batch = xen.call("event.from", ["pool"], token, 30.0)
+        (event,), token = batch["events"], batch["token"]
+        assert (event["operation"], {event["ref"]: event["snapshot"]}) == ("mod", before)
+    assert token.split(",")[0] == generation

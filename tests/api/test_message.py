@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Messages to the administrator."""
 
+import base64
+import contextlib
+import http.client
+import json
+import re
+import time
 import uuid
 
 NEVER = "19700101T00:00:00Z"
@@ -75,3 +81,37 @@ def test_destroy_all(xen, fails):
         assert fails("INVALID_VALUE", xen.message.destroy_all, {key: bad}) == [key, bad]
     xen.message.destroy_all({})
     assert xen.message.get_all() == []
+
+
+def tcp(daemons):
+    return contextlib.closing(http.client.HTTPConnection("127.0.0.1", daemons.http, timeout=30))
+
+
+def test_refused_logins(fresh_daemons):
+    """Once an hour, here each second: who tried a wrong password, by login or by a request of its own."""
+    d = fresh_daemons
+    d.stop(which=["xapi"])
+    d.env["XENOLITH_REFUSALS_US"] = "1000000"
+    d.start_xapi()
+    xen = d.ready()
+    token = xen.call("event.from", ["message"], "", 0.1)["token"]
+    for user, originator in (("root", "a <tool>"), ("root", "a <tool>"), ("nobody", "")):
+        with tcp(d) as c:
+            c.request("POST", "/jsonrpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "session.login_with_password",
+                                                      "params": [user, "wrong", "1.0", originator]}))
+            assert b"SESSION_AUTHENTICATION_FAILED" in c.getresponse().read()
+    with tcp(d) as c:
+        word = base64.b64encode(b"root:wrong").decode()
+        c.request("GET", "/audit_log", headers={"Authorization": f"Basic {word}", "User-Agent": "a page"})
+        assert c.getresponse().status == 401
+    told, end = [], time.monotonic() + 30
+    while sum(int(n) for m in told for n in re.findall("<total>(.*)</total>", m["body"])) < 4:
+        batch = xen.call("event.from", ["message"], token, 5.0)
+        told += [e["snapshot"] for e in batch["events"] if e["snapshot"]["name"] == "FAILED_LOGIN_ATTEMPTS"]
+        token = batch["token"]
+        assert time.monotonic() < end
+    assert all((m["priority"], m["cls"], m["obj_uuid"]) == ("3", "Pool", xen.pool.get_uuid(xen.pool.get_all()[0])) for m in told)
+    text = "".join(m["body"] for m in told)
+    assert "<username>root</username>\n<originator>a &lt;tool&gt;</originator>\n<ip>127.0.0.1</ip>\n" in text
+    assert "<username>root</username>\n<ip>127.0.0.1</ip>\n<useragent>a page</useragent>\n<number>1</number>\n<date>20" in text
+    assert "<username>nobody</username>\n<ip>127.0.0.1</ip>\n<number>1</number>" in text

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of sessions: limits, ages, the pace of listeners. Time is the test's. */
 #include "auth/guesses.h"
+#include "auth/refusals.h"
 #include "auth/sessions.h"
 
 #include "base/world.h"
@@ -225,6 +226,52 @@ static void guesses_of_a_source_are_counted(void **state)
     guesses_free(g);
 }
 
+static void refuse(struct refusals *r, int times, const char *user, const char *originator,
+                   const char *agent)
+{
+    const struct refused_client who = {
+        .user = user, .originator = originator, .address = "", .agent = agent};
+
+    for (int i = 0; i < times; i++)
+        refusals_add(r, &who);
+}
+
+static void refusals_are_told(void **state)
+{
+    struct refusals *r = refusals_new();
+    _cleanup_str_ struct str out = STR_INIT;
+    char name[32];
+
+    assert_false(refusals_take(r, &out));
+    clock_us = 1600786631 * SECOND_US;
+    refuse(r, 2, "usr1", "origin1", "");
+    refuse(r, 3, "", "origin2", "");
+    refuse(r, 4, "", "", "UA");
+    refuse(r, 9, "usr5", "<&>", "");
+    clock_us = 1600786993 * SECOND_US;
+    refuse(r, 6, "usr4", "", "UA");
+    refuse(r, 1, "usr5", "<&>", "");
+    assert_true(refusals_take(r, &out));
+    assert_string_equal(
+        out.s, "<body>\n<total>25</total>\n"
+               "<known>\n<username>usr5</username>\n<originator>&lt;&amp;&gt;</originator>\n"
+               "<number>10</number>\n<date>20200922T15:03:13Z</date>\n</known>\n"
+               "<known>\n<username>usr4</username>\n<useragent>UA</useragent>\n"
+               "<number>6</number>\n<date>20200922T15:03:13Z</date>\n</known>\n"
+               "<known>\n<useragent>UA</useragent>\n"
+               "<number>4</number>\n<date>20200922T14:57:11Z</date>\n</known>\n</body>");
+    assert_false(refusals_take(r, &out)); /* told once */
+    for (int i = 0; i < REFUSED_CLIENTS + 10; i++) {
+        snprintf(name, sizeof(name), "u%d", i);
+        refuse(r, 1, name, "", "");
+    }
+    str_clear(&out);
+    assert_true(refusals_take(r, &out));
+    assert_non_null(strstr(out.s, "<total>256</total>"));
+    assert_non_null(strstr(out.s, "</known>\n<unknown>10</unknown>\n</body>"));
+    refusals_free(r);
+}
+
 static void registrations_begin_where_they_were_made(void **state)
 {
     struct sessions *s = sessions_new(0);
@@ -289,6 +336,7 @@ int main(void)
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(a_flood_is_paced_and_a_trickle_is_not),
         cmocka_unit_test(guesses_of_a_source_are_counted),
+        cmocka_unit_test(refusals_are_told),
         cmocka_unit_test(registrations_begin_where_they_were_made),
         cmocka_unit_test(another_program_knows_the_same_sessions),
     };

@@ -4,6 +4,7 @@
 #include "api/auth/directory.h"
 #include "api/http/transfers.h"
 #include "auth/guesses.h"
+#include "auth/refusals.h"
 #include "base/log.h"
 #include "base/workers.h"
 #include "base/world.h"
@@ -30,6 +31,17 @@ bool transfer_flag(const struct transfer *t, const char *name, bool absent)
     return v ? streq(v, "true") : absent;
 }
 
+static void note_refusal(const struct transfer *t, const char *user)
+{
+    const char *agent = http_header_find(&t->rq->head, "user-agent");
+    const struct refused_client who = {.user = user,
+                                       .originator = "",
+                                       .address = t->rq->peer->address,
+                                       .agent = agent ? agent : ""};
+
+    refusals_add(t->daemon->refusals, &who);
+}
+
 static struct error *by_password(struct transfer *t, bool *ret_found)
 {
     _cleanup_txn_ struct txn *txn = txn_new(t->daemon->store, &t->arena);
@@ -46,10 +58,11 @@ static struct error *by_password(struct transfer *t, bool *ret_found)
         return err_too_many_pending_tasks();
     struct error *e = directory_admit(&d, user, password, &who);
 
-    if (e) {
-        t->guessed = directory_is_refusal(e);
+    t->guessed = directory_is_refusal(e);
+    if (t->guessed)
+        note_refusal(t, user);
+    if (e)
         return e;
-    }
     guess_right(t->daemon->guesses, source);
     t->user = arena_strdup(&t->arena, who.user);
     t->superuser = who.superuser;

@@ -5,6 +5,7 @@
  */
 #include "api/auth/directory.h"
 #include "auth/guesses.h"
+#include "auth/refusals.h"
 #include "auth/sessions.h"
 #include "base/uuid.h"
 #include "base/world.h"
@@ -98,12 +99,18 @@ static void give_back(struct call *c)
 }
 
 /* What becomes of a login that failed. */
-static struct error *not_admitted(struct call *c, const char *user, struct error *e)
+static struct error *not_admitted(struct call *c, const char *user, const char *originator,
+                                  struct error *e)
 {
+    const struct refused_client who = {
+        .user = user, .originator = originator, .address = c->originator, .agent = ""};
+
     if (error_is(e, ERR_TOO_MANY_PENDING_TASKS))
         return try_later(c, e);
-    if (directory_is_refusal(e))
+    if (directory_is_refusal(e)) {
+        refusals_add(c->daemon->refusals, &who);
         return refuse_late(c, user, e);
+    }
     give_back(c);
     return e;
 }
@@ -173,7 +180,7 @@ struct error *api_session_login_with_password(struct call *c,
         return NULL;
     e = authenticate(c, a->uname, a->pwd, &who);
     if (e)
-        return not_admitted(c, a->uname, e);
+        return not_admitted(c, a->uname, a->originator, e);
     give_back(c);
     return open_session(c, &who, a->originator, ret);
 }
@@ -203,7 +210,7 @@ struct error *api_session_slave_local_login_with_password(
     if (!c->from_unix) {
         e = directory_admit_local(&d, seed.user, a->pwd, &who);
         if (e)
-            return not_admitted(c, a->uname, e);
+            return not_admitted(c, a->uname, "", e);
         give_back(c);
         seed.superuser = who.superuser;
         seed.roles = who.roles;
