@@ -157,7 +157,10 @@ static struct error *put(struct transfer *t)
     return transfer_commit(t, write_row, &w);
 }
 
-const struct transfer_kind transfer_get_blob = {
-    .action = HTTP_GET_BLOB, .is_open = is_public, .run = get, .has_task = true};
+const struct transfer_kind transfer_get_blob = {.action = HTTP_GET_BLOB,
+                                                .where = transfer_to_master,
+                                                .is_open = is_public,
+                                                .run = get,
+                                                .has_task = true};
 const struct transfer_kind transfer_put_blob = {
-    .action = HTTP_PUT_BLOB, .run = put, .has_task = true};
+    .action = HTTP_PUT_BLOB, .where = transfer_to_master, .run = put, .has_task = true};

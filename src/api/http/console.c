@@ -51,6 +51,8 @@ static struct error *find(struct transfer *t, struct host_vm_console_args *ret)
     }
     if (vm->power_state != VM_POWER_STATE_RUNNING && vm->power_state != VM_POWER_STATE_PAUSED)
         return err_vm_bad_power_state(vm->self, "running, paused", "halted");
+    if (!streq(vm->resident_on, t->daemon->host_ref))
+        return err_vm_not_resident_here(vm->self, t->daemon->host_ref);
     if (!c)
         return err_handle_invalid("console", text);
     *ret = (struct host_vm_console_args){

@@ -35,8 +35,11 @@ static struct error *dump(struct transfer *t)
     return database_write(&rows, &sink);
 }
 
-const struct transfer_kind transfer_get_database = {
-    .action = HTTP_GET_POOL_XML_DB_SYNC, .run = dump, .has_task = true, .is_large = true};
+const struct transfer_kind transfer_get_database = {.action = HTTP_GET_POOL_XML_DB_SYNC,
+                                                    .where = transfer_to_master,
+                                                    .run = dump,
+                                                    .has_task = true,
+                                                    .is_large = true};
 
 /* ---- PUT ---- */
 
@@ -132,5 +135,8 @@ static struct error *restore(struct transfer *t)
     return e;
 }
 
-const struct transfer_kind transfer_put_database = {
-    .action = HTTP_PUT_POOL_XML_DB_SYNC, .run = restore, .has_task = true, .is_large = true};
+const struct transfer_kind transfer_put_database = {.action = HTTP_PUT_POOL_XML_DB_SYNC,
+                                                    .where = transfer_to_master,
+                                                    .run = restore,
+                                                    .has_task = true,
+                                                    .is_large = true};

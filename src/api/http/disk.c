@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/http/disk.h"
 
+#include "api/http/elsewhere.h"
 #include "api/http/transfer_task.h"
 #include "api/http/transfers.h"
 #include "gen/class/SR_txn.h"
@@ -29,6 +30,20 @@ static struct error *name_disk(struct transfer *t, const char *ref, bool writabl
         .writable = writable,
     };
     return NULL;
+}
+
+/* The VDI, or the repository that one is to be made in. */
+const char *disk_where(const struct transfer *t, struct txn *x)
+{
+    const char *vdi_text = transfer_param(t, "vdi"), *sr_text = transfer_param(t, "sr_id");
+    const struct vdi_rec *vdi = txn_find_vdi(x, vdi_text);
+    const struct sr_rec *sr = txn_find_sr(x, sr_text);
+
+    if (!vdi)
+        vdi = txn_find_uuid(x, CLASS_VDI, vdi_text);
+    if (!sr)
+        sr = txn_find_uuid(x, CLASS_SR, sr_text);
+    return vdi || sr ? host_seeing_sr(x, t->daemon->host_ref, vdi ? vdi->SR : sr->self) : "";
 }
 
 struct error *disk_format(struct transfer *t, const char *format)

@@ -8,6 +8,8 @@
 
 /* What is asked for must be raw, so far: 404 otherwise. */
 _must_check_ struct error *disk_format(struct transfer *t, const char *format);
+/* For transfer_kind: a host that has the repository of the disk. */
+const char *disk_where(const struct transfer *t, struct txn *x);
 /* vdi is in the transfer's arena. Waits a moment for another transfer that is about to end. */
 _must_check_ struct error *disk_open(struct transfer *t, const char *vdi, bool writable,
                                      struct host_disk *ret);

@@ -56,4 +56,4 @@ static struct error *export_disk(struct transfer *t)
 }
 
 const struct transfer_kind transfer_export_raw_vdi = {
-    .action = HTTP_GET_EXPORT_RAW_VDI, .run = export_disk, .has_task = true};
+    .action = HTTP_GET_EXPORT_RAW_VDI, .run = export_disk, .where = disk_where, .has_task = true};

@@ -118,4 +118,4 @@ static struct error *import_disk(struct transfer *t)
 }
 
 const struct transfer_kind transfer_import_raw_vdi = {
-    .action = HTTP_PUT_IMPORT_RAW_VDI, .run = import_disk, .has_task = true};
+    .action = HTTP_PUT_IMPORT_RAW_VDI, .run = import_disk, .where = disk_where, .has_task = true};

@@ -2,6 +2,7 @@
 #include "api/http/transfer_task.h"
 
 #include "api/auth/directory.h"
+#include "api/http/elsewhere.h"
 #include "api/http/transfers.h"
 #include "auth/guesses.h"
 #include "auth/refusals.h"
@@ -243,6 +244,30 @@ static struct error *run_large(struct transfer *t, const struct transfer_kind *k
     return e;
 }
 
+const char *transfer_to_master(const struct transfer *t, struct txn *x)
+{
+    return host_being_master(x, t->daemon->host_ref);
+}
+
+/* False: it is served here. */
+static bool send_elsewhere(struct transfer *t)
+{
+    if (!t->kind->where)
+        return false;
+    _cleanup_txn_ struct txn *x = txn_new(t->daemon->store, &t->arena);
+    const char *host = t->kind->where(t, x);
+    const char *found = *host ? host_location(x, host, t->rq->head.target) : NULL;
+
+    if (!found)
+        return false;
+    const struct http_field location = {"location", arena_strdup(&t->rq->arena, found)};
+
+    http_reply(t->rq, &(struct http_reply){
+                          .status = 302, .headers = &location, .n_headers = 1, .close = true});
+    t->rq = NULL;
+    return true;
+}
+
 static struct error *run(struct transfer *t)
 {
     const struct transfer_kind *kind = t->kind;
@@ -256,6 +281,8 @@ static struct error *run(struct transfer *t)
             error_free(take_given_task(t)); /* whoever waits for it hears of the end */
         return denied(t);
     }
+    if (send_elsewhere(t))
+        return NULL;
     if (kind->has_task && known)
         TRY(begin_task(t));
     return kind->is_large ? run_large(t, kind) : kind->run(t);

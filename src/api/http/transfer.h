@@ -60,6 +60,9 @@ struct transfer_kind {
     enum http_action_id action;
     bool (*is_open)(const struct transfer *t); /* to anybody; NULL = to nobody without a role */
     struct error *(*run)(struct transfer *t);
+    /* The host that serves it, of elsewhere.h: another one is answered with 302, and the task is
+     * that host's to end. NULL = any host serves it, or each about itself. */
+    const char *(*where)(const struct transfer *t, struct txn *x);
     bool has_task;
     bool is_large; /* keeps much in memory: only a few at a time, TOO_MANY_PENDING_TASKS */
 };
@@ -83,6 +86,8 @@ void transfer_set_web(struct transfer *t, struct websocket *web);
 
 /* Query parameter, "" when absent. */
 const char *transfer_param(const struct transfer *t, const char *name);
+/* `where` of what only the master keeps. */
+const char *transfer_to_master(const struct transfer *t, struct txn *x);
 /* "true" is true, anything else is not; absent = absent. */
 bool transfer_flag(const struct transfer *t, const char *name, bool absent);
 /* Reference of the object named by a parameter holding a reference or a uuid; HANDLE_INVALID. */
