@@ -184,7 +184,7 @@ static struct error *start_threads(struct parts *p)
     TRY(audit_new(audit, &p->d.audit));
     _cleanup_free_ char *traces = state_path(p, "traces");
 
-    p->d.traces = traces_new(p->d.store, traces);
+    TRY(traces_new(p->d.store, p->d.hostd, traces, &p->d.traces));
     p->d.tally = tally_new(MID_MAX, p->d.store);
     p->d.sessions = sessions_new(p->options->login_delay_us);
     p->d.guesses = guesses_new(p->options->login_delay_us / GUESSES_A_DELAY);

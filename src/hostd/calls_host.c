@@ -7,6 +7,7 @@
 #include "hostd/facts.h"
 #include "hostd/machine.h"
 #include "hostd/settings.h"
+#include "hostd/trace_post.h"
 #include "hv/hv.h"
 #include "net/net.h"
 #include "proto/server.h"
@@ -198,6 +199,12 @@ struct error *host_host_set_password(struct host_call *c,
     struct machine *m = host_call_ctx(c);
 
     return accounts_set_password(m->accounts, a->user, a->password);
+}
+
+struct error *host_trace_send(struct host_call *c, const struct host_trace_send_args *a,
+                              struct host_trace_send_result *ret)
+{
+    return trace_post(host_call_ctx(c), a->url, a->spans);
 }
 
 struct error *host_net_attach(struct host_call *c, const struct host_net_attach_args *a,

@@ -32,10 +32,6 @@ static char *config_path(const struct machine *m)
 
 /* ---- the child ---- */
 
-/* Names of servers are looked up by libc. */
-static const char *const resolver_files[] = {"/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf",
-                                             "/etc/gai.conf", "/etc/services"};
-
 /* The last whole line: what it was about. */
 static char *last_step(struct str *err)
 {
@@ -63,8 +59,7 @@ static struct error *run_child(const char *question, size_t n, struct str *ret_a
     int status = 0;
 
     program_find("../ldap/xenolith-ldap", XENOLITH_LIBEXEC "/xenolith-ldap", program);
-    for (size_t i = 0; i < ARRAY_SIZE(resolver_files); i++)
-        child_allow(&confine, resolver_files[i], LANDLOCK_READ);
+    child_allow_resolver(&confine);
     child_allow(&confine, program, LANDLOCK_RUN);
     spawn_init(&s, program);
     TRY(spawn_input(question, n, &input));

@@ -47,6 +47,7 @@ struct machine {
     atomic_int plugins;             /* under way (plugins.h) */
     atomic_int directory_questions; /* the same (directory_server.h) */
     atomic_int checks;              /* the same (check.h) */
+    atomic_int trace_posts;         /* the same (trace_post.h) */
     char boot_id[64];
     char *own_state_dir;
     char *own_roots[2];

@@ -38,6 +38,15 @@ void child_allow(struct child_confine *c, const char *path, enum landlock_access
     c->paths[c->n_paths++] = (struct landlock_path){path, access};
 }
 
+void child_allow_resolver(struct child_confine *c)
+{
+    static const char *const files[] = {"/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf",
+                                        "/etc/gai.conf", "/etc/services"};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        child_allow(c, files[i], LANDLOCK_READ);
+}
+
 /* Programs are found in PATH, which need not end below /usr. Of each directory its own copy. */
 static size_t add_program_dirs(struct landlock_path *to, char names[][PATH_MAX], size_t max)
 {

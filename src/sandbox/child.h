@@ -19,5 +19,7 @@ struct child_confine {
 };
 
 void child_allow(struct child_confine *c, const char *path, enum landlock_access access);
+/* What libc reads to look up names of servers. */
+void child_allow_resolver(struct child_confine *c);
 /* For spawn.h, `confine`: confines the calling thread. arg is a struct child_confine. */
 _must_check_ struct error *child_confine(void *arg);

@@ -2,12 +2,15 @@
 #include "task/traces.h"
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "base/workers.h"
 #include "base/world.h"
 #include "gen/class/Observer.h"
 #include "gen/class/host.h"
 #include "model/store.h"
+#include "task/trace_outlet.h"
 #include "value/json.h"
 
 #include <dirent.h>
@@ -18,18 +21,33 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define PENDING_MAX (4u << 20) /* what comes faster than it is written is left out */
-#define SERVICE     "xapi"     /* what tools that read such files look for */
+#define PENDING_MAX   (4u << 20) /* what comes faster than it is written is left out */
+#define SERVICE       "xapi"     /* what tools that read such files look for */
+#define SINKS_MAX     8
+#define FILE_ENDPOINT "bugtool" /* any other one is a web address */
+
+/* Where a row of Observer wants spans to go. */
+struct sink {
+    struct str tags; /* members of the object "tags" that each span has */
+    bool to_file;    /* of the first row only that wants it */
+    struct trace_outlet *outlets[TRACE_OUTLETS_MAX]; /* of struct traces */
+    int n_outlets;
+};
 
 struct traces {
     pthread_mutex_t lock;
     struct store *store; /* NULL = stopped */
+    struct hostd *hostd;
+    struct workers *senders; /* a thread for each outlet */
     struct watch watch;
-    _Atomic uint64_t rows_seq; /* moves when a row changes */
-    _Atomic uint64_t tags_seq; /* for which `tags` is right */
+    _Atomic uint64_t rows_seq;  /* moves when a row changes */
+    _Atomic uint64_t sinks_seq; /* for which `sinks` is right */
     atomic_bool on;
-    struct str tags;    /* members of the object "tags" that each span has */
-    struct str pending; /* spans, a comma before each */
+    struct sink sinks[SINKS_MAX];
+    int n_sinks;
+    struct trace_outlet *outlets[TRACE_OUTLETS_MAX]; /* one for each address */
+    int n_outlets;
+    struct str pending; /* spans for the file, a comma before each */
     char *dir;
     char *host; /* uuid */
     char *file; /* NULL = none is open yet; traces_write only */
@@ -40,18 +58,40 @@ static void on_rows(struct watch *w, const struct publication *p)
     atomic_fetch_add(&container_of(w, struct traces, watch)->rows_seq, 1);
 }
 
-struct traces *traces_new(struct store *store, const char *dir)
+struct error *traces_new(struct store *store, struct hostd *hostd, const char *dir,
+                         struct traces **ret)
 {
+    struct workers *senders;
+
+    TRY(workers_new("traces", TRACE_OUTLETS_MAX, TRACE_OUTLETS_MAX, &senders));
     struct traces *t = xnew(struct traces);
 
     pthread_mutex_init(&t->lock, NULL);
     t->store = store;
+    t->hostd = hostd;
+    t->senders = senders;
     t->dir = xstrdup(dir);
     t->rows_seq = 1;
     t->watch.fn = on_rows;
     t->watch.classes[CLASS_OBSERVER] = true;
     store_watch(store, &t->watch);
-    return t;
+    *ret = t;
+    return NULL;
+}
+
+/* Lock held, here and below. */
+static void forget_sinks(struct traces *t)
+{
+    for (int i = 0; i < t->n_sinks; i++)
+        str_fini(&t->sinks[i].tags);
+    memset(t->sinks, 0, sizeof(t->sinks));
+    t->n_sinks = 0;
+}
+
+static void forget_outlets(struct trace_outlet **outlets, int n)
+{
+    for (int i = 0; i < n; i++)
+        trace_outlet_unref(outlets[i]);
 }
 
 void traces_stop(struct traces *t)
@@ -62,8 +102,12 @@ void traces_stop(struct traces *t)
     pthread_mutex_lock(&t->lock);
     t->store = NULL;
     atomic_store(&t->on, false);
-    atomic_store(&t->tags_seq, atomic_load(&t->rows_seq));
+    atomic_store(&t->sinks_seq, atomic_load(&t->rows_seq));
+    forget_sinks(t);
+    forget_outlets(t->outlets, t->n_outlets);
+    t->n_outlets = 0;
     pthread_mutex_unlock(&t->lock);
+    workers_free(TAKE_PTR(t->senders));
 }
 
 void traces_free(struct traces *t)
@@ -71,7 +115,6 @@ void traces_free(struct traces *t)
     if (!t)
         return;
     IGNORE_ERROR(traces_write(t));
-    str_fini(&t->tags);
     str_fini(&t->pending);
     free(t->dir);
     free(t->host);
@@ -100,7 +143,7 @@ static bool is_here(const struct set_ref *hosts, const char *host_ref)
 
 static bool observes_calls(const struct observer_rec *o, const char *host_ref)
 {
-    return o->enabled && has(&o->endpoints, "bugtool") && is_here(&o->hosts, host_ref) &&
+    return o->enabled && is_here(&o->hosts, host_ref) &&
            (!o->components.n || has(&o->components, "xapi"));
 }
 
@@ -114,36 +157,81 @@ static void add_tag(struct str *out, const char *name, const char *value)
     json_add_string(out, value);
 }
 
-static void make_tags(struct traces *t, const struct observer_rec *o, const struct host_rec *host)
+static void make_tags(struct str *out, const struct observer_rec *o, const struct host_rec *host)
 {
-    add_tag(&t->tags, "xs.host.name", host->name_label);
-    add_tag(&t->tags, "xs.host.uuid", host->uuid);
-    add_tag(&t->tags, "xs.observer.name", o->name_label);
-    add_tag(&t->tags, "service.name", SERVICE);
+    add_tag(out, "xs.host.name", host->name_label);
+    add_tag(out, "xs.host.uuid", host->uuid);
+    add_tag(out, "xs.observer.name", o->name_label);
+    add_tag(out, "service.name", SERVICE);
     for (size_t i = 0; i < o->attributes.n; i++)
-        add_tag(&t->tags, o->attributes.k[i], o->attributes.v[i]);
+        add_tag(out, o->attributes.k[i], o->attributes.v[i]);
 }
 
-/* Lock held. Of several that observe the one made first is it. */
+/* What was being sent goes on: outlets are those of before, where their addresses are still wanted.
+ * NULL = there are enough. */
+static struct trace_outlet *get_outlet(struct traces *t, struct trace_outlet **old, int n_old,
+                                       const char *url)
+{
+    for (int i = 0; i < t->n_outlets; i++)
+        if (streq(trace_outlet_url(t->outlets[i]), url))
+            return t->outlets[i];
+    if (t->n_outlets == TRACE_OUTLETS_MAX) {
+        log_warning("no traces go to %s: there are %d addresses already", url, TRACE_OUTLETS_MAX);
+        return NULL;
+    }
+    struct trace_outlet *o = NULL;
+
+    for (int i = 0; i < n_old; i++)
+        if (old[i] && streq(trace_outlet_url(old[i]), url))
+            o = TAKE_PTR(old[i]);
+    if (!o)
+        o = trace_outlet_new(t->hostd, t->senders, url);
+    t->outlets[t->n_outlets++] = o;
+    return o;
+}
+
+static void add_sink(struct traces *t, struct trace_outlet **old, int n_old,
+                     const struct observer_rec *o, const struct host_rec *host)
+{
+    struct sink *s = &t->sinks[t->n_sinks++];
+
+    make_tags(&s->tags, o, host);
+    s->to_file = has(&o->endpoints, FILE_ENDPOINT);
+    for (struct sink *before = t->sinks; before < s; before++)
+        s->to_file = s->to_file && !before->to_file;
+    for (size_t i = 0; i < o->endpoints.n && s->n_outlets < TRACE_OUTLETS_MAX; i++) {
+        struct trace_outlet *outlet = streq(o->endpoints.v[i], FILE_ENDPOINT)
+                                          ? NULL
+                                          : get_outlet(t, old, n_old, o->endpoints.v[i]);
+
+        if (outlet)
+            s->outlets[s->n_outlets++] = outlet;
+    }
+}
+
 static void look_at_rows(struct traces *t, const char *host_ref)
 {
     const uint64_t seq = atomic_load(&t->rows_seq);
     _cleanup_version_ struct version *host = store_find(t->store, CLASS_HOST, host_ref);
+    struct trace_outlet *old[TRACE_OUTLETS_MAX];
+    const int n_old = t->n_outlets;
     struct version_list rows;
-    bool on = false;
 
-    str_clear(&t->tags);
+    memcpy(old, t->outlets, sizeof(old));
+    t->n_outlets = 0;
+    forget_sinks(t);
     store_all(t->store, CLASS_OBSERVER, &rows);
-    for (size_t i = 0; i < rows.n && host && !on; i++) {
-        on = observes_calls(rows.v[i]->rec, host_ref);
-        if (on)
-            make_tags(t, rows.v[i]->rec, host->rec);
-    }
+    for (size_t i = 0; i < rows.n && host && t->n_sinks < SINKS_MAX; i++)
+        if (observes_calls(rows.v[i]->rec, host_ref))
+            add_sink(t, old, n_old, rows.v[i]->rec, host->rec);
     version_list_fini(&rows);
-    if (on && !t->host)
+    for (int i = 0; i < n_old; i++)
+        if (old[i])
+            trace_outlet_unref(old[i]);
+    if (t->n_sinks && !t->host)
         t->host = xstrdup(((const struct host_rec *)host->rec)->uuid);
-    atomic_store(&t->on, on);
-    atomic_store(&t->tags_seq, seq);
+    atomic_store(&t->on, t->n_sinks > 0);
+    atomic_store(&t->sinks_seq, seq);
 }
 
 /* ---- spans ---- */
@@ -180,10 +268,10 @@ static void add_member(struct str *out, const char *name, const char *value)
     str_add_char(out, ',');
 }
 
-static void add_span(struct traces *t, const struct traced_call *c)
+/* The members that all spans begin with, up to the tags. */
+static void begin_span(struct str *out, const struct traced_call *c)
 {
     char trace[33], parent[17] = "", id[17];
-    struct str *out = &t->pending;
 
     random_hex(id, 16);
     if (!parse_parent(c->parent, trace, parent))
@@ -198,28 +286,61 @@ static void add_span(struct traces *t, const struct traced_call *c)
                now_us() - c->took_us, c->took_us);
     str_lit(out,
             "\"localEndpoint\":{\"serviceName\":\"" SERVICE "\"},\"annotations\":[],\"tags\":{");
-    str_add_mem(out, str_cstr(&t->tags), t->tags.len);
+}
+
+static void add_tags(struct str *tags, const struct traced_call *c)
+{
     if (*c->user)
-        add_tag(out, "xs.xapi.user", c->user);
+        add_tag(tags, "xs.xapi.user", c->user);
     if (*c->task)
-        add_tag(out, "xs.xapi.task.ref", c->task);
+        add_tag(tags, "xs.xapi.task.ref", c->task);
     if (c->error) {
-        add_tag(out, "error", "true");
-        add_tag(out, "exception.message", c->error);
+        add_tag(tags, "error", "true");
+        add_tag(tags, "exception.message", c->error);
     }
+}
+
+void traces_add_note(struct str *out, const char *name, const char *tag, const char *value)
+{
+    const struct traced_call note = {.name = name, .parent = ""};
+
+    begin_span(out, &note);
+    json_add_string(out, tag);
+    str_add_char(out, ':');
+    json_add_string(out, value);
     str_lit(out, "}}");
+}
+
+static void add_span(struct traces *t, const struct traced_call *c)
+{
+    _cleanup_str_ struct str head = STR_INIT, tags = STR_INIT, span = STR_INIT;
+
+    begin_span(&head, c);
+    for (struct sink *s = t->sinks; s < t->sinks + t->n_sinks; s++) {
+        str_clear(&tags);
+        str_clear(&span);
+        str_add_mem(&tags, str_cstr(&s->tags), s->tags.len);
+        add_tags(&tags, c);
+        str_add_mem(&span, head.s, head.len);
+        str_add_mem(&span, tags.s, tags.len);
+        str_lit(&span, "}}");
+        if (s->to_file && t->pending.len < PENDING_MAX)
+            str_add_mem(&t->pending, span.s, span.len);
+        for (int i = 0; i < s->n_outlets; i++)
+            trace_outlet_add(s->outlets[i], span.s, span.len);
+    }
 }
 
 void traces_add(struct traces *t, const char *host_ref, const struct traced_call *call)
 {
     if (!t || !host_ref)
         return;
-    if (!atomic_load(&t->on) && atomic_load(&t->tags_seq) == atomic_load(&t->rows_seq))
+    if (!atomic_load(&t->on) && atomic_load(&t->sinks_seq) == atomic_load(&t->rows_seq))
         return;
     pthread_mutex_lock(&t->lock);
-    if (t->store && atomic_load(&t->tags_seq) != atomic_load(&t->rows_seq))
+    if (t->store && atomic_load(&t->sinks_seq) != atomic_load(&t->rows_seq))
         look_at_rows(t, host_ref);
-    if (atomic_load(&t->on) && t->pending.len < PENDING_MAX)
+    if (atomic_load(&t->on))
         add_span(t, call);
     pthread_mutex_unlock(&t->lock);
 }
@@ -287,6 +408,8 @@ struct error *traces_write(struct traces *t)
     pthread_mutex_lock(&t->lock);
     spans = t->pending;
     t->pending = STR_INIT;
+    for (int i = 0; i < t->n_outlets; i++)
+        trace_outlet_send(t->outlets[i]);
     pthread_mutex_unlock(&t->lock);
     if (!spans.len)
         return NULL;

@@ -57,6 +57,7 @@ BAD = {
     "hostname": [" ", "-rf", "a b", "a;b", "a\nb", "\u00e9", "x" * 500000],
     "timezone": ["", "..", "/etc/passwd", "../../etc/passwd", "x" * 500000],
     "servers": [[""], ["a b"], ["a\nb"], ["x"] * 100, ["x" * 500000]],
+    "web address": ["", "/etc/passwd", "file:///etc/passwd", "ftp://x/", "-o x", "http:/x", "http://a b", "http://a\nb", "http://\u00e9", "http://" + "x" * 500000],
     "drive": [-1, 255, 2**31, 2**40, -2**40, 2**63 - 1, -2**63],
     "port": [-1, 16, 2**31, 2**32, 2**40, -2**40, 2**63 - 1, -2**63],
     "memory": [0, -1, 1, 2**50, 2**63 - 1, -2**63],
@@ -93,7 +94,7 @@ KINDS = {
     "vdi_resize.virtual_size": "size", "vdi_set_props.props": "props",
     "vdi_snapshot.props": "props", "vdi_clone.props": "props",
     "plugin_run.kind": "plugin", "plugin_run.name": "plugin", "plugin_run.argument": "free", "plugin_run.input": "free",
-    "plugin_exists.kind": "free", "plugin_exists.name": "free",
+    "plugin_exists.kind": "free", "plugin_exists.name": "free", "trace_send.url": "web address", "trace_send.spans": "free",
     "machine_power.action": "power", "machine_set_hostname.name": "hostname", "machine_set_timezone.name": "timezone",
     "machine_set_clock.time": "free", "machine_set_ntp.servers": "servers", "machine_set_syslog.destination": "hostname",
     "vdi_nbd_attached.handle": "handle", "vdi_nbd_close.handle": "handle",
@@ -106,7 +107,7 @@ GOOD = {
     "firmware": "bios", "boot_order": "cd", "memory_max": 2**28, "memory_target": 2**28, "vcpus_max": 1, "vcpus": 1,
     "kind": "serial", "vm_start.kind": "hvm", "signal": "poweroff", "type": "file", "format": "qcow2", "virtual_size": 2**20, "mtu": 1500,
     "mac": "52:54:00:00:00:01", "bridge": "xenbr0", "device": 0, "target": 2**28, "handle": "/".join([A_UUID] * 3) + "/r",
-    "schema": None, "timeout": 0, "command": "{}", "action": "reboot", "time": "20300101T00:00:00Z", "servers": [], "user": "nobody-at-all", "who": "nobody-at-all", "password": "x",
+    "schema": None, "timeout": 0, "command": "{}", "action": "reboot", "time": "20300101T00:00:00Z", "servers": [], "url": "http://127.0.0.1:1/", "user": "nobody-at-all", "who": "nobody-at-all", "password": "x",
 }
 # Asking for what is not there succeeds where the schema says so.
 ABSENT_IS_SUCCESS = {"vm_destroy", "vm_forget", "vm_query", "sr_detach", "vdi_copy_progress",

@@ -3,8 +3,13 @@
 
 import contextlib
 import http.client
+import http.server
 import json
+import socket
+import threading
 import time
+
+import pytest
 
 from test_limits import answer, post, unix
 
@@ -19,12 +24,13 @@ def test_observer(xen, fails):
     ref = make(xen, components=["xapi"])
     assert xen.Observer.get_components(ref) == ["xapi"]
     values = {"hosts": [host], "enabled": True, "attributes": {"a.b": "c"},
-              "endpoints": ["https://collector.example/api"], "components": ["smapi", "xenopsd"]}
+              "endpoints": ["http://127.0.0.1:1/api"], "components": ["smapi", "xenopsd"]}
     for field, value in values.items():
         getattr(xen.Observer, f"set_{field}")(ref, value)
     record = xen.Observer.get_record(ref)
     assert {k: record[k] for k in values} == values
-    for field, bad in (("attributes", {"a b": "c"}), ("endpoints", ["file:///x"]), ("components", ["qemu"])):
+    for field, bad in (("attributes", {"a b": "c"}), ("components", ["qemu"]), *(("endpoints", [e]) for e in (
+            "file:///x", "http://", "http://a b", "http://a\n", "https://\u00e9", "http://" + "x" * 3000))):
         fails("INVALID_VALUE", getattr(xen.Observer, f"set_{field}"), ref, bad)
     fails("HANDLE_INVALID", xen.Observer.set_hosts, ref, ["OpaqueRef:none"])
     xen.Observer.destroy(ref)
@@ -113,9 +119,9 @@ def test_calls_are_traced(fresh_daemons, fails):
 
 
 def test_who_does_not_observe_calls(fresh_daemons):
-    """Other parts, other places, other hosts, or not yet."""
+    """Other parts, other hosts, or not yet."""
     xen = fresh_daemons.client()
-    for more in ({"components": ["smapi"], "enabled": True}, {"endpoints": ["https://collector.example/api"], "enabled": True}, {}):
+    for more in ({"components": ["smapi"], "enabled": True}, {}):
         make(xen, **more)
     xen.network.get_all()
     make(xen, hosts=[xen.host.get_all()[0]], enabled=True)
@@ -145,3 +151,137 @@ def test_traces_are_bounded(fresh_daemons):
     new = [path for path in files(fresh_daemons) if "-2020-" not in path.name]
     assert len(new) >= 2 and all(path.stat().st_size < 8 << 20 for path in new)
     assert len(files(fresh_daemons)) == 32
+
+
+# ---- sent by HTTP ----
+
+class Collector:
+    """What arrives at an address, once it is open; `status` is what it says to that."""
+
+    def __init__(self):
+        self.batches, self.status = [], 202
+        self.socket = socket.create_server(("127.0.0.1", 0), reuse_port=True)  # keeps the port
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/api/v2/spans"
+        self.server = None
+
+    def open(self):
+        collector = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                collector.batches.append((self.path, self.headers, json.loads(body)))
+                self.send_response(collector.status)
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        address = self.socket.getsockname()
+        self.socket.close()
+        self.server = http.server.ThreadingHTTPServer(address, Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def close(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.socket.close()
+
+    def spans(self):
+        return [span for _, _, spans in list(self.batches) for span in spans]
+
+    def wait(self, name, count=1):
+        end = time.monotonic() + 30
+        while len(found := [s for s in self.spans() if s["name"] == name]) < count:
+            assert time.monotonic() < end, (name, len(found))
+            time.sleep(0.05)
+        return found
+
+
+@pytest.fixture
+def collectors():
+    made = [Collector() for _ in range(3)]
+    yield made
+    for c in made:
+        c.close()
+
+
+@pytest.fixture
+def impatient(fresh_daemons):
+    """Daemons that ask again soon."""
+    d = fresh_daemons
+    d.stop(which=["xapi"])
+    d.env["XENOLITH_TRACE_PAUSE_US"] = "300000"
+    d.start_xapi()
+    d.ready()
+    return d
+
+
+def left_out(collector):
+    return sum(int(s["tags"]["spans"]) for s in collector.spans() if s["name"] == "traces.left_out")
+
+
+def test_traces_are_sent(impatient, collectors):
+    """To each address that a row names, with that row's words; a file beside them."""
+    xen, (one, two, _) = impatient.client(), [c.open() for c in collectors]
+    make(xen, endpoints=[one.url, "bugtool"], attributes={"row": "first"}, enabled=True)
+    second = make(xen, endpoints=[two.url, one.url], attributes={"row": "second"}, enabled=True)
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    call_with(impatient, xen.session, f"00-{trace}-{parent}-01")
+    assert sorted(s["tags"]["row"] for s in one.wait("pool.get_all", 2)) == ["first", "second"]
+    (span,) = two.wait("pool.get_all")
+    assert (span["traceId"], span["parentId"], span["kind"], span["tags"]["row"]) == (trace, parent, "SERVER", "second")
+    path, headers, _ = two.batches[0]
+    assert (path, headers["content-type"]) == ("/api/v2/spans", "application/json")
+    wait_for_span(impatient, "pool.get_all")
+    xen.Observer.destroy(second)
+    xen.network.get_all()
+    one.wait("network.get_all")
+    assert "network.get_all" not in [s["name"] for s in two.spans()] and not left_out(one)
+    impatient.stop(["xapi"])
+    assert impatient.verify() == {}
+
+
+def test_dead_and_silent_collectors(impatient, collectors):
+    """Nobody waits for them, others get what they asked for, and what did not fit meanwhile is counted."""
+    xen, (silent, dead, healthy) = impatient.client(), collectors
+    healthy.open()  # the silent one takes connections and says nothing
+    dead.socket.close()
+    long = {f"word{i}": "x" * 4000 for i in range(10)}
+    make(xen, endpoints=[silent.url, dead.url, healthy.url], attributes=long, enabled=True)
+    for i in range(8):  # 40 KiB a call: five are sent at once, ten fill a queue
+        begin = time.monotonic()
+        for _ in range(6):
+            xen.network.get_all()
+        assert time.monotonic() - begin < 2
+        healthy.wait("network.get_all", 6 * (i + 1))
+    assert not left_out(healthy)
+    for _ in range(5):
+        xen.SR.get_all()
+    dead.socket = socket.create_server(("127.0.0.1", int(dead.url.split(":")[2].split("/")[0])), reuse_port=True)
+    dead.open()
+    dead.wait("traces.left_out")
+    xen.PIF.get_all()
+    dead.wait("PIF.get_all")
+    healthy.wait("PIF.get_all")
+    got = [s["name"] for s in dead.spans()]
+    assert 0 < got.count("network.get_all") < 48 and len(got) - got.count("traces.left_out") + left_out(dead) == len(healthy.spans())
+    end = time.monotonic() + 30
+    while f"cannot send traces to {silent.url}" not in impatient.log("xenolithd"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_collector_that_refuses(impatient, collectors):
+    """It does not get the same again; once it takes spans it is told how many it has not got."""
+    xen, collector = impatient.client(), collectors[0].open()
+    collector.status = 400
+    make(xen, endpoints=[collector.url], enabled=True)
+    xen.network.get_all()
+    collector.wait("network.get_all")
+    collector.status = 200
+    xen.PIF.get_all()
+    collector.wait("traces.left_out")
+    assert [s["name"] for s in collector.spans()].count("network.get_all") == 1 and left_out(collector) >= 1

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who wants to trace which parts. Calls are traced (component xapi) to files (endpoint bugtool):
- * task/traces.h. The other components have nothing of their own here, and nothing is sent to an
- * address: this program connects to nothing.
+ * Who wants to trace which parts. Calls are traced (component xapi) to files (endpoint bugtool) and
+ * to web addresses: task/traces.h. The other components have nothing of their own here.
  */
 #include "gen/msg/Observer.h"
 #include "gen/class/Observer_txn.h"
@@ -33,14 +32,25 @@ static struct error *check_attributes(const struct map_string_string *m)
     return NULL;
 }
 
+#define ADDRESS_MAX 2048 /* bytes, as hostd takes them */
+
+static bool is_address(const char *e)
+{
+    const char *rest = str_starts(e, "http://")    ? e + strlen("http://")
+                       : str_starts(e, "https://") ? e + strlen("https://")
+                                                   : "";
+
+    for (const char *c = rest; *c; c++)
+        if (*c <= ' ' || *c >= 0x7f)
+            return false;
+    return *rest && strlen(e) < ADDRESS_MAX;
+}
+
 static struct error *check_endpoints(const struct set_string *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        const char *e = s->v[i];
-
-        if (!streq(e, "bugtool") && !str_starts(e, "http://") && !str_starts(e, "https://"))
-            return err_invalid_value("endpoints", e);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        if (!streq(s->v[i], "bugtool") && !is_address(s->v[i]))
+            return err_invalid_value("endpoints", s->v[i]);
     return NULL;
 }
 
