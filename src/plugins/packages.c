@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * updater.py: which updates the distribution has for this machine, by the lists that apt fetched
- * last, and their installation. Files of configuration that the administrator changed stay.
+ * last, and their installation, by fresh ones. Files of configuration that the administrator
+ * changed stay.
  */
 #include "plugins/plugin.h"
 
@@ -123,6 +124,16 @@ static struct error *why_not(const struct plugin_end *end)
     return plugin_failure("-1", text);
 }
 
+/* The distribution removes packages that newer ones have replaced. Where it is out of reach, what
+ * apt has will do. */
+static void refresh_lists(void)
+{
+    static const char *const argv[] = {"apt-get", "--quiet", "update", NULL};
+    _cleanup_str_ struct str text = STR_INIT;
+
+    IGNORE_ERROR(plugin_output(argv, &text));
+}
+
 struct error *packages_install(const char *names, bool upgrade, struct plugin_end *ret)
 {
     static const char *const options[] = {"--quiet", "--assume-yes",
@@ -142,6 +153,7 @@ struct error *packages_install(const char *names, bool upgrade, struct plugin_en
     if (some)
         spawn_add(&s, "--");
     TRY(add_names(&s, names));
+    refresh_lists();
     TRY(plugin_run(&s, APT_TIME_S, ret));
     return ret->status ? why_not(ret) : NULL;
 }

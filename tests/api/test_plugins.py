@@ -181,6 +181,7 @@ esac""",
     "zfs": r"""printf 'tank\tsize\t5 G\ntank\tcomment\ta\ttab\ntank/fs\tsize\t1\ntank@s\tsize\t1\nother\tsize\t2\n'""",
     "apt-get": """case "$*" in
 "--simulate --quiet dist-upgrade") ;;
+"--quiet update") echo update >>"$0.said"; echo 'E: it is out of reach' >&2; exit 100 ;;
 *held*) echo 'E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 12 (unattended-upgr)' >&2; exit 100 ;;
 *missing*) echo 'E: Unable to locate package missing' >&2; exit 100 ;;
 *) echo "$DEBIAN_FRONTEND $*"; printf 'warned \\377' >&2; exit ;;
@@ -282,13 +283,14 @@ def test_own_plugins(places, name, function, args, told):
     assert json.loads(own(name, function, places, **args)) == told
 
 
-def test_updates_are_installed(places):
-    """What apt says, as clients know it; never a removal, and who else holds the lock is told."""
+def test_updates_are_installed(places, tmp_path):
+    """What apt says, as clients know it, after it fetched its lists if it could; never a removal, and who else holds the lock is told."""
     options = "--quiet --assume-yes -o DPkg::Lock::Timeout=10 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
     for function, args, words in (("update", {}, "dist-upgrade"), ("update", {"packages": "bash, g++"}, "install --only-upgrade -- bash g++"),
                                   ("install", {"packages": "netdata"}, "install -- netdata")):
         said = json.loads(own("updater.py", function, places, **args))
         assert said["stdout"] == f"noninteractive {options} {words}\n" and said["returncode"] == 0 and said["stderr"] == "warned ?"
+    assert (tmp_path / "apt-get.said").read_text() == "update\n" * 3
     assert failure("updater.py", "update", places, packages="held") == [
         "-1", "The updater plugin is busy (current operation: unattended-upgr)"]
     assert failure("updater.py", "install", places, packages="missing") == ["-1", "E: Unable to locate package missing\n"]
