@@ -34,7 +34,7 @@ HOSTD = {
     "plugins": "base value",
 }
 TOOLS = {
-    "cli": "base value gen wire",
+    "cli": "base value gen wire sandbox",
     "verify": "base value gen db model hv storage",
 }
 MAY_INCLUDE = {**XENOLITHD, **HOSTD, **TOOLS}

@@ -21,7 +21,16 @@ static struct channel *channel_new(int fd)
 
     ch->fd = fd;
     ch->ssl = NULL;
+    ch->watched = -1;
     ch->at = ch->end = 0;
+    return ch;
+}
+
+struct channel *channel_of(int fd, int watched)
+{
+    struct channel *ch = channel_new(fd);
+
+    ch->watched = watched;
     return ch;
 }
 
@@ -129,11 +138,24 @@ struct error *channel_write(struct channel *ch, const void *p, size_t n)
     return NULL;
 }
 
+/* False: the watched descriptor has hung up, and nobody is left who wants the answer. */
+static bool await_bytes(const struct channel *ch)
+{
+    struct pollfd p[2] = {{.fd = ch->fd, .events = POLLIN}, {.fd = ch->watched}};
+
+    while (!p[0].revents && !p[1].revents)
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            return false;
+    return p[0].revents;
+}
+
 static struct error *read_some(struct channel *ch, void *p, size_t n, size_t *ret)
 {
     for (;;) {
         ssize_t got;
 
+        if (ch->watched >= 0 && !await_bytes(ch))
+            return error_text("Lost connection to the client.");
         if (ch->ssl)
             got = SSL_read(ch->ssl, p, (int)MIN(n, (size_t)1 << 20));
         else

@@ -15,11 +15,14 @@ struct ssl_st;
 struct channel {
     int fd;
     struct ssl_st *ssl; /* NULL = plain */
+    int watched;        /* waits end when this descriptor hangs up; -1 = none */
     size_t at;          /* unread bytes of buf: at..end */
     size_t end;
     char buf[65536];
 };
 
+/* Of a connection that is there; takes fd. watched is borrowed. */
+struct channel *channel_of(int fd, int watched);
 _must_check_ struct error *channel_open_unix(const char *path, struct channel **ret);
 /* Errors are in the words xe has for them. */
 _must_check_ struct error *channel_open_tcp(const char *host, uint16_t port, bool tls,

@@ -43,6 +43,8 @@ json_t *word_list(const struct xe *x, const char *key);
 _must_check_ struct error *print_uuid(struct xe *x, const char *cls, const char *ref);
 /* "uuid (name)" of an object. */
 _must_check_ struct error *name_of(struct xe *x, const char *cls, const char *ref, char **ret);
+/* The contents of a file of the user, at most 32 MiB. */
+_must_check_ struct error *read_user_file(struct xe *x, const char *name, struct str *ret);
 /* Asks for "yes". */
 _must_check_ struct error *ask(struct xe *x, bool *ret);
 /* "--force" is needed. */

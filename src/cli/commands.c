@@ -7,6 +7,8 @@
 #include "cli/plain.h"
 #include "value/type.h"
 
+#define MAX_FILE (32u << 20)
+
 struct handler {
     const char *name;
     command_fn *run;
@@ -162,13 +164,23 @@ struct error *print_uuid(struct xe *x, const char *cls, const char *ref)
     return NULL;
 }
 
+struct error *read_user_file(struct xe *x, const char *name, struct str *ret)
+{
+    struct front *f = x->client.front;
+
+    return f->ops->read_file(f, name, MAX_FILE, ret);
+}
+
 struct error *ask(struct xe *x, bool *ret)
 {
-    char line[200];
+    _cleanup_str_ struct str text = STR_INIT;
+    struct front *f = x->client.front;
 
     print_now(&x->printer, "Type 'yes' to continue");
-    if (!fgets(line, sizeof(line), stdin))
-        line[0] = '\0';
+    TRY(f->ops->read_line(f, &text));
+    str_add_mem(&text, "", 0);
+    char *line = text.s;
+
     line[strcspn(line, "\r\n")] = '\0';
     const char *start = line + strspn(line, " \t");
     size_t n = strcspn(start, " \t");

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Figures about hosts and callers, advice of balancers, and rare devices. */
-#include "base/io.h"
 #include "cli/commands.h"
 #include "cli/select.h"
-
-#define MAX_FILE (32u << 20)
 
 /* Tables with columns, "a | b | c". */
 
@@ -338,7 +335,7 @@ struct error *vtpm_destroy(struct xe *x)
 
 static struct error *file_word(struct xe *x, const char *word, struct str *ret)
 {
-    return io_read_file(word_or(x, word, ""), MAX_FILE, ret);
+    return read_user_file(x, word_or(x, word, ""), ret);
 }
 
 struct error *repository_introduce_remote_pool(struct xe *x)

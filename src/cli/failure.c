@@ -89,13 +89,13 @@ void failure_text(struct client *c, const struct error *e, struct str *out)
     }
 }
 
-int failure_tell(struct client *c, const struct error *e)
+int failure_tell(struct front *f, struct client *c, const struct error *e)
 {
     _cleanup_str_ struct str text = STR_INIT;
 
     if (e->code && streq(e->code, CODE_EXIT))
         return (int)strtol(e->params[0], NULL, 10);
     failure_text(c, e, &text);
-    fprintf(stderr, "%s\n", text.s);
+    front_tell(f, "%s\n", text.s);
     return 1;
 }

@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 struct client;
+struct front;
 
 /* "prefix: text" and the line that tells of help; prefix may be "". */
 _malloc_ struct error *fail_usage(const char *prefix, const char *text);
@@ -21,5 +22,5 @@ _malloc_ struct error *fail_code(const char *code, const char *param);
 /* The sentence for an API error and a line for each parameter, or the text of a failure; without
  * a newline at the end. References are shown as uuid and name; c may be NULL: then as they are. */
 void failure_text(struct client *c, const struct error *e, struct str *out);
-/* Tells it on stderr; the exit code. */
-int failure_tell(struct client *c, const struct error *e);
+/* Tells it the user; the exit code. */
+int failure_tell(struct front *f, struct client *c, const struct error *e);

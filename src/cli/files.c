@@ -186,8 +186,7 @@ static struct error *import_file(struct xe *x, const char *sr, bool restore, boo
     TRY(words_bool(&x->words, "metadata", false, &metadata));
     TRY(words_bool(&x->words, "dry-run", false, &dry_run));
     if (dry_run && !metadata) {
-        fprintf(stderr, "Only metadata import function support dry-run\n");
-        return fail_exit(1);
+        return front_fail(x->client.front, "Only metadata import function support dry-run");
     }
     query_add(&query, "restore", restore ? "true" : "false");
     query_add(&query, "force", force ? "true" : "false");
@@ -214,9 +213,8 @@ struct error *vm_import(struct xe *x)
     bool restore, force;
 
     if (words_find(&x->words, "url") && words_find(&x->words, "filename")) {
-        fprintf(stderr, "Invalid arguments. The 'url' and 'filename' parameters should not both "
-                        "be specified.\n");
-        return fail_exit(1);
+        return front_fail(x->client.front, "Invalid arguments. The 'url' and 'filename' "
+                                           "parameters should not both be specified.");
     }
     TRY(words_bool(&x->words, "preserve", false, &restore));
     TRY(words_bool(&x->words, "force", false, &force));

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Commands on hosts that are more than one call. */
-#include "base/io.h"
 #include "cli/commands.h"
 #include "cli/lists.h"
 #include "cli/select.h"
 #include "gen/errors.h"
 #include "value/type.h"
-
-#define MAX_FILE (32u << 20)
 
 /* The host of the session, or the one that a word names. */
 static struct error *this_host(struct xe *x, const char *word, char **ret)
@@ -18,15 +15,14 @@ static struct error *this_host(struct xe *x, const char *word, char **ret)
     return call_string(&x->client, ret, "session.get_this_host", "s", x->client.session);
 }
 
-static struct error *read_file(const char *path, const char *what, struct str *ret)
+static struct error *read_file(struct xe *x, const char *path, const char *what, struct str *ret)
 {
-    struct error *e = io_read_file(path, MAX_FILE, ret);
+    struct error *e = read_user_file(x, path, ret);
 
     if (!e)
         return NULL;
     error_free(e);
-    fprintf(stderr, "Failed to read %s\n", what);
-    return fail_exit(1);
+    return front_fail(x->client.front, "Failed to read %s", what);
 }
 
 static void print_pairs(struct xe *x, json_t *map, const char *const *only)
@@ -179,12 +175,12 @@ struct error *host_ha_xapi_healthcheck(struct xe *x)
     if (e) {
         _cleanup_free_ char *text = error_string(e);
 
-        fprintf(stderr, "Host.ha_xapi_healthcheck threw exception: %s\n", text);
+        front_tell(x->client.front, "Host.ha_xapi_healthcheck threw exception: %s\n", text);
         error_free(e);
         return fail_exit(3);
     }
     if (!json_is_true(well)) {
-        fprintf(stderr, "Host.ha_xapi_healthcheck reports false\n");
+        front_tell(x->client.front, "Host.ha_xapi_healthcheck reports false\n");
         return fail_exit(2);
     }
     print_now(&x->printer, "xapi is healthy.");
@@ -225,7 +221,7 @@ struct error *host_license_add(struct xe *x)
     _cleanup_str_ struct str text = STR_INIT;
 
     TRY(this_host(x, "host-uuid", &host));
-    TRY(read_file(word_or(x, "license-file", ""), "license file.", &text));
+    TRY(read_file(x, word_or(x, "license-file", ""), "license file.", &text));
     TRY(call(&x->client, NULL, "host.license_add", "ss", host, str_cstr(&text)));
     print_now(&x->printer, "License applied.");
     return NULL;
@@ -287,10 +283,10 @@ static struct error *certificate_one(struct xe *x, const struct selected *one, v
     _cleanup_str_ struct str certificate = STR_INIT, key = STR_INIT, chain = STR_INIT;
     const char *more = words_find(&x->words, "certificate-chain");
 
-    TRY(read_file(word_or(x, "certificate", ""), "certificate", &certificate));
-    TRY(read_file(word_or(x, "private-key", ""), "private key", &key));
+    TRY(read_file(x, word_or(x, "certificate", ""), "certificate", &certificate));
+    TRY(read_file(x, word_or(x, "private-key", ""), "private key", &key));
     if (more)
-        TRY(read_file(more, "certificate chain", &chain));
+        TRY(read_file(x, more, "certificate chain", &chain));
     return call(&x->client, NULL, "host.install_server_certificate", "ssss", one->ref,
                 str_cstr(&certificate), str_cstr(&key), str_cstr(&chain));
 }
@@ -318,7 +314,7 @@ static struct error *plugin_args(struct xe *x, json_t *ret)
         }
         _cleanup_free_ char *what = xasprintf("file %s", w->value);
 
-        TRY(read_file(w->value, what, &text));
+        TRY(read_file(x, w->value, what, &text));
         json_object_setn_new(ret, key, strlen(key) - strlen(suffix),
                              json_stringn(str_cstr(&text), text.len));
     }

@@ -54,6 +54,8 @@ struct error *http_connect(const struct http_client *h, const char *host, struct
 {
     const struct options *o = h->options;
 
+    if (o->only_channel)
+        return error_text("Lost connection to the server.");
     if (host) {
         /* Another host of the pool: by the same port and manner as this one. */
         _cleanup_free_ char *name = xstrdup(host);

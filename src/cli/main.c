@@ -1,58 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* xe: one command of a host, from the arguments to the exit code. */
-#include "cli/command.h"
+/* xe: one command of a host, from a terminal. */
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/run.h"
+#include "cli/terminal.h"
 
 #include <signal.h>
-
-static struct error *run(struct xe *x)
-{
-    const struct options *o = x->client.options;
-    bool minimal;
-
-    if (!o->args.n)
-        return help_run(x);
-    if (strchr(o->args.v[0], '='))
-        return fail_usage("Syntax error", "");
-    TRY(words_parse(&x->words, o->args.v + 1, o->args.n - 1));
-    TRY(words_bool(&x->words, "minimal", false, &minimal));
-    x->printer.minimal = minimal;
-    TRY(command_run(x, o->args.v[0]));
-    print_end(&x->printer);
-    return NULL;
-}
-
-static int finish(struct xe *x, struct error *e)
-{
-    struct error *lost = print_flush(&x->printer);
-    int code = 0;
-
-    if (e) {
-        code = failure_tell(&x->client, e);
-        error_free(e);
-    }
-    if (lost) {
-        code = 1;
-        error_free(lost);
-    }
-    client_fini(&x->client);
-    words_fini(&x->words);
-    printer_fini(&x->printer);
-    return code;
-}
 
 int main(int argc, char **argv)
 {
     _cleanup_(options_fini) struct options options = {0};
-    struct xe x = {0};
+    _cleanup_(terminal_fini) struct terminal terminal;
     enum options_wish wish;
     struct error *e;
+    struct xe x;
 
     signal(SIGPIPE, SIG_IGN);
+    terminal_init(&terminal);
     e = options_read(argc, argv, &options, &wish);
     if (e) {
-        int code = failure_tell(NULL, e);
+        int code = failure_tell(&terminal.front, NULL, e);
 
         error_free(e);
         return code;
@@ -65,6 +32,6 @@ int main(int argc, char **argv)
         printf("xe %s\n", XENOLITH_VERSION);
         return 0;
     }
-    client_init(&x.client, &options);
-    return finish(&x, run(&x));
+    xe_init(&x, &options, &terminal.front);
+    return xe_run(&x, options.args.v, options.args.n);
 }

@@ -20,6 +20,7 @@ struct options {
     bool socket_is_named;
     bool tls;
     bool debug;
+    bool only_channel;       /* the connection that is there is the only one to be had */
     struct VEC(char *) args; /* the command and its words */
 };
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Commands on pools that are more than one call. */
-#include "base/io.h"
 #include "cli/commands.h"
 #include "gen/errors.h"
-
-#define MAX_FILE (32u << 20)
 
 /* Members that come or go restart; how long that takes to begin is told in these words. */
 #define FUSE "10."
@@ -155,13 +152,12 @@ struct error *pool_apply_edition(struct xe *x)
 
 static struct error *certificate(struct xe *x, const char *what, struct str *ret)
 {
-    struct error *e = io_read_file(word_or(x, "filename", ""), MAX_FILE, ret);
+    struct error *e = read_user_file(x, word_or(x, "filename", ""), ret);
 
     if (!e)
         return NULL;
     error_free(e);
-    fprintf(stderr, "Failed to read %s\n", what);
-    return fail_exit(1);
+    return front_fail(x->client.front, "Failed to read %s", what);
 }
 
 static struct error *install(struct xe *x, const char *message, const char *what)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/print.h"
 
-#include "base/io.h"
 #include "base/mem.h"
 
 void record_fini(struct record *r)
@@ -161,7 +160,7 @@ void print_end(struct printer *p)
 
 struct error *print_flush(struct printer *p)
 {
-    struct error *e = io_write_all(STDOUT_FILENO, str_cstr(&p->out), p->out.len);
+    struct error *e = p->out.len ? p->front->ops->print(p->front, p->out.s, p->out.len) : NULL;
 
     str_clear(&p->out);
     return e;

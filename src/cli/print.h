@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "cli/front.h"
 
 struct cell {
     char *key; /* "uuid ( RO)" */
@@ -19,6 +20,7 @@ struct cell {
 struct record VEC(struct cell);
 
 struct printer {
+    struct front *front; /* borrowed */
     bool minimal;
     struct str out;
     struct VEC(char *) groups; /* minimal: one for each table or list, joined in reverse */

@@ -207,8 +207,8 @@ static void tell_messages(struct xe *x, const char *uuid, int64_t since)
         int64_t priority = json_integer_value(json_object_get(m, "priority"));
 
         if (priority < least && !x->printer.minimal)
-            fprintf(stderr, "Message: time=%s priority=%lld name='%s'\n\n", text_of(m, "timestamp"),
-                    (long long)priority, text_of(m, "name"));
+            front_tell(x->client.front, "Message: time=%s priority=%lld name='%s'\n\n",
+                       text_of(m, "timestamp"), (long long)priority, text_of(m, "name"));
     }
 }
 

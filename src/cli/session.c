@@ -10,14 +10,14 @@
 #define VERSION    "1.0"
 #define ORIGINATOR "cli"
 
-void client_init(struct client *c, const struct options *o)
+void client_init(struct client *c, const struct options *o, struct front *front)
 {
-    *c = (struct client){.options = o, .http.options = o};
+    *c = (struct client){.front = front, .options = o, .http.options = o};
 }
 
 void client_fini(struct client *c)
 {
-    if (c->session)
+    if (c->session && !c->keeps_session)
         IGNORE_ERROR(call(c, NULL, c->local ? "session.local_logout" : "session.logout", ""));
     free(c->session);
     c->session = NULL;

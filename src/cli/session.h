@@ -7,17 +7,20 @@
  */
 
 #include "base/str.h"
+#include "cli/front.h"
 #include "cli/http.h"
 #include "value/json.h"
 
 struct client {
+    struct front *front;           /* borrowed */
     const struct options *options; /* borrowed */
     struct http_client http;
-    char *session; /* NULL = not logged in */
-    bool local;    /* a session of the host alone, for emergencies */
+    char *session;      /* NULL = not logged in */
+    bool keeps_session; /* it was given to us: it stays */
+    bool local;         /* a session of the host alone, for emergencies */
 };
 
-void client_init(struct client *c, const struct options *o);
+void client_init(struct client *c, const struct options *o, struct front *front);
 /* Logs out, as far as that goes. */
 void client_fini(struct client *c);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SRs, VDIs and VBDs, as far as a command is more than one call. */
-#include "base/io.h"
 #include "base/world.h"
 #include "cli/commands.h"
 #include "cli/vm.h"
@@ -9,8 +8,6 @@
 
 #include <poll.h>
 #include <strings.h>
-
-#define MAX_FILE (32u << 20) /* what a file given as a parameter may hold */
 
 /* SRs. */
 
@@ -29,7 +26,7 @@ static struct error *device_config(struct xe *x, json_t **ret)
             json_object_set(all, key, value);
             continue;
         }
-        struct error *e = io_read_file(json_string_value(value), MAX_FILE, &text);
+        struct error *e = read_user_file(x, json_string_value(value), &text);
 
         if (e) {
             error_free(e);

@@ -15,12 +15,12 @@ void progress_line(double done, struct str *out)
         str_add_char(out, '#');
 }
 
-static void show(double done)
+static void show(struct client *c, double done)
 {
     _cleanup_str_ struct str line = STR_INIT;
 
     progress_line(done, &line);
-    fputs(line.s, stderr);
+    c->front->ops->tell(c->front, line.s);
 }
 
 static bool is_pending(const json_t *record)
@@ -42,7 +42,7 @@ static struct error *wait_for_end(struct client *c, const char *task, bool progr
         /* The state is read after the token was taken, so no change is missed. */
         TRY(call(c, &record, "task.get_record", "s", task));
         if (progress)
-            show(json_number_value(json_object_get(record, "progress")));
+            show(c, json_number_value(json_object_get(record, "progress")));
         if (!is_pending(record)) {
             *ret_record = json_incref(record);
             return NULL;
@@ -97,7 +97,7 @@ struct error *task_finish(struct client *c, const char *task, bool progress, cha
     struct error *e = wait_for_end(c, task, progress, &record);
 
     if (progress)
-        fputc('\n', stderr);
+        front_tell(c->front, "\n");
     if (!e)
         e = outcome(task, record);
     IGNORE_ERROR(call(c, NULL, "task.destroy", "s", task));

@@ -121,6 +121,9 @@ static struct error *prepare(struct xe *x, struct journey *j)
 {
     _cleanup_free_ char *host = NULL, *network = NULL;
 
+    if (x->client.options->only_channel)
+        return error_text("only an xe with connections of its own can ask another pool; use that "
+                          "of this product");
     j->options = (struct options){
         .server = xstrdup(word_or(x, "remote-master", "")),
         .user = xstrdup(word_or(x, "remote-username", "root")),
@@ -130,7 +133,7 @@ static struct error *prepare(struct xe *x, struct journey *j)
     j->vdi_map = json_object();
     j->vif_map = json_object();
     j->format_map = json_object();
-    client_init(&j->remote, &j->options);
+    client_init(&j->remote, &j->options, x->client.front);
     TRY(remote_host(x, j, &host));
     TRY(remote_network(x, j, host, &network));
     TRY(call(&j->remote, &j->destination, "host.migrate_receive", "ss{}", host, network));

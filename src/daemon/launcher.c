@@ -3,12 +3,17 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/programs.h"
 #include "base/spawn.h"
 #include "daemon/take_over.h"
+#include "gen/errors.h"
 #include "proto/frame.h"
+#include "sandbox/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,8 +29,12 @@
 #define RUN_PATH      "path"
 #define RUN_OURSELVES "ourselves"
 #define END           "end"
+#define RUN_CLI       "cli"
+#define BUSY          "busy"
+#define CLI_MAX       32
 
 struct launcher {
+    pthread_mutex_t lock; /* rank: leaf; a question and its answer */
     int fd;
     char *program_id;
 };
@@ -67,7 +76,47 @@ static struct error *run_program(char **argv, bool ourselves, int channel, pid_t
     return spawn_start(&s, ret_pid);
 }
 
-static struct error *serve_one(char **argv, pid_t *pid)
+/* Of thin clients. Their ends are noticed when the next one comes. */
+struct workers_list {
+    pid_t pid[CLI_MAX];
+};
+
+static pid_t *free_place(struct workers_list *w)
+{
+    pid_t *place = NULL;
+
+    for (size_t i = 0; i < CLI_MAX; i++) {
+        if (w->pid[i] > 0 && waitpid(w->pid[i], NULL, WNOHANG) == w->pid[i])
+            w->pid[i] = 0;
+        if (!w->pid[i])
+            place = &w->pid[i];
+    }
+    return place;
+}
+
+static struct error *run_cli(struct workers_list *w, const int fds[2])
+{
+    struct child_confine confine = {0};
+    pid_t *place = free_place(w);
+    _cleanup_spawn_ struct spawn s;
+    char program[PATH_MAX];
+
+    if (!place)
+        return error_text(BUSY);
+    program_find("../cli/xenolith-cli", XENOLITH_LIBEXEC "/xenolith-cli", program);
+    child_allow(&confine, program, LANDLOCK_RUN);
+    spawn_init(&s, program);
+    s.session = true;
+    s.stderr_fd = STDERR_FILENO;
+    s.confine = child_confine;
+    s.confine_arg = &confine;
+    add_env(&s);
+    spawn_pass_fd(&s, fds[0], FD);
+    spawn_pass_fd(&s, fds[1], FD + 1);
+    return spawn_start(&s, place);
+}
+
+static struct error *serve_one(char **argv, struct workers_list *w, pid_t *pid)
 {
     _cleanup_frame_ struct frame f = FRAME_INIT;
     struct error *e = NULL;
@@ -78,6 +127,8 @@ static struct error *serve_one(char **argv, pid_t *pid)
 
     if ((ourselves || streq(what, RUN_PATH)) && f.n_fds == 1) {
         e = run_program(argv, ourselves, f.fds[0], pid);
+    } else if (streq(what, RUN_CLI) && f.n_fds == 2) {
+        e = run_cli(w, f.fds);
     } else if (streq(what, END) && *pid > 0) {
         kill(*pid, SIGKILL);
         (void)TEMP_FAILURE_RETRY(waitpid(*pid, NULL, 0));
@@ -91,6 +142,7 @@ static struct error *serve_one(char **argv, pid_t *pid)
 
 void launcher_main(int argc, char **argv)
 {
+    struct workers_list workers = {0};
     struct error *e = NULL;
     pid_t pid = 0;
 
@@ -100,7 +152,7 @@ void launcher_main(int argc, char **argv)
     fcntl(FD, F_SETFD, FD_CLOEXEC);
     signal(SIGPIPE, SIG_IGN);
     while (!e)
-        e = serve_one(argv, &pid);
+        e = serve_one(argv, &workers, &pid);
     error_free(e); /* the end of the program */
     exit(0);
 }
@@ -154,6 +206,7 @@ struct error *launcher_start(int argc, char **argv, struct launcher **ret)
     struct launcher *l = xnew(struct launcher);
 
     *l = (struct launcher){.fd = pair[0], .program_id = TAKE_PTR(id)};
+    pthread_mutex_init(&l->lock, NULL);
     *ret = l;
     return NULL;
 }
@@ -163,6 +216,7 @@ void launcher_free(struct launcher *l)
     if (!l)
         return;
     cleanup_close(&l->fd);
+    pthread_mutex_destroy(&l->lock);
     free(l->program_id);
     free(l);
 }
@@ -176,9 +230,21 @@ static struct error *ask(struct launcher *l, const char *text, const int *fds, s
 {
     _cleanup_frame_ struct frame f = FRAME_INIT;
 
-    TRY(frame_send(l->fd, text, strlen(text), fds, n));
-    TRY(frame_recv(l->fd, FRAME_MAX_CALL, &f));
+    pthread_mutex_lock(&l->lock);
+    struct error *e = frame_send(l->fd, text, strlen(text), fds, n);
+
+    if (!e)
+        e = frame_recv(l->fd, FRAME_MAX_CALL, &f);
+    pthread_mutex_unlock(&l->lock);
+    TRY(e);
+    if (streq(str_cstr(&f.text), BUSY))
+        return err_too_many_pending_tasks();
     return f.text.len ? error_text("%s", str_cstr(&f.text)) : NULL;
+}
+
+struct error *launcher_cli(struct launcher *l, const int fds[2])
+{
+    return ask(l, RUN_CLI, fds, 2);
 }
 
 struct error *launcher_run(struct launcher *l, bool ourselves, int channel)

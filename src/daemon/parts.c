@@ -486,11 +486,18 @@ static const struct part {
 
 #define PART_STORE 3
 
+static struct error *start_cli(void *ctx, const int fds[2])
+{
+    return launcher_cli(ctx, fds);
+}
+
 struct error *parts_start(struct parts *p, const struct options *o, struct launcher *l)
 {
     *p = (struct parts){.options = o, .launcher = l, .lock_fd = -1};
     listen_fds_init(&p->listen);
     p->d.state_dir = o->state_dir;
+    p->d.start_cli = start_cli;
+    p->d.start_cli_ctx = l;
     p->d.version = XENOLITH_VERSION;
     p->d.date = XENOLITH_DATE;
     for (; p->started < ARRAY_SIZE(table); p->started++) {

@@ -3,9 +3,9 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/programs.h"
 #include "base/spawn.h"
 #include "base/world.h"
-#include "hostd/programs.h"
 #include "sandbox/child.h"
 #include "sandbox/privileges.h"
 

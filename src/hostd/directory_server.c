@@ -4,10 +4,10 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/programs.h"
 #include "base/spawn.h"
 #include "base/world.h"
 #include "hostd/machine.h"
-#include "hostd/programs.h"
 #include "sandbox/child.h"
 #include "value/json.h"
 

@@ -4,9 +4,9 @@
 #include "base/io.h"
 #include "base/limit.h"
 #include "base/mem.h"
+#include "base/programs.h"
 #include "base/spawn.h"
 #include "base/world.h"
-#include "hostd/programs.h"
 
 #include <errno.h>
 #include <sys/stat.h>

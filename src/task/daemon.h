@@ -45,6 +45,10 @@ struct daemon {
     struct tally *tally;     /* of calls (task/tally.h), or NULL */
     struct audit *audit;     /* task/audit.h, or NULL */
     struct traces *traces;   /* of calls (task/traces.h), or NULL */
+    /* Starts a worker for a thin client, with these as its descriptors 3 and 4; any thread. NULL =
+     * there is nobody who could. */
+    struct error *(*start_cli)(void *ctx, const int fds[2]);
+    void *start_cli_ctx;
     const char *state_dir;
     const char *host_ref; /* the row of the host this daemon runs on */
     const char *pool_ref;

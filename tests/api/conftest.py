@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("XENOLITH_BUILD", ROOT / "build"))
 NULL = "OpaqueRef:NULL"
 PROGRAMS = {"xenolithd": BUILD / "src/daemon/xenolithd", "xenolith-hostd": BUILD / "src/hostd/xenolith-hostd",
-            "xe": BUILD / "src/cli/xe", "xenolith-verify": BUILD / "src/verify/xenolith-verify"}
+            "xe": BUILD / "src/cli/xe", "xenolith-cli": BUILD / "src/cli/xenolith-cli",
+            "xenolith-verify": BUILD / "src/verify/xenolith-verify"}
 
 
 def pytest_configure(config):

@@ -6,12 +6,12 @@ import re
 import pytest
 from test_certificate import Maker
 from test_plugins import ECHO, install
-from test_xe import UUID, Xe
+from test_xe import UUID, WAYS, Xe
 
 
-@pytest.fixture
-def xe(daemons):
-    return Xe(daemons.state)
+@pytest.fixture(params=WAYS)
+def xe(daemons, request):
+    return Xe(daemons.state, way=request.param)
 
 
 @pytest.fixture

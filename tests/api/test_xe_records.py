@@ -2,15 +2,15 @@
 """Commands of xe about networks, schedules, appliances and devices."""
 
 import pytest
-from test_xe import Xe
+from test_xe import WAYS, Xe
 
 import nets
 import vms
 
 
-@pytest.fixture
-def xe(daemons):
-    return Xe(daemons.state)
+@pytest.fixture(params=WAYS)
+def xe(daemons, request):
+    return Xe(daemons.state, way=request.param)
 
 
 def test_networks(xen, xe):

@@ -11,7 +11,7 @@ static const struct transfer_kind *const written[] = {
     &transfer_export_metadata, &transfer_import_metadata, &transfer_get_database,
     &transfer_put_database,    &transfer_audit_log,       &transfer_system_status,
     &transfer_host_logs,       &transfer_host_backup,     &transfer_host_restore,
-    &transfer_services,        &transfer_updates,
+    &transfer_services,        &transfer_updates,         &transfer_cli,
 };
 
 static struct error *missing(struct transfer *t)

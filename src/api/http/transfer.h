@@ -130,7 +130,7 @@ _must_check_ struct error *transfer_fill(struct transfer *t, void *buf, size_t w
 void transfer_drain(struct transfer *t);
 
 /* console.c, disk_export.c, disk_import.c, blob.c, metadata.c,
- * database.c, audit_log.c, report.c, backup.c, small.c */
+ * database.c, audit_log.c, report.c, backup.c, small.c, cli.c */
 extern const struct transfer_kind transfer_export_raw_vdi;
 extern const struct transfer_kind transfer_import_raw_vdi;
 extern const struct transfer_kind transfer_console;
@@ -148,3 +148,4 @@ extern const struct transfer_kind transfer_host_backup;
 extern const struct transfer_kind transfer_host_restore;
 extern const struct transfer_kind transfer_services;
 extern const struct transfer_kind transfer_updates;
+extern const struct transfer_kind transfer_cli;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hostd/programs.h"
+#include "base/programs.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Programs of this product that xenolith-hostd starts. */
+/* Programs of this product that one of its programs starts. */
 
 #include <limits.h>
 
