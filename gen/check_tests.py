@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A message that works names its test as "FILE::NAME", and so does another HTTP request; file and name must exist."""
+"""A message that works names its test as "FILE::NAME", and so do another HTTP request and each command of xe; file and name
+must exist."""
 
 import os
 import re
@@ -14,6 +15,9 @@ def run(schema, root):
     for name, action in schema.http.items():
         if action.get("test"):
             _one(schema, root, f"http.toml: [{name}]", action["test"], texts)
+    for name, command in schema.xe.get("commands", {}).items():
+        if command.get("test"):
+            _one(schema, root, f"xe.toml: [commands.{name}]", command["test"], texts)
 
 
 def _one(schema, root, where, test, texts):

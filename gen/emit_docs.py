@@ -121,9 +121,9 @@ def _xe_page(schema):
                      " ".join(f.name for f in c.fields if "hidden" not in f.flags))
                     for c in xe.classes(schema).values()])
     text += "\n## Commands\n\n"
-    return text + _table(("Command", "Required", "Optional", "Picks", ""),
-                         [(c.name, " ".join(c.required), " ".join(c.optional), c.select, c.doc)
-                          for c in xe.commands(schema) if "hidden" not in c.flags])
+    return text + _table(("Command", "Required", "Optional", "Picks", "", "Test"),
+                         [(c.name, " ".join(c.required), " ".join(c.optional), c.select, c.doc, c.test)
+                          for c in xe.commands(schema)])
 
 
 def _host_page(schema):

@@ -17,7 +17,7 @@ CLASS_KEYS = {"class": str, "default": list, "fields": list, "like": str, "where
 FIELD_KEYS = {"name": str, "path": str, "also": str, "kind": str, "flags": list, "style": str,
               "none": str}
 COMMAND_KEYS = {"required": list, "optional": list, "select": str, "flags": list, "output": str,
-                "doc": str, "call": str, "args": list, "result": str}
+                "doc": str, "call": str, "args": list, "result": str, "test": str}
 ARG_KINDS = ("string", "int", "bool", "float", "size", "map", "list", "pairs", "enum")
 # "param:kind", "param:kind=default", ":kind=constant", "@" (what was selected), "@pool", "@host";
 # with ".field=" in front: a member of the record that is the argument
@@ -65,6 +65,7 @@ class XeCommand:
     call: str
     args: list
     result: str
+    test: str  # "FILE::NAME" that runs it
 
 
 def _known(schema, where, table, keys):
@@ -175,7 +176,7 @@ def commands(schema):
         c = XeCommand(name, table.get("required", []), table.get("optional", []),
                       table.get("select", ""), table.get("flags", []), table.get("output", ""),
                       table.get("doc", ""), table.get("call", ""), table.get("args", []),
-                      table.get("result", ""))
+                      table.get("result", ""), table.get("test", ""))
         if c.select and c.select not in SELECTORS:
             schema.problems.add(where, f"unknown selector '{c.select}'")
         for flag in c.flags:
@@ -184,6 +185,8 @@ def commands(schema):
         for p in c.required:
             if p in c.optional:
                 schema.problems.add(where, f"parameter '{p}' is required and optional")
+        if not c.test:
+            schema.problems.add(where, "no test runs it: name one with test = \"FILE::NAME\"")
         if c.call:
             _check_call(schema, where, c)
         elif not c.doc:

@@ -308,6 +308,7 @@ required = ["uuid"]
 optional = ["times"]
 call = "Box.shake"
 args = ["uuid:Box"]
+test = "x::y"
 """
 
 XE_CASES = {
@@ -330,6 +331,7 @@ XE_CASES = {
                       "[classes.box]: field 'ball-uuids': unknown style 'bold'"),
     "unknown enum": ("[words.color]", "[words.taste]", "[words.taste]: there is no such enum"),
     "unknown word": ("red =", "blue =", "[words.color]: unknown value 'blue'"),
+    "no test": ('test = "x::y"', "", "[commands.box-shake]: no test runs it: name one with test = \"FILE::NAME\""),
     "unknown call": ("Box.shake", "Box.melt",
                      "[commands.box-shake]: there is no message 'Box.melt'"),
     "too few arguments": ('args = ["uuid:Box"]', "args = []",
