@@ -89,6 +89,26 @@ void failure_text(struct client *c, const struct error *e, struct str *out)
     }
 }
 
+/* One object for programs: the words, and of an API error its code and parameters. */
+static void tell_json(struct front *f, const struct error *e, const char *text)
+{
+    _cleanup_json_ json_t *j = json_pack("{ss}", "error", text);
+
+    if (!j)
+        j = json_pack("{ss}", "error", "a text that is not UTF-8");
+    if (e->code && !str_starts(e->code, "xe:")) {
+        json_t *params = json_array();
+
+        for (int i = 0; i < e->n_params; i++)
+            json_array_append_new(params, json_string(e->params[i]));
+        json_object_set_new(j, "code", json_string(e->code));
+        json_object_set_new(j, "params", params);
+    }
+    _cleanup_free_ char *line = json_dumps(j, JSON_COMPACT);
+
+    front_tell(f, "%s\n", line);
+}
+
 int failure_tell(struct front *f, struct client *c, const struct error *e)
 {
     _cleanup_str_ struct str text = STR_INIT;
@@ -96,6 +116,10 @@ int failure_tell(struct front *f, struct client *c, const struct error *e)
     if (e->code && streq(e->code, CODE_EXIT))
         return (int)strtol(e->params[0], NULL, 10);
     failure_text(c, e, &text);
+    if (c && c->json) {
+        tell_json(f, e, str_cstr(&text));
+        return 1;
+    }
     front_tell(f, "%s\n", text.s);
     return 1;
 }

@@ -279,8 +279,8 @@ struct error *help_run(struct xe *x)
 
     TRY(words_bool(&x->words, "all", false, &all));
     vec_foreach (w, &x->words) {
-        static const char *const others[] = {"server", "username", "password",
-                                             "port",   "minimal",  "all"};
+        static const char *const others[] = {"server",  "username", "password", "port",
+                                             "minimal", "all",      "json"};
         bool topic = true;
 
         for (size_t i = 0; i < ARRAY_SIZE(others); i++)

@@ -150,19 +150,22 @@ static struct error *read_body(struct channel *ch, int64_t length, struct str *r
     return NULL;
 }
 
-static struct error *post_once(struct http_client *h, const char *path, const char *body, size_t n,
-                               struct str *ret_body)
+/* Head and body leave together: one packet, one wake-up of the server. */
+static void add_post(struct str *out, const char *path, const char *body, size_t n)
 {
-    _cleanup_(http_answer_fini) struct http_answer a = {0};
-    _cleanup_str_ struct str request = STR_INIT;
-
-    /* Head and body leave together: one packet, one wake-up of the server. */
-    str_printf(&request,
+    str_printf(out,
                "POST %s HTTP/1.1\r\nhost: localhost\r\nuser-agent: xe\r\noriginator: cli\r\n"
                "content-type: application/json\r\ncontent-length: %zu\r\n\r\n",
                path, n);
-    str_add_mem(&request, body, n);
-    TRY(channel_write(h->channel, request.s, request.len));
+    str_add_mem(out, body, n);
+}
+
+static struct error *read_answer(struct http_client *h, struct str *ret_body)
+{
+    _cleanup_(http_answer_fini) struct http_answer a = {0};
+
+    if (!h->channel)
+        return error_text("Lost connection to the server.");
     TRY(http_read_head(h->channel, &a));
     str_clear(ret_body);
     TRY(read_body(h->channel, a.length, ret_body));
@@ -173,16 +176,22 @@ static struct error *post_once(struct http_client *h, const char *path, const ch
     return NULL;
 }
 
-struct error *http_post(struct http_client *h, const char *path, const char *body, size_t n,
-                        struct str *ret_body)
+struct error *http_post_all(struct http_client *h, const char *path, char *const *bodies, size_t n,
+                            struct str *ret_bodies)
 {
+    _cleanup_str_ struct str requests = STR_INIT;
+
     /* The server ends connections that rest for long. */
     if (h->channel && channel_is_ended(h->channel))
         http_client_fini(h);
     if (!h->channel)
         TRY(http_connect(h, NULL, &h->channel));
-    struct error *e = post_once(h, path, body, n, ret_body);
+    for (size_t i = 0; i < n; i++)
+        add_post(&requests, path, bodies[i], strlen(bodies[i]));
+    struct error *e = channel_write(h->channel, requests.s, requests.len);
 
+    for (size_t i = 0; i < n && !e; i++)
+        e = read_answer(h, &ret_bodies[i]);
     if (e)
         http_client_fini(h);
     return e;

@@ -28,9 +28,10 @@ void http_client_fini(struct http_client *h);
 /* A connection to the server, or to another host of its pool ("address" or "address:port"). */
 _must_check_ struct error *http_connect(const struct http_client *h, const char *host,
                                         struct channel **ret);
-/* POSTs JSON and reads the whole answer into *ret_body (cleared first). */
-_must_check_ struct error *http_post(struct http_client *h, const char *path, const char *body,
-                                     size_t n, struct str *ret_body);
+/* POSTs n bodies of JSON, all at once, and reads the answers into ret_bodies (cleared first), in
+ * the same order: one round trip. */
+_must_check_ struct error *http_post_all(struct http_client *h, const char *path,
+                                         char *const *bodies, size_t n, struct str *ret_bodies);
 /* Sends a head; length < 0: none is announced. */
 _must_check_ struct error *http_send_head(struct channel *ch, const char *verb, const char *path,
                                           const char *host, int64_t length);

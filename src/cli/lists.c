@@ -60,6 +60,42 @@ void columns_choose(const struct xe_class *c, const char *asked, struct columns 
     }
 }
 
+/* A column as --json shows it: numbers, truths, lists and maps as such. NULL = as its text. */
+static struct error *typed_value(struct store *s, struct table *t, const struct row *r,
+                                 const struct xe_field *f, const char *text, json_t **ret)
+{
+    _cleanup_(members_fini) struct members m = {0};
+    bool map = field_is_map(f);
+    char *end;
+
+    *ret = NULL;
+    if (f->style != XE_PLAIN && f->style != XE_COMMA)
+        return NULL;
+    if (map || field_is_set(f)) {
+        TRY(field_members(s, t, r, f, &m));
+        json_t *all = map ? json_object() : json_array();
+
+        vec_foreach (member, &m) {
+            if (map && member->key)
+                json_object_set_new(all, member->key, json_string(member->text));
+            else if (!map)
+                json_array_append_new(all, json_string(member->text));
+        }
+        *ret = all;
+    } else if (streq(f->type, "bool") && (streq(text, "true") || streq(text, "false"))) {
+        *ret = json_boolean(*text == 't');
+    } else if (streq(f->type, "int") && *text) {
+        int64_t number = strtoll(text, &end, 10);
+
+        *ret = *end ? NULL : json_integer(number);
+    } else if (streq(f->type, "float") && *text) {
+        double number = strtod(text, &end);
+
+        *ret = *end ? NULL : json_real(number);
+    }
+    return NULL;
+}
+
 struct error *row_record(struct store *s, struct table *t, const struct row *r,
                          const struct columns *columns, bool cheap, struct record *ret)
 {
@@ -67,6 +103,7 @@ struct error *row_record(struct store *s, struct table *t, const struct row *r,
 
     vec_foreach (column, columns) {
         const struct xe_field *f = *column;
+        json_t *typed = NULL;
 
         str_clear(&label);
         str_clear(&text);
@@ -75,7 +112,9 @@ struct error *row_record(struct store *s, struct table *t, const struct row *r,
             str_lit(&text, "<expensive field>");
         else
             TRY(field_text(s, t, r, f, &text));
-        record_add(ret, label.s, str_cstr(&text));
+        if (s->c->json && !(cheap && (f->flags & XE_EXPENSIVE)))
+            TRY(typed_value(s, t, r, f, str_cstr(&text), &typed));
+        record_add_typed(ret, label.s, str_cstr(&text), typed);
     }
     return NULL;
 }
@@ -94,7 +133,7 @@ static struct error *show_rows(struct xe *x, struct store *s, const struct xe_cl
     vec_foreach (f, columns)
         if (!((*f)->flags & XE_EXPENSIVE))
             field_want(s, c->api, *f);
-    TRY(table_load(s, t));
+    TRY(store_load(s));
     print_table(&x->printer);
     for (size_t i = 0; i < t->rows.n; i++) {
         _cleanup_(record_fini) struct record record = {0};

@@ -2,19 +2,26 @@
 #include "cli/print.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 void record_fini(struct record *r)
 {
     vec_foreach (c, r) {
         free(c->key);
         free(c->value);
+        json_decref(c->typed);
     }
     vec_fini(r);
 }
 
 void record_add(struct record *r, const char *key, const char *value)
 {
-    vec_add(r, (struct cell){xstrdup(key), xstrdup(value)});
+    record_add_typed(r, key, value, NULL);
+}
+
+void record_add_typed(struct record *r, const char *key, const char *value, json_t *typed)
+{
+    vec_add(r, (struct cell){xstrdup(key), xstrdup(value), typed});
 }
 
 void printer_fini(struct printer *p)
@@ -24,6 +31,7 @@ void printer_fini(struct printer *p)
     vec_fini(&p->groups);
     str_fini(&p->group);
     str_fini(&p->out);
+    json_decref(p->all);
 }
 
 static void add_escaped(struct str *out, const char *s)
@@ -72,8 +80,53 @@ static void add_record(struct printer *p, const struct record *r)
     str_add(&p->out, r->n ? "\n\n" : "\n\n\n");
 }
 
+/* "uuid ( RO)", "bios-strings (MRO) [DEPRECATED]", "description     " are the names uuid... */
+static size_t name_length(const char *key)
+{
+    const char *mark = strstr(key, " (");
+    size_t n = mark && strlen(mark) >= 6 && mark[5] == ')' ? (size_t)(mark - key) : strlen(key);
+
+    while (n && key[n - 1] == ' ')
+        n--;
+    return n;
+}
+
+/* What is not UTF-8 is shown all the same. */
+static json_t *text_json(const char *text)
+{
+    json_t *j = json_string(text);
+
+    if (j)
+        return j;
+    _cleanup_free_ char *clean = xstrdup(text);
+
+    utf8_clean(clean);
+    return json_string(clean);
+}
+
+static void add_json(struct printer *p, json_t *item)
+{
+    if (!p->all)
+        p->all = json_array();
+    json_array_append_new(p->all, item);
+}
+
+static void add_json_record(struct printer *p, const struct record *r)
+{
+    json_t *object = json_object();
+
+    vec_foreach (c, r)
+        json_object_setn_new(object, c->key, name_length(c->key),
+                             c->typed ? json_incref(c->typed) : text_json(c->value));
+    add_json(p, object);
+}
+
 void print_record(struct printer *p, const struct record *r)
 {
+    if (p->json) {
+        add_json_record(p, r);
+        return;
+    }
     if (!p->minimal) {
         add_record(p, r);
         return;
@@ -89,7 +142,7 @@ void print_record(struct printer *p, const struct record *r)
 
 void print_table_end(struct printer *p)
 {
-    if (p->minimal && p->has_record && !p->lacks_cells)
+    if (!p->json && p->minimal && p->has_record && !p->lacks_cells)
         vec_add(&p->groups, xstrdup(str_cstr(&p->group)));
 }
 
@@ -105,6 +158,10 @@ void print_lines(struct printer *p, const char *const *lines, size_t n)
     _cleanup_str_ struct str all = STR_INIT;
 
     for (size_t i = 0; i < n; i++) {
+        if (p->json) {
+            add_json(p, text_json(lines[i]));
+            continue;
+        }
         if (!p->minimal) {
             str_printf(&p->out, "%s\n", lines[i]);
             continue;
@@ -113,7 +170,7 @@ void print_lines(struct printer *p, const char *const *lines, size_t n)
             str_add_char(&all, ',');
         add_escaped(&all, lines[i]);
     }
-    if (p->minimal)
+    if (p->minimal && !p->json)
         vec_add(&p->groups, str_take(&all));
 }
 
@@ -126,28 +183,45 @@ void print_sentence(struct printer *p, const char *fmt, ...)
 {
     va_list ap;
 
-    if (p->minimal)
+    if (p->minimal && !p->json)
         return;
+    _cleanup_str_ struct str text = STR_INIT;
+
     va_start(ap, fmt);
-    str_vprintf(&p->out, fmt, ap);
+    str_vprintf(&text, fmt, ap);
     va_end(ap);
-    str_add_char(&p->out, '\n');
+    if (p->json)
+        add_json(p, text_json(str_cstr(&text)));
+    else
+        str_printf(&p->out, "%s\n", str_cstr(&text));
 }
 
 void print_now(struct printer *p, const char *fmt, ...)
 {
     va_list ap;
 
+    _cleanup_str_ struct str text = STR_INIT;
+
     va_start(ap, fmt);
-    str_vprintf(&p->out, fmt, ap);
+    str_vprintf(&text, fmt, ap);
     va_end(ap);
-    str_add_char(&p->out, '\n');
+    if (p->json) {
+        front_tell(p->front, "%s\n", str_cstr(&text));
+        return;
+    }
+    str_printf(&p->out, "%s\n", str_cstr(&text));
     /* A reader that is gone is noticed at the end. */
     IGNORE_ERROR(print_flush(p));
 }
 
 void print_end(struct printer *p)
 {
+    if (p->json) {
+        _cleanup_free_ char *text = p->all ? json_dumps(p->all, JSON_COMPACT) : xstrdup("[]");
+
+        str_printf(&p->out, "%s\n", text);
+        return;
+    }
     if (!p->minimal)
         return;
     for (size_t i = p->groups.n; i > 0; i--) {

@@ -4,6 +4,7 @@
 /*
  * What commands print, in the layout that scripts read: records with right-aligned keys and two
  * empty lines behind each, plain lines, and with --minimal values joined by commas in one line.
+ * With --json the output is one array: an object for each record, a text for each line.
  * Everything is gathered and written by print_flush.
  */
 
@@ -11,10 +12,12 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "cli/front.h"
+#include "value/json.h"
 
 struct cell {
     char *key; /* "uuid ( RO)" */
     char *value;
+    json_t *typed; /* for --json, NULL = the value as a text; owned */
 };
 
 struct record VEC(struct cell);
@@ -22,6 +25,8 @@ struct record VEC(struct cell);
 struct printer {
     struct front *front; /* borrowed */
     bool minimal;
+    bool json; /* instead: everything in one array, written by print_end */
+    json_t *all;
     struct str out;
     struct VEC(char *) groups; /* minimal: one for each table or list, joined in reverse */
     struct str group;          /* minimal: the table under way */
@@ -33,6 +38,8 @@ struct printer {
 void record_fini(struct record *r);
 /* Copies both. */
 void record_add(struct record *r, const char *key, const char *value);
+/* The same, with what --json shows; takes typed. */
+void record_add_typed(struct record *r, const char *key, const char *value, json_t *typed);
 
 void printer_fini(struct printer *p);
 /* A table is begun, filled record by record, and ended. */
@@ -46,9 +53,10 @@ void print_lines(struct printer *p, const char *const *lines, size_t n);
 void print_line(struct printer *p, const char *line);
 /* A sentence: nothing with --minimal. */
 void print_sentence(struct printer *p, const char *fmt, ...) _printf_(2, 3);
-/* A line that appears at once and whatever --minimal says: questions, what a dialogue tells. */
+/* A line that appears at once and whatever --minimal says: questions, what a dialogue tells. With
+ * --json it is no part of the output. */
 void print_now(struct printer *p, const char *fmt, ...) _printf_(2, 3);
-/* At the end of a command that succeeded: closes the line of --minimal. */
+/* At the end of a command that succeeded: closes the line of --minimal, or the array of --json. */
 void print_end(struct printer *p);
 /* Writes what was gathered. */
 _must_check_ struct error *print_flush(struct printer *p);

@@ -132,17 +132,13 @@ static struct error *keep(struct table *t, struct str *text, struct skim *ret)
     return error_text("the server's answer is not JSON-RPC");
 }
 
-struct error *table_load(struct store *s, struct table *t)
+/* All rows, from the answer to get_all_records, which is taken over. */
+static struct error *read_rows(struct store *s, struct table *t, struct str *text)
 {
-    _cleanup_free_ char *message = xasprintf("%s.get_all_records", t->cls);
-    _cleanup_str_ struct str text = STR_INIT;
     struct skim all, record;
     struct slice key;
 
-    if (t->is_loaded)
-        return NULL;
-    TRY(call_text(s->c, &text, message, json_array()));
-    TRY(keep(t, &text, &all));
+    TRY(keep(t, text, &all));
     /* Single rows of before stand among all rows again. */
     t->rows.n = t->n_indexed = 0;
     strmap_fini(&t->by_ref);
@@ -155,6 +151,36 @@ struct error *table_load(struct store *s, struct table *t)
     }
     t->is_loaded = true;
     return all.bad ? error_text("the server's answer is not JSON") : NULL;
+}
+
+static struct error *load(struct store *s, struct table *const *tables, size_t n)
+{
+    char **messages = xnew_array(char *, n + 1);
+    struct str *texts = xnew_array(struct str, n + 1);
+
+    for (size_t i = 0; i < n; i++)
+        messages[i] = xasprintf("%s.get_all_records", tables[i]->cls);
+    struct error *e = call_texts(s->c, texts, messages, n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!e)
+            e = read_rows(s, tables[i], &texts[i]);
+        str_fini(&texts[i]);
+        free(messages[i]);
+    }
+    free(texts);
+    free(messages);
+    return e;
+}
+
+struct error *table_load(struct store *s, struct table *t)
+{
+    return t->is_loaded ? NULL : load(s, &t, 1);
+}
+
+struct error *store_load(struct store *s)
+{
+    return load(s, s->tables.v, s->tables.n);
 }
 
 struct error *table_load_one(struct store *s, struct table *t, const char *ref,

@@ -47,6 +47,8 @@ size_t table_want(struct table *t, const char *field);
  * again. */
 size_t table_want_late(struct table *t, const char *field);
 _must_check_ struct error *table_load(struct store *s, struct table *t);
+/* All rows of all tables there are, in one round trip; none has been fetched yet. */
+_must_check_ struct error *store_load(struct store *s);
 /* Fetches one row; HANDLE_INVALID if there is none. */
 _must_check_ struct error *table_load_one(struct store *s, struct table *t, const char *ref,
                                           const struct row **ret);

@@ -20,6 +20,8 @@ static struct error *run(struct xe *x, char *const *args, size_t n)
     TRY(words_parse(&x->words, args + 1, n - 1));
     TRY(words_bool(&x->words, "minimal", false, &minimal));
     x->printer.minimal = minimal;
+    TRY(words_bool(&x->words, "json", false, &x->printer.json));
+    x->client.json = x->printer.json;
     TRY(command_run(x, args[0]));
     print_end(&x->printer);
     return NULL;

@@ -58,16 +58,23 @@ static struct error *failure_in(const struct str *text)
     return e;
 }
 
+/* NULL: something is no text. Takes args. */
+static char *envelope(const char *message, json_t *args)
+{
+    _cleanup_json_ json_t *j =
+        json_pack("{ss ss so si}", "jsonrpc", "2.0", "method", message, "params", args, "id", 1);
+
+    return j ? json_dumps(j, JSON_COMPACT) : NULL;
+}
+
 static struct error *send_call(struct client *c, struct str *ret_text, const char *message,
                                json_t *args)
 {
-    _cleanup_json_ json_t *envelope =
-        json_pack("{ss ss so si}", "jsonrpc", "2.0", "method", message, "params", args, "id", 1);
-    _cleanup_free_ char *body = envelope ? json_dumps(envelope, JSON_COMPACT) : NULL;
+    _cleanup_free_ char *body = envelope(message, args);
 
     if (!body)
         return error_text("a parameter is not UTF-8");
-    TRY(http_post(&c->http, "/jsonrpc", body, strlen(body), ret_text));
+    TRY(http_post_all(&c->http, "/jsonrpc", &body, 1, ret_text));
     return failure_in(ret_text);
 }
 
@@ -102,6 +109,23 @@ struct error *call_text(struct client *c, struct str *ret_text, const char *mess
     }
     json_array_insert_new(args, 0, json_string(c->session));
     return send_call(c, ret_text, message, args);
+}
+
+struct error *call_texts(struct client *c, struct str *ret_texts, char *const *messages, size_t n)
+{
+    char **bodies = xnew_array(char *, n + 1);
+    struct error *e = client_login(c);
+
+    for (size_t i = 0; i < n && !e; i++)
+        bodies[i] = envelope(messages[i], json_pack("[s]", c->session));
+    if (!e)
+        e = http_post_all(&c->http, "/jsonrpc", bodies, n, ret_texts);
+    for (size_t i = 0; i < n && !e; i++)
+        e = failure_in(&ret_texts[i]);
+    for (size_t i = 0; i < n; i++)
+        free(bodies[i]);
+    free(bodies);
+    return e;
 }
 
 struct error *call_array(struct client *c, json_t **ret, const char *message, json_t *args)

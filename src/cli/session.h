@@ -16,6 +16,7 @@ struct client {
     const struct options *options; /* borrowed */
     struct http_client http;
     char *session;      /* NULL = not logged in */
+    bool json;          /* what is shown is for programs */
     bool keeps_session; /* it was given to us: it stays */
     bool local;         /* a session of the host alone, for emergencies */
 };
@@ -42,6 +43,10 @@ _must_check_ struct error *call_string(struct client *c, char **ret, const char 
 /* The answer as it came: *ret_text holds the whole envelope. Failures are found all the same. */
 _must_check_ struct error *call_text(struct client *c, struct str *ret_text, const char *message,
                                      json_t *args);
+
+/* Messages without arguments, all asked at once: one round trip. The first failure counts. */
+_must_check_ struct error *call_texts(struct client *c, struct str *ret_texts,
+                                      char *const *messages, size_t n);
 
 /* Reference of the object of a class with that uuid. */
 _must_check_ struct error *ref_of(struct client *c, const char *cls, const char *uuid, char **ret);

@@ -164,8 +164,9 @@ const char *word_map_key(const struct word *w, const char *name)
 
 bool word_is_standard(const char *key)
 {
-    static const char *const names[] = {"server", "password", "port", "username",         "minimal",
-                                        "force",  "multiple", "all",  "message-priority", "trace"};
+    static const char *const names[] = {"server",           "password", "port",     "username",
+                                        "minimal",          "force",    "multiple", "all",
+                                        "message-priority", "trace",    "json"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (streq(names[i], key))

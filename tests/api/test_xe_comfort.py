@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What xe does for people and programs beyond the reference: JSON, few round trips, odd texts, servers that break off."""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+
+import pytest
+from conftest import a_pair
+from test_xe import WAYS, Xe
+
+ODD = ["two words", 'say "x"', "it's", "a,b\\c", "späte Grüße ☃", "k: v; k2: v2", "$(true) `x` %n", " ", "=", "--force", "x" * 3000]
+
+
+@pytest.fixture(params=WAYS)
+def xe(daemons, request):
+    return Xe(daemons.state, way=request.param)
+
+
+@pytest.fixture
+def vm(xe):
+    uuid = xe.line("vm-create", "name-label=comfort")
+    yield uuid
+    xe.run("vm-destroy", f"uuid={uuid}")
+
+
+# For programs.
+
+
+def test_json_of_records(xe, vm):
+    xe("vm-param-set", f"uuid={vm}", "other-config:a=1", "other-config:b,c=2 3")
+    xe("vm-param-add", f"uuid={vm}", "param-name=tags", "param-key=red")
+    found, = json.loads(xe("vm-list", f"uuid={vm}", "params=all", "--json"))
+    assert found["uuid"] == vm and found["name-label"] == "comfort" and found["power-state"] == "halted"
+    assert found["tags"] == ["red"] and found["is-a-template"] is False and found["VCPUs-max"] == 1
+    assert found["other-config"].items() >= {"a": "1", "b,c": "2 3"}.items()
+    assert found["suspend-VDI-uuid"] == "<not in database>"
+    assert json.loads(xe("vm-list", f"uuid={vm}", "--json")) == [{"name-label": "comfort", "power-state": "halted", "uuid": vm}]
+    assert json.loads(xe("vm-list", "name-label=there is none", "--json")) == []
+    listed, = json.loads(xe("vm-param-list", f"uuid={vm}", "--json"))
+    assert set(listed) == set(found)
+
+
+def test_json_of_lines_and_of_nothing(xe, vm):
+    made, = json.loads(xe("vm-create", "name-label=json", "--json"))
+    assert json.loads(xe("vm-destroy", f"uuid={made}", "--json")) == []
+    assert json.loads(xe("vm-param-get", f"uuid={vm}", "param-name=name-label", "--json")) == ["comfort"]
+    about, = json.loads(xe("help", "vm-start", "--json"))
+    assert about["command name"] == "vm-start"
+    assert "vm-start" in json.loads(xe("help", "--all", "--minimal", "--json"))
+
+
+def test_json_of_failures(xe, vm):
+    failed = json.loads(xe.fails("vm-pause", f"uuid={vm}", "--json"))
+    assert failed["code"] == "VM_BAD_POWER_STATE" and failed["params"][1:] == ["running", "halted"] and vm in failed["error"]
+    assert json.loads(xe.fails("nonsense", "--json")) == {"error": "Unknown command: nonsense\nFor usage run: 'xe help'"}
+
+
+# Texts of all kinds, in every place.
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_odd_texts_come_back_as_they_went(xe, vm, text):
+    xe("vm-param-set", f"uuid={vm}", f"name-label={text}", f"name-description={text}", f"other-config:{text[:20].replace('=', '-')}={text}")
+    assert xe("vm-param-get", f"uuid={vm}", "param-name=name-label") == text + "\n"
+    found, = json.loads(xe("vm-list", f"uuid={vm}", "params=all", "--json"))
+    assert found["name-label"] == found["name-description"] == text
+    assert found["other-config"][text[:20].replace("=", "-")] == text
+    assert xe("vm-list", f"name-label={text}", f"uuid={vm}", "params=uuid", "--minimal") == vm + "\n"
+    assert xe("vm-list", f"uuid={vm}", "params=name-label", "--minimal") == text.replace("\\", "\\\\").replace(",", "\\,") + "\n"
+    assert xe("vm-param-add", f"uuid={vm}", "param-name=tags", f"param-key={text}") == ""
+    assert vm in xe.line("vm-list", f"tags:contains={text}", "params=uuid", "--minimal").split(",")
+
+
+@pytest.mark.parametrize("xe", ["native"], indirect=True)  # an argument of a thin client ends with its line
+def test_newlines(xe, vm):
+    xe("vm-param-set", f"uuid={vm}", "name-description=one\ntwo\n")
+    assert xe("vm-param-get", f"uuid={vm}", "param-name=name-description") == "one\ntwo\n\n"
+    assert json.loads(xe("vm-list", f"uuid={vm}", "params=name-description", "--json")) == [{"name-description": "one\ntwo\n"}]
+
+
+def test_what_is_no_text(xe, vm):
+    failed = xe.run("vm-param-set", f"uuid={vm}", os.fsdecode(b"name-label=\xff\xfe"))
+    assert failed.code == 1 and failed.err == "Error: a parameter is not UTF-8\n"
+
+
+def test_wrong_numbers_change_nothing(xe, vm):
+    before = xe("vm-param-list", f"uuid={vm}")
+    for word in ("memory=", "memory=1XiB", "memory=-", "memory=99999999999999999999", "memory=9999999999TiB", "memory=1.5GiB"):
+        assert "expecting an integer" in xe.fails("vm-memory-set", f"uuid={vm}", word), word
+    for word in ("VCPUs-max=many", "is-a-template=perhaps", "VCPUs-at-startup=1.5"):
+        assert xe.fails("vm-param-set", f"uuid={vm}", word), word
+    assert xe("vm-param-list", f"uuid={vm}") == before
+
+
+# A server that breaks off, and how often it is asked.
+
+
+class Between:
+    """Stands between xe and the server: counts how often it is waited for, and may break off."""
+
+    def __init__(self, target, folder):
+        self.target, self.state = target, folder
+        (folder / "run").mkdir()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(folder / "run/xapi"))
+        self.listener.listen(50)
+        self.trips, self.answered, self.break_at = 0, True, None
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(str(self.target))
+                threading.Thread(target=self.pump, args=(client, server, True), daemon=True).start()
+                threading.Thread(target=self.pump, args=(server, client, False), daemon=True).start()
+
+    def pump(self, one, other, counts):
+        with contextlib.suppress(OSError):
+            while data := one.recv(1 << 16):
+                if not counts:
+                    self.answered = True
+                elif self.answered:
+                    self.answered = False
+                    self.trips += 1
+                    if self.break_at is not None and self.trips >= self.break_at:
+                        one.close()
+                        other.shutdown(socket.SHUT_RDWR)
+                        return
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def between(daemons, tmp_path):
+    b = Between(daemons.socket, tmp_path)
+    yield b
+    b.close()
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_server_that_dies_in_the_middle(between, at):
+    between.break_at = at
+    xe = Xe(between.state)
+    assert xe.fails("vm-list", "params=all") == "Error: Lost connection to the server."
+    failed = xe.run("sr-list", "--json")
+    assert failed.code == 1 and failed.out == "" and "Lost connection" in json.loads(failed.err)["error"]
+
+
+BULK = [("vm-list",), ("vm-list", "params=all"), ("vm-list", "power-state=halted", "--minimal"), ("vm-list", "tags:contains=x"), ("vdi-list",),
+        ("vbd-list", "params=all"), ("template-list",), ("network-list", "params=all"), ("sr-list", "params=all"), ("task-list",),
+        ("host-list", "params=all"), ("vm-list", "resident-on=x", "params=uuid")]
+
+
+def count_trips(between, args):
+    between.trips, between.answered = 0, True
+    Xe(between.state)(*args)
+    return between.trips
+
+
+def test_round_trips_do_not_grow(tmp_path):
+    """The same at 10 objects as at 10,000: log in, ask, log out."""
+    with a_pair() as pair:
+        pair.start()
+        xen, between = pair.client(), Between(pair.socket, tmp_path)
+        template = xen.VM.get_record(xen.VM.get_by_name_label("Other install media")[0])
+        fields = {key: value for key, value in template.items() if key not in ("uuid", "VBDs", "VIFs", "consoles")}
+        few = {}
+        for n, counts in ((10, few), (10000, {})):
+            for _ in range(n - len(xen.VM.get_all())):
+                xen.VM.create(fields | {"name_label": "one of many", "is_a_template": False, "is_default_template": False})
+            for args in BULK:
+                counts[args] = count_trips(between, args)
+                assert counts[args] <= 4, (n, args, counts[args])
+                assert counts[args] == few[args], (n, args)
+        between.close()
