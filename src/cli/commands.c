@@ -5,6 +5,7 @@
 #include "cli/help.h"
 #include "cli/lists.h"
 #include "cli/plain.h"
+#include "cli/suggest.h"
 #include "value/type.h"
 
 #define MAX_FILE (32u << 20)
@@ -82,6 +83,7 @@ struct error *command_run(struct xe *x, const char *name)
     if (x->command) {
         command_fn *run = command_find(name);
 
+        suggest_parameters(x);
         TRY(need_words(x, x->command->required));
         x->client.local = x->command->flags & XE_LOCAL;
         if (run)
@@ -91,7 +93,7 @@ struct error *command_run(struct xe *x, const char *name)
         return error_text("this xe does not know how to do %s", name);
     }
     c = class_of_command(name, &verb);
-    return c ? run_class(x, c, verb) : fail_usage("Unknown command", name);
+    return c ? run_class(x, c, verb) : suggest_command(x, name);
 }
 
 /* Arguments that many commands have. */

@@ -46,6 +46,7 @@ struct front_ops {
 
 struct front {
     const struct front_ops *ops;
+    bool is_person; /* somebody reads along: hints are welcome */
 };
 
 void front_tell(struct front *f, const char *fmt, ...) _printf_(2, 3);

@@ -89,6 +89,15 @@ static void all_names(bool standard_only, struct names *ret)
     qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
 }
 
+void help_each_name(void (*fn)(void *ctx, const char *name), void *ctx)
+{
+    _cleanup_(names_fini) struct names names = {0};
+
+    all_names(false, &names);
+    vec_foreach (name, &names)
+        fn(ctx, *name);
+}
+
 /* Names in lines, those whose name begins with the prefix; NULL: those of neither of both. */
 static void print_wrapped(struct xe *x, const struct names *names, const char *prefix)
 {
@@ -256,7 +265,7 @@ static void help_class(struct xe *x, const struct xe_class *c, const char *verb,
     }
 }
 
-static void help_topic(struct xe *x, const char *name)
+void help_topic(struct xe *x, const char *name)
 {
     const struct xe_command *command = xe_command_find(name);
     const char *verb = NULL;

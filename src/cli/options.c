@@ -234,6 +234,7 @@ struct error *options_read(int argc, char *const *argv, struct options *ret,
         e = read_extra(&o, getenv("XE_EXTRA_ARGS") ?: "", &extra);
     if (!e)
         e = read_args(&o, argc, argv, ret_wish);
+    o.n_typed = o.args.n;
     vec_foreach (arg, &extra.args)
         vec_add(&o.args, *arg);
     vec_foreach (arg, &late.args)

@@ -22,6 +22,7 @@ struct options {
     bool debug;
     bool only_channel;       /* the connection that is there is the only one to be had */
     struct VEC(char *) args; /* the command and its words */
+    size_t n_typed;          /* of them, those of the command line; they come first */
 };
 
 enum options_wish {

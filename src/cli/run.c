@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run.h"
 
+#include "cli/completion.h"
 #include "cli/help.h"
 
 void xe_init(struct xe *x, const struct options *o, struct front *front)
@@ -15,6 +16,8 @@ static struct error *run(struct xe *x, char *const *args, size_t n)
 
     if (!n)
         return help_run(x);
+    if (streq(args[0], "completion"))
+        return completion_run(x, args + 1, MAX(x->client.options->n_typed, (size_t)1) - 1);
     if (strchr(args[0], '='))
         return fail_usage("Syntax error", "");
     TRY(words_parse(&x->words, args + 1, n - 1));

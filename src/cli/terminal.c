@@ -51,7 +51,7 @@ static const struct front_ops ops = {
 
 void terminal_init(struct terminal *t)
 {
-    *t = (struct terminal){.front.ops = &ops};
+    *t = (struct terminal){.front = {.ops = &ops, .is_person = isatty(STDERR_FILENO)}};
 }
 
 void terminal_fini(struct terminal *t)

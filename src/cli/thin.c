@@ -277,7 +277,7 @@ static const struct front_ops ops = {
 
 void thin_init(struct thin *t, int fd)
 {
-    t->front.ops = &ops;
+    t->front = (struct front){.ops = &ops};
     t->fd = fd;
     t->client = NULL;
     t->gone = false;

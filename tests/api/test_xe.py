@@ -562,9 +562,8 @@ def test_null_reference_is_no_object(xe, xen, vm):
 
 def complete(xe, line):
     """What bash offers behind a line."""
-    script = ROOT / "packaging" / "completion" / "xe"
-    run = ('PATH=$1:$PATH; . "$2"; COMP_LINE=$3; COMP_POINT=${#COMP_LINE}; _xe; printf "%s\\n" "${COMPREPLY[@]}"')
-    done = subprocess.run(["bash", "-c", run, "-", str(PROGRAMS["xe"].parent), str(script), line], env=xe.env,
+    run = ('PATH=$1:$PATH; . <(xe completion bash); COMP_LINE=$2; COMP_POINT=${#COMP_LINE}; _xe; printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", run, "-", str(PROGRAMS["xe"].parent), line], env=xe.env,
                           capture_output=True, text=True, timeout=60)
     assert done.stderr == "", done.stderr
     return [word for word in done.stdout.split("\n") if word]

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -181,3 +182,65 @@ def test_round_trips_do_not_grow(tmp_path):
                 assert counts[args] <= 4, (n, args, counts[args])
                 assert counts[args] == few[args], (n, args)
         between.close()
+
+
+# For people.
+
+
+def at_terminal(xe, *args):
+    """Standard error as somebody sees it who sits at a terminal, and the exit code."""
+    ours, theirs = os.openpty()
+    child = subprocess.Popen([*xe.program, *args], env=xe.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO is the end
+        while more := os.read(ours, 4096):
+            seen += more
+    os.close(ours)
+    return seen.decode().replace("\r\n", "\n"), child.wait(60)
+
+
+native = pytest.mark.parametrize("xe", ["native"], indirect=True)
+
+
+@native
+def test_what_was_meant(xe):
+    usage = "For usage run: 'xe help'\n"
+    assert at_terminal(xe, "vm-strat") == (f"Did you mean 'vm-start'?\nUnknown command: vm-strat\n{usage}", 1)
+    assert at_terminal(xe, "vdi-lsit") == (f"Did you mean 'vdi-list'?\nUnknown command: vdi-lsit\n{usage}", 1)
+    assert at_terminal(xe, "completely-else") == (f"Unknown command: completely-else\n{usage}", 1)
+    assert at_terminal(xe, "network-create", "nmae-label=x") == (
+        "network-create does not know the parameter 'nmae-label' and ignores it. Did you mean 'name-label'?\n"
+        f"Required parameter not found: name-label\n{usage}", 1)
+    assert at_terminal(xe, "network-destroy", "uuid=none", "zzz=1")[0].startswith(
+        "network-destroy does not know the parameter 'zzz' and ignores it.\n")
+    # Scripts get what the reference says, and nothing else.
+    assert xe.fails("vm-strat") == "Unknown command: vm-strat\nFor usage run: 'xe help'"
+
+
+@native
+def test_completion_of_each_shell(xe, vm):
+    for shell, word in (("bash", "complete -F _xe"), ("zsh", "compdef _xe xe"), ("fish", "complete -c xe")):
+        assert word in xe("completion", shell)
+    assert xe.fails("completion", "csh").startswith("Syntax error: xe completion bash, zsh or fish")
+    assert subprocess.run(["bash", "-n"], input=xe("completion", "bash"), text=True).returncode == 0
+
+
+@native
+def test_candidates(xe, vm):
+    def offered(*words, **how):
+        return xe("completion", "candidates", *words, **how).splitlines()
+
+    assert offered("vm-rese") == ["vm-reset-powerstate"]
+    assert "help" in offered("") and "vm-start" in offered("")
+    assert offered("vdi-create", "virt") == ["virtual-size="] and offered("vdi-create", "sm") == ["sm-config:"]
+    assert {"uuid=", "vm=", "on="} <= set(offered("vm-start", ""))
+    assert offered("vm-destroy", f"uuid={vm[:20]}") == [f"uuid={vm}"]
+    assert f"vm={'comfort'}" in offered("vm-start", "vm=com")
+    assert offered("vm-list", "params=uuid,power") == ["params=uuid,power-state"]
+    assert offered("vm-param-get", f"uuid={vm}", "param-name=name-l") == ["param-name=name-label"]
+    assert offered("help", "vm-unp") == ["vm-unpause"]
+    assert offered("no-such-command", "x") == [] and offered("vm-start", "nonsense=") == []
+    xe("vm-param-set", f"uuid={vm}", "name-label=two words")
+    assert offered("vm-start", "vm=two") == ["vm=two words"]
+    assert offered("vm-start", "vm=two", env={"XE_EXTRA_ARGS": "minimal=true"}) == ["vm=two words"]
