@@ -120,6 +120,8 @@ def _xe_page(schema):
                    [(c.name, " ".join(c.default) or "all",
                      " ".join(f.name for f in c.fields if "hidden" not in f.flags))
                     for c in xe.classes(schema).values()])
+    text += "\n## Topics\n\n"
+    text += "\n".join(f"### {t.name}\n\n{t.doc[0].upper()}{t.doc[1:]}.\n\n```\n{t.text}\n```\n" for t in xe.topics(schema))
     text += "\n## Commands\n\n"
     return text + _table(("Command", "Required", "Optional", "Picks", "", "Test"),
                          [(c.name, " ".join(c.required), " ".join(c.optional), c.select, c.doc, c.test)

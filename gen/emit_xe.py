@@ -128,6 +128,16 @@ struct xe_command {
 extern const struct xe_command xe_commands[]; /* sorted by name */
 extern const int xe_commands_n;
 
+/* A page of help about several commands. */
+struct xe_topic {
+    const char *name;
+    const char *doc;
+    const char *text; /* lines, the last one without its end */
+};
+
+extern const struct xe_topic xe_topics[]; /* in the order of the schema */
+extern const int xe_topics_n;
+
 struct xe_word {
     const char *api; /* "Halted" */
     const char *shown;
@@ -169,7 +179,7 @@ def emit(schema, out):
     for command in sorted(xe.commands(schema), key=lambda x: x.name):
         c += _command(schema, command)
     c += "};\n\nconst int xe_commands_n = sizeof(xe_commands) / sizeof(xe_commands[0]);\n"
-    out.source("xe_tables.c", c + _words(schema))
+    out.source("xe_tables.c", c + _topics(schema) + _words(schema))
 
 
 def _text(value):
@@ -251,6 +261,13 @@ def _command(schema, x):
             f"{cname.c_string(x.doc)},\n     {cname.c_string(x.call) if x.call else 'NULL'}, "
             f"{_list(x.args)}, {cname.c_string(m.result.text if m else 'void')}, "
             f"{cname.c_string(x.result)}}},\n")
+
+
+def _topics(schema):
+    rows = "".join(f"    {{{cname.c_string(t.name)}, {cname.c_string(t.doc)},\n     {cname.c_string(t.text)}}},\n"
+                   for t in xe.topics(schema))
+    return (f"\nconst struct xe_topic xe_topics[] = {{\n{rows}    {{NULL, NULL, NULL}},\n}};\n"
+            "\nconst int xe_topics_n = sizeof(xe_topics) / sizeof(xe_topics[0]) - 1;\n")
 
 
 def _words(schema):

@@ -18,6 +18,7 @@ FIELD_KEYS = {"name": str, "path": str, "also": str, "kind": str, "flags": list,
               "none": str}
 COMMAND_KEYS = {"required": list, "optional": list, "select": str, "flags": list, "output": str,
                 "doc": str, "call": str, "args": list, "result": str, "test": str}
+TOPIC_KEYS = {"doc": str, "text": str}
 ARG_KINDS = ("string", "int", "bool", "float", "size", "map", "list", "pairs", "enum")
 # "param:kind", "param:kind=default", ":kind=constant", "@" (what was selected), "@pool", "@host";
 # with ".field=" in front: a member of the record that is the argument
@@ -66,6 +67,13 @@ class XeCommand:
     args: list
     result: str
     test: str  # "FILE::NAME" that runs it
+
+
+@dataclass
+class XeTopic:
+    name: str
+    doc: str
+    text: str
 
 
 def _known(schema, where, table, keys):
@@ -192,6 +200,20 @@ def commands(schema):
         elif not c.doc:
             schema.problems.add(where, "is not documented")
         found.append(c)
+    return found
+
+
+def topics(schema):
+    found = []
+    for name, table in schema.xe.get("topics", {}).items():
+        where = f"xe.toml: [topics.{name}]"
+        if not _known(schema, where, table, TOPIC_KEYS):
+            continue
+        if name in schema.xe.get("commands", {}):
+            schema.problems.add(where, "a command has this name")
+        if not table.get("doc") or not table.get("text"):
+            schema.problems.add(where, "is empty")
+        found.append(XeTopic(name, table.get("doc", ""), table.get("text", "").strip("\n")))
     return found
 
 

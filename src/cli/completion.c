@@ -236,9 +236,12 @@ static struct error *candidates(struct xe *x, char *const *words, size_t n)
     }
     const char *command = words[first], *equals = strchr(o.typed, '=');
 
-    if (streq(command, "help"))
+    if (streq(command, "help")) {
         help_each_name(offer_name, &o);
-    else if (streq(command, "completion"))
+        offer(&o, "topics", "");
+        for (int i = 0; i < xe_topics_n; i++)
+            offer(&o, xe_topics[i].name, "");
+    } else if (streq(command, "completion"))
         for (int i = 0; i < 3; i++)
             offer(&o, (const char *const[]){"bash", "zsh", "fish"}[i], "");
     else if (equals)

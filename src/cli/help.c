@@ -123,7 +123,8 @@ static void usage_text(struct str *out)
 {
     str_printf(out,
                "Usage:\n  xe <command>\n%s\nTo get help on a specific command:\n"
-               "  xe help <command>\n\n",
+               "  xe help <command>\n\nTo read about filters, files, consoles and more:\n"
+               "  xe help topics\n\n",
                options_usage());
 }
 
@@ -265,13 +266,35 @@ static void help_class(struct xe *x, const struct xe_class *c, const char *verb,
     }
 }
 
+static void list_topics(struct xe *x)
+{
+    for (int i = 0; i < xe_topics_n; i++) {
+        _cleanup_free_ char *line = xasprintf("    %-12s  %s", xe_topics[i].name, xe_topics[i].doc);
+
+        print_line(&x->printer, line);
+    }
+}
+
+static const struct xe_topic *find_topic(const char *name)
+{
+    for (int i = 0; i < xe_topics_n; i++)
+        if (streq(xe_topics[i].name, name))
+            return &xe_topics[i];
+    return NULL;
+}
+
 void help_topic(struct xe *x, const char *name)
 {
+    const struct xe_topic *topic = find_topic(name);
     const struct xe_command *command = xe_command_find(name);
     const char *verb = NULL;
     const struct xe_class *c = class_of_command(name, &verb);
 
-    if (command) {
+    if (topic) {
+        print_line(&x->printer, topic->text);
+    } else if (streq(name, "topics")) {
+        list_topics(x);
+    } else if (command) {
         help_command(x, command);
     } else if (c && has_verb(c, verb)) {
         help_class(x, c, verb, name);

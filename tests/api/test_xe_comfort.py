@@ -200,6 +200,15 @@ def at_terminal(xe, *args):
     return seen.decode().replace("\r\n", "\n"), child.wait(60)
 
 
+def test_topics(xe):
+    topics = [line.split()[0] for line in xe("help", "topics").splitlines()]
+    assert {"filters", "selectors", "files", "consoles"} <= set(topics)
+    for topic in topics:
+        assert "xe " in xe("help", topic), topic
+    assert "VNC" in xe("help", "consoles") and "xe help topics" in xe("help")
+    assert json.loads(xe("help", "events", "--json"))[0].startswith("event-wait returns")
+
+
 native = pytest.mark.parametrize("xe", ["native"], indirect=True)
 
 
