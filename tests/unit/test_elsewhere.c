@@ -142,6 +142,30 @@ static void what_only_the_master_has(void **state)
     assert_string_equal(host_being_master(b->t, p.there), p.here);
 }
 
+static void move_vm(struct bed *b, const char *ref, const char *host)
+{
+    struct vm_rec *vm;
+
+    assert_null(txn_edit_vm(b->t, ref, &vm));
+    vm->resident_on = host;
+    commit_ok(b);
+}
+
+static void where_a_vm_runs(void **state)
+{
+    struct bed *b = *state;
+    const struct pool p = make_pool(b);
+
+    assert_string_equal(host_running_vm(b->t, p.here, p.vm), ""); /* off, and this is the master */
+    assert_string_equal(host_running_vm(b->t, p.there, p.vm), p.here);
+    move_vm(b, p.vm, p.there);
+    assert_string_equal(host_running_vm(b->t, p.here, p.vm), p.there);
+    assert_string_equal(host_running_vm(b->t, p.there, p.vm), "");
+    set_live(b, p.metrics, false);
+    assert_string_equal(host_running_vm(b->t, p.here, p.vm), "");
+    assert_string_equal(host_running_vm(b->t, p.there, "OpaqueRef:none"), "");
+}
+
 static void the_same_request_there(void **state)
 {
     struct bed *b = *state;
@@ -162,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_is_sent_to_the_dead, bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(all_disks_of_a_vm_decide, bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(what_only_the_master_has, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(where_a_vm_runs, bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(the_same_request_there, bed_setup, bed_teardown),
     };
 

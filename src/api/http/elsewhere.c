@@ -86,6 +86,16 @@ const char *host_being_master(struct txn *x, const char *here)
     return master && !streq(master->self, here) && is_alive(x, master) ? master->self : "";
 }
 
+const char *host_running_vm(struct txn *x, const char *here, const char *ref)
+{
+    const struct vm_rec *vm = txn_find_vm(x, ref);
+    const struct host_rec *host = vm ? txn_find_host(x, vm->resident_on) : NULL;
+
+    if (!vm || (host && streq(host->self, here)))
+        return "";
+    return host && is_alive(x, host) ? host->self : host_being_master(x, here);
+}
+
 const char *host_location(struct txn *x, const char *ref, const char *target)
 {
     const struct host_rec *host = txn_find_host(x, ref);

@@ -16,6 +16,8 @@
 const char *host_seeing_sr(struct txn *x, const char *here, const char *sr);
 /* One that has all repositories of the VM's disks attached. */
 const char *host_seeing_vm(struct txn *x, const char *here, const char *vm);
+/* The one that the VM is on, which has its figures; of one that is off the master keeps them. */
+const char *host_running_vm(struct txn *x, const char *here, const char *vm);
 const char *host_being_master(struct txn *x, const char *here);
 
 /* Where the host answers the same request, "https://ADDRESS/PATH?QUERY": target is path and query
