@@ -63,16 +63,17 @@ struct chores {
     struct daemon *daemon;
     struct ticker *ticker;
     int64_t next[ARRAY_SIZE(table)]; /* mono_us */
-    size_t failed;                   /* plans, at the last look */
+    size_t doubts;                   /* at the last look */
 };
 
-/* A plan that could not undo everything may have left a VM that is not what its row says. */
-static bool plans_have_failed(struct chores *c)
+/* A plan that could not undo everything may have left a VM that is not what its row says, an event
+ * that could not be written has. */
+static bool rows_are_doubtful(struct chores *c)
 {
-    size_t failed = engine_stats(c->daemon->engine).failed, before = c->failed;
+    size_t before = c->doubts;
 
-    c->failed = failed;
-    return failed != before;
+    c->doubts = engine_stats(c->daemon->engine).failed + atomic_load(&c->daemon->events_missed);
+    return c->doubts != before;
 }
 
 static int64_t every_us(const struct chore *c)
@@ -84,10 +85,10 @@ static void run_due(void *ctx, struct ticker *t)
 {
     struct chores *c = ctx;
     int64_t now = mono_us();
-    bool failed = plans_have_failed(c);
+    bool doubtful = rows_are_doubtful(c);
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-        if (c->next[i] > now && !(failed && table[i].run == compare_vms))
+        if (c->next[i] > now && !(doubtful && table[i].run == compare_vms))
             continue;
         struct error *e = table[i].run(c->daemon);
 
