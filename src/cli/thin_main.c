@@ -63,9 +63,9 @@ static struct error *confine(void)
 
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, 300);
-    limit(RLIMIT_FSIZE, 0);
     if (!syscalls_can_limit())
         return NULL;
+    limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_AS, 2ul << 30);
     TRY(privileges_no_new());
     return syscalls_limit(&spec, NULL);
@@ -127,6 +127,7 @@ int main(void)
     struct thin t;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a line for a log that is a file is lost, and that is all */
     setsockopt(CLIENT_FD, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     json_object_seed(0); /* what libraries open once, while they can */
     tzset();
