@@ -20,6 +20,8 @@ static struct error *text_console(struct xe *x, const char *vm, json_t **ret)
             return NULL;
         }
     }
+    if (x->client.front->is_person)
+        front_tell(x->client.front, "The screen is reached by VNC: xe help consoles\n");
     return front_fail(x->client.front, "No text console available");
 }
 

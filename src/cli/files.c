@@ -38,9 +38,8 @@ static struct error *vdi_transfer(struct xe *x, bool upload)
         .upload = upload,
     };
 
-    TRY(words_bool(&x->words, "progress", false, &t.progress));
     TRY(word_ref(x, "uuid", "VDI", &vdi));
-    if (t.progress && !upload)
+    if (!upload)
         TRY(disk_size(x, vdi, &t.total));
     query_add(&query, "vdi", vdi);
     add_word(x, &query, "format");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files of this process to and from a host, over HTTP, on a connection of their own. */
 #include "base/io.h"
+#include "base/world.h"
+#include "cli/bar.h"
 #include "cli/task.h"
 #include "cli/terminal.h"
 #include "cli/transfer.h"
@@ -39,23 +41,50 @@ static struct error *open_local(const struct transfer *t, struct local *ret)
     return NULL;
 }
 
-static void show(const struct transfer *t, int64_t done, int64_t total, int *shown)
+/* How far it is: a line with rate and time for a person, a bar for whoever asks for one. */
+struct progress {
+    const struct front *front;
+    struct bar bar;
+    int percent; /* shown last */
+    int64_t done;
+};
+
+static void show(const struct transfer *t, struct progress *p, int64_t done, int64_t total)
 {
     _cleanup_str_ struct str line = STR_INIT;
     int percent = total > 0 ? (int)(done * 100 / total) : 0;
 
-    if (!t->progress || total <= 0 || percent == *shown)
+    p->done = done;
+    if (!t->progress)
         return;
-    *shown = percent;
-    progress_line((double)done / (double)total, &line);
+    if (p->front->is_person) {
+        if (bar_line(&p->bar, mono_us(), done, total, &line))
+            fputs(line.s, stderr);
+    } else if (total > 0 && percent != p->percent) {
+        p->percent = percent;
+        progress_line((double)done / (double)total, &line);
+        fputs(line.s, stderr);
+    }
+}
+
+static void show_end(const struct transfer *t, const struct progress *p)
+{
+    _cleanup_str_ struct str line = STR_INIT;
+
+    if (!t->progress)
+        return;
+    if (p->front->is_person)
+        bar_end(&p->bar, mono_us(), p->done, &line);
+    else
+        str_lit(&line, "\n");
     fputs(line.s, stderr);
 }
 
-static struct error *send_file(const struct transfer *t, const struct local *l, struct channel *ch)
+static struct error *send_file(const struct transfer *t, const struct local *l, struct channel *ch,
+                               struct progress *p)
 {
     _cleanup_free_ char *buf = xmalloc(BLOCK);
     int64_t done = 0;
-    int shown = -1;
 
     for (;;) {
         ssize_t n = read(l->fd, buf, BLOCK);
@@ -68,7 +97,7 @@ static struct error *send_file(const struct transfer *t, const struct local *l, 
             return NULL;
         TRY(channel_write(ch, buf, (size_t)n));
         done += n;
-        show(t, done, l->size, &shown);
+        show(t, p, done, l->size);
     }
 }
 
@@ -86,11 +115,10 @@ static struct error *put(const struct local *l, const char *p, size_t n)
 }
 
 static struct error *receive_file(const struct transfer *t, const struct local *l,
-                                  struct channel *ch, int64_t length)
+                                  struct channel *ch, int64_t length, struct progress *p)
 {
     _cleanup_free_ char *buf = xmalloc(BLOCK);
     int64_t done = 0;
-    int shown = -1;
 
     while (length < 0 || done < length) {
         size_t want = length < 0 ? BLOCK : (size_t)MIN((int64_t)BLOCK, length - done), n;
@@ -102,7 +130,7 @@ static struct error *receive_file(const struct transfer *t, const struct local *
             break;
         TRY(put(l, buf, n));
         done += (int64_t)n;
-        show(t, done, length < 0 ? t->total : length, &shown);
+        show(t, p, done, length < 0 ? t->total : length);
     }
     if (l->sparse && ftruncate(l->fd, done) < 0)
         return error_errno(errno, "cannot set the size of %s", t->file);
@@ -142,7 +170,8 @@ static struct error *request(struct client *c, const struct transfer *t, const s
 }
 
 static struct error *exchange(struct client *c, const struct transfer *t, const struct local *l,
-                              const struct front_place *p, int *ret_status)
+                              const struct front_place *p, struct progress *progress,
+                              int *ret_status)
 {
     _cleanup_(http_answer_fini) struct http_answer a = {0};
     _cleanup_channel_ struct channel *ch = NULL;
@@ -151,7 +180,21 @@ static struct error *exchange(struct client *c, const struct transfer *t, const 
     *ret_status = a.status;
     if (a.status != 200)
         return NULL;
-    return t->upload ? send_file(t, l, ch) : receive_file(t, l, ch, a.length);
+    bar_init(&progress->bar, mono_us());
+    return t->upload ? send_file(t, l, ch, progress) : receive_file(t, l, ch, a.length, progress);
+}
+
+/* Nothing can be taken up where it broke off. */
+static void advise(struct front *f, const struct transfer *t)
+{
+    if (t->upload)
+        front_tell(
+            f, "The upload broke off: part of %s has arrived. The same command begins it anew.\n",
+            t->file);
+    else
+        front_tell(f,
+                   "The download broke off and what had come was removed. The same command begins "
+                   "it anew.\n");
 }
 
 struct error *terminal_move(struct front *f, struct client *c, const struct transfer *t,
@@ -167,9 +210,12 @@ struct error *terminal_move(struct front *f, struct client *c, const struct tran
 
     if (!t->upload && *t->file)
         me->made = xstrdup(t->file);
-    struct error *e = exchange(c, t, &l, p, ret_status);
+    struct progress progress = {.front = f, .percent = -1};
+    struct error *e = exchange(c, t, &l, p, &progress, ret_status);
 
-    if (t->progress)
-        fputc('\n', stderr);
+    if (*ret_status == 200)
+        show_end(t, &progress);
+    if (e && *ret_status == 200)
+        advise(f, t);
     return e;
 }

@@ -95,11 +95,19 @@ static struct error *with_task(struct xe *x, const struct transfer *t, const cha
     return e;
 }
 
-struct error *transfer_run(struct xe *x, const struct transfer *t, char **ret_result)
+/* A person sees how far it is, unless the file itself goes where the person looks. */
+static struct error *wants_progress(struct xe *x, const struct transfer *t, bool *ret)
 {
+    return words_bool(&x->words, "progress", x->client.front->is_person && *t->file, ret);
+}
+
+struct error *transfer_run(struct xe *x, const struct transfer *given, char **ret_result)
+{
+    struct transfer copy = *given, *t = &copy;
     _cleanup_free_ char *task = NULL;
     struct front *f = x->client.front;
 
+    TRY(wants_progress(x, given, &copy.progress));
     TRY(call_string(&x->client, &task, "task.create", "ss", t->label, t->detail ? t->detail : ""));
     TRY(print_flush(&x->printer)); /* the file may follow on the same output */
     struct error *e = with_task(x, t, task, ret_result);

@@ -16,7 +16,7 @@ struct transfer {
     const char *host;   /* reference of the host that has it; NULL = any */
     const char *file;   /* download: must not exist; "" = stdout */
     bool upload;
-    bool progress;
+    bool progress; /* set by transfer_run: asked for, or somebody looks on */
     int64_t total; /* bytes of a download, for the bar; 0 = unknown */
 };
 

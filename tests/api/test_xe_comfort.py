@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -108,7 +109,7 @@ class Between:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(folder / "run/xapi"))
         self.listener.listen(50)
-        self.trips, self.answered, self.break_at = 0, True, None
+        self.trips, self.answered, self.break_at, self.cut_after = 0, True, None, None
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -121,8 +122,14 @@ class Between:
                 threading.Thread(target=self.pump, args=(server, client, False), daemon=True).start()
 
     def pump(self, one, other, counts):
+        moved = 0
         with contextlib.suppress(OSError):
             while data := one.recv(1 << 16):
+                moved += len(data)
+                if self.cut_after is not None and moved > self.cut_after:
+                    one.close()
+                    other.shutdown(socket.SHUT_RDWR)
+                    return
                 if not counts:
                     self.answered = True
                 elif self.answered:
@@ -253,3 +260,39 @@ def test_candidates(xe, vm):
     xe("vm-param-set", f"uuid={vm}", "name-label=two words")
     assert offered("vm-start", "vm=two") == ["vm=two words"]
     assert offered("vm-start", "vm=two", env={"XE_EXTRA_ARGS": "minimal=true"}) == ["vm=two words"]
+
+
+@pytest.fixture
+def vdi(xe, xen):
+    sr = xen.SR.get_uuid(xen.pool.get_default_SR(xen.pool.get_all()[0]))
+    uuid = xe.line("vdi-create", f"sr-uuid={sr}", "name-label=comfort", "virtual-size=16MiB")
+    yield uuid
+    xe.run("vdi-destroy", f"uuid={uuid}")
+
+
+@native
+def test_transfers_show_rate_and_time(xe, vdi, tmp_path):
+    (tmp_path / "in").write_bytes(os.urandom(16 << 20))
+    for command, name in (("vdi-import", "in"), ("vdi-export", "out")):
+        told, code = at_terminal(xe, command, f"uuid={vdi}", f"filename={tmp_path}/{name}")
+        assert code == 0 and re.search(r"\r\s*\d+% \[#* *\] [\d.]+ [KM]iB  [\d.]+ \w+/s  \d+:\d\d left", told), told
+        assert re.search(r"\r16\.0 MiB in \d+:\d\d, [\d.]+ \w+/s\x1b\[K\n$", told), told
+    assert (tmp_path / "in").read_bytes() == (tmp_path / "out").read_bytes()
+    # None for scripts, nor for who does not want it, nor where the file itself is shown.
+    assert xe.run("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in").err == ""
+    assert at_terminal(xe, "vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in", "progress=false") == ("", 0)
+    assert at_terminal(xe, "vdi-export", f"uuid={vdi}", "filename=") == ("", 0)
+
+
+@native
+def test_transfer_that_breaks_off_says_how_to_go_on(xe, vdi, between, tmp_path):
+    (tmp_path / "in").write_bytes(os.urandom(16 << 20))
+    xe("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in")
+    between.cut_after = 4 << 20
+    cut = Xe(between.state)
+    told = cut.run("vdi-export", f"uuid={vdi}", f"filename={tmp_path}/out")
+    assert told.code == 1 and told.out == "" and not (tmp_path / "out").exists()
+    assert told.err.startswith("The download broke off and what had come was removed. The same command begins it anew.\nError: ")
+    told = cut.run("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in")
+    assert told.code == 1 and told.err.startswith(
+        f"The upload broke off: part of {tmp_path}/in has arrived. The same command begins it anew.\n"), told.err
