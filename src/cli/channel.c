@@ -62,7 +62,22 @@ static struct error *connect_any(const struct addrinfo *list, int *ret)
     return error_text("%s (calling connect )", strerror(failure));
 }
 
-static struct error *start_tls(struct channel *ch, char *host)
+static struct error *check_certificate(struct channel *ch, const struct known *known,
+                                       const char *host, uint16_t port)
+{
+    X509 *certificate = SSL_get1_peer_certificate(ch->ssl);
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    unsigned n = 0;
+    int good = certificate && X509_digest(certificate, EVP_sha256(), digest, &n);
+
+    X509_free(certificate);
+    if (!good || n != KNOWN_DIGEST)
+        return error_text("%s shows no certificate", host);
+    return known_check(known, host, port, digest);
+}
+
+static struct error *start_tls(struct channel *ch, const struct known *known, char *host,
+                               uint16_t port)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
@@ -75,10 +90,11 @@ static struct error *start_tls(struct channel *ch, char *host)
     if (SSL_connect(ch->ssl) != 1)
         return error_text("no TLS with %s: %s", host,
                           ERR_reason_error_string(ERR_peek_last_error()) ?: "connection closed");
-    return NULL;
+    return check_certificate(ch, known, host, port);
 }
 
-struct error *channel_open_tcp(const char *host, uint16_t port, bool tls, struct channel **ret)
+struct error *channel_open_tcp(const char *host, uint16_t port, const struct known *known,
+                               struct channel **ret)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     _cleanup_free_ char *bare = NULL;
@@ -98,8 +114,8 @@ struct error *channel_open_tcp(const char *host, uint16_t port, bool tls, struct
     TRY(e);
     _cleanup_channel_ struct channel *ch = channel_new(fd);
 
-    if (tls)
-        TRY(start_tls(ch, bare));
+    if (known)
+        TRY(start_tls(ch, known, bare, port));
     *ret = TAKE_PTR(ch);
     return NULL;
 }

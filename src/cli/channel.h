@@ -3,10 +3,11 @@
 
 /*
  * A connection to a host: unix socket, TCP or TLS, blocking, with a read buffer. Certificates are
- * not checked, as hosts sign their own. One thread.
+ * known from the first connection on (known.h), as hosts sign their own. One thread.
  */
 
 #include "base/error.h"
+#include "cli/known.h"
 
 #include <stdint.h>
 
@@ -24,9 +25,9 @@ struct channel {
 /* Of a connection that is there; takes fd. watched is borrowed. */
 struct channel *channel_of(int fd, int watched);
 _must_check_ struct error *channel_open_unix(const char *path, struct channel **ret);
-/* Errors are in the words xe has for them. */
-_must_check_ struct error *channel_open_tcp(const char *host, uint16_t port, bool tls,
-                                            struct channel **ret);
+/* known: TLS, with the certificates seen before; NULL: plain. Errors are in the words xe has. */
+_must_check_ struct error *channel_open_tcp(const char *host, uint16_t port,
+                                            const struct known *known, struct channel **ret);
 void channel_free(struct channel *ch);
 
 _must_check_ struct error *channel_write(struct channel *ch, const void *p, size_t n);

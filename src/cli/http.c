@@ -44,7 +44,7 @@ static struct error *connect_local(const struct options *o, struct channel **ret
         return error_text("%s (calling connect )", strerror(ECONNREFUSED));
     }
     /* A host whose socket we may not use may still answer on its loopback. */
-    struct error *second = channel_open_tcp("127.0.0.1", o->port ? o->port : 80, false, ret);
+    struct error *second = channel_open_tcp("127.0.0.1", o->port ? o->port : 80, NULL, ret);
 
     error_free(e);
     return second;
@@ -66,11 +66,12 @@ struct error *http_connect(const struct http_client *h, const char *host, struct
             *colon = '\0';
             port = (int)strtol(colon + 1, NULL, 10);
         }
-        return channel_open_tcp(name, (uint16_t)port, o->tls, ret);
+        return channel_open_tcp(name, (uint16_t)port, o->tls ? &o->known : NULL, ret);
     }
     if (!o->server)
         return connect_local(o, ret);
-    return channel_open_tcp(o->server, o->port ? o->port : (o->tls ? 443 : 80), o->tls, ret);
+    return channel_open_tcp(o->server, o->port ? o->port : (o->tls ? 443 : 80),
+                            o->tls ? &o->known : NULL, ret);
 }
 
 struct error *http_send_head(struct channel *ch, const char *verb, const char *path,

@@ -17,6 +17,7 @@ void options_fini(struct options *o)
     free(o->user);
     free(o->password);
     free(o->socket);
+    free(o->known.path);
     vec_foreach (arg, &o->args)
         free(*arg);
     vec_fini(&o->args);
@@ -77,10 +78,12 @@ static struct error *set(struct options *o, const char *key, const char *value, 
         replace(&o->password, value);
     else if (streq(key, "passwordfile"))
         return read_password_file(o, value);
-    else if (streq(key, "nossl") || streq(key, "debug")) {
+    else if (streq(key, "nossl") || streq(key, "debug") || streq(key, "newcertificate")) {
         TRY(bool_parse(key, value, &on));
         if (streq(key, "debug"))
             o->debug = on;
+        else if (streq(key, "newcertificate"))
+            o->known.renew = on;
         else
             o->tls = !on;
     } else if (!streq(key, "debugonfail") && !streq(key, "traceparent")) {
@@ -116,6 +119,7 @@ static const char *switch_key(const char *arg, bool *ret_has_value)
         {"-pw", "password", true},
         {"-pwf", "passwordfile", true},
         {"--nossl", "nossl", false},
+        {"--new-certificate", "newcertificate", false},
         {"--debug", "debug", false},
         {"--debug-on-fail", "debugonfail", false},
         {"--traceparent", "traceparent", true},
@@ -247,6 +251,8 @@ struct error *options_read(int argc, char *const *argv, struct options *ret,
         o.server = NULL;
     }
     find_socket(&o);
+    if (getenv("HOME"))
+        o.known.path = xasprintf("%s/.xe-certificates", getenv("HOME"));
     *ret = o;
     o = (struct options){0};
     return NULL;
@@ -259,6 +265,7 @@ const char *options_usage(void)
            "    [ -u <username> -pw <password> | -pwf <password file> ]\n"
            "                               account, by words or from a file\n"
            "    [ --nossl ]                no TLS\n"
+           "    [ --new-certificate ]      the host's certificate was renewed\n"
            "    [ --minimal ]              only values, separated by commas\n"
            "    [ --trace ]                more about a failure\n"
            "    [ <other arguments> ... ]  what the command takes\n";

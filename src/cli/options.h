@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/vec.h"
+#include "cli/known.h"
 
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct options {
     char *socket; /* of this host */
     bool socket_is_named;
     bool tls;
+    struct known known;
     bool debug;
     bool only_channel;       /* the connection that is there is the only one to be had */
     struct VEC(char *) args; /* the command and its words */

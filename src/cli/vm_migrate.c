@@ -129,7 +129,10 @@ static struct error *prepare(struct xe *x, struct journey *j)
         .user = xstrdup(word_or(x, "remote-username", "root")),
         .password = xstrdup(word_or(x, "remote-password", "")),
         .tls = true,
+        .known = {.renew = x->client.options->known.renew},
     };
+    if (x->client.options->known.path)
+        j->options.known.path = xstrdup(x->client.options->known.path);
     j->vdi_map = json_object();
     j->vif_map = json_object();
     j->format_map = json_object();

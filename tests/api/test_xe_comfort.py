@@ -296,3 +296,25 @@ def test_transfer_that_breaks_off_says_how_to_go_on(xe, vdi, between, tmp_path):
     told = cut.run("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in")
     assert told.code == 1 and told.err.startswith(
         f"The upload broke off: part of {tmp_path}/in has arrived. The same command begins it anew.\n"), told.err
+
+
+@native
+def test_certificates_are_remembered(xe, daemons, tmp_path):
+    env = {"HOME": str(tmp_path)}
+    far = ("-s", "localhost", "-p", str(daemons.tls), "-u", "root", "-pw", daemons.password)
+    host = xe("host-list", "--minimal")
+    assert xe(*far, "host-list", "--minimal", env=env) == host
+    known = tmp_path / ".xe-certificates"
+    line = known.read_text()
+    assert re.fullmatch(rf"localhost:{daemons.tls} [0-9a-f]{{64}}\n", line) and known.stat().st_mode & 0o777 == 0o600
+    assert xe(*far, "host-list", "--minimal", env=env) == host
+    # Somebody else, or a certificate that was renewed.
+    other = f"other.example:443 {'0' * 64}\n"
+    known.write_text(other + re.sub(" ....", " 0000", line))
+    told = xe.fails(*far, "host-list", "--minimal", env=env)
+    assert re.fullmatch(r"Error: localhost shows another certificate than before \(SHA-256 [0-9a-f]{16}\.\.\., was 0000[0-9a-f]{12}\.\.\.\)\. "
+                        r"If it was renewed on purpose: --new-certificate, once", told), told
+    assert xe(*far, "--new-certificate", "host-list", "--minimal", env=env) == host
+    assert known.read_text() == other + line
+    # Nowhere to remember it is no obstacle.
+    assert xe(*far, "host-list", "--minimal", env={"HOME": "/nonexistent"}) == host
