@@ -232,6 +232,7 @@ static struct error *candidates(struct xe *x, char *const *words, size_t n)
         help_each_name(offer_name, &o);
         offer(&o, "help", "");
         offer(&o, "completion", "");
+        offer(&o, "top", "");
         return NULL;
     }
     const char *command = words[first], *equals = strchr(o.typed, '=');

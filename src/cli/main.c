@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "cli/run.h"
 #include "cli/terminal.h"
+#include "cli/top_screen.h"
 
 #include <signal.h>
 
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
         printf("xe %s\n", XENOLITH_VERSION);
         return 0;
     }
+    if (options.args.n && streq(options.args.v[0], "top"))
+        return top_run(&options);
     xe_init(&x, &options, &terminal.front);
     return xe_run(&x, options.args.v, options.args.n);
 }

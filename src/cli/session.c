@@ -111,13 +111,15 @@ struct error *call_text(struct client *c, struct str *ret_text, const char *mess
     return send_call(c, ret_text, message, args);
 }
 
-struct error *call_texts(struct client *c, struct str *ret_texts, char *const *messages, size_t n)
+struct error *call_texts_of(struct client *c, struct str *ret_texts, char *const *messages,
+                            char *const *refs, size_t n)
 {
     char **bodies = xnew_array(char *, n + 1);
     struct error *e = client_login(c);
 
     for (size_t i = 0; i < n && !e; i++)
-        bodies[i] = envelope(messages[i], json_pack("[s]", c->session));
+        bodies[i] = envelope(messages[i], refs ? json_pack("[ss]", c->session, refs[i])
+                                               : json_pack("[s]", c->session));
     if (!e)
         e = http_post_all(&c->http, "/jsonrpc", bodies, n, ret_texts);
     for (size_t i = 0; i < n && !e; i++)
@@ -126,6 +128,11 @@ struct error *call_texts(struct client *c, struct str *ret_texts, char *const *m
         free(bodies[i]);
     free(bodies);
     return e;
+}
+
+struct error *call_texts(struct client *c, struct str *ret_texts, char *const *messages, size_t n)
+{
+    return call_texts_of(c, ret_texts, messages, NULL, n);
 }
 
 struct error *call_array(struct client *c, json_t **ret, const char *message, json_t *args)

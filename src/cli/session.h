@@ -48,6 +48,10 @@ _must_check_ struct error *call_text(struct client *c, struct str *ret_text, con
 _must_check_ struct error *call_texts(struct client *c, struct str *ret_texts,
                                       char *const *messages, size_t n);
 
+/* The same with one reference each. */
+_must_check_ struct error *call_texts_of(struct client *c, struct str *ret_texts,
+                                         char *const *messages, char *const *refs, size_t n);
+
 /* Reference of the object of a class with that uuid. */
 _must_check_ struct error *ref_of(struct client *c, const char *cls, const char *uuid, char **ret);
 _must_check_ struct error *uuid_of(struct client *c, const char *cls, const char *ref, char **ret);

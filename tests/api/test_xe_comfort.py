@@ -2,12 +2,17 @@
 """What xe does for people and programs beyond the reference: JSON, few round trips, odd texts, servers that break off."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
+import select
 import socket
+import struct
 import subprocess
+import termios
 import threading
+import time
 
 import pytest
 from conftest import a_pair
@@ -318,3 +323,51 @@ def test_certificates_are_remembered(xe, daemons, tmp_path):
     assert known.read_text() == other + line
     # Nowhere to remember it is no obstacle.
     assert xe(*far, "host-list", "--minimal", env={"HOME": "/nonexistent"}) == host
+
+
+@native
+def test_top_as_text(xe, vm):
+    xe("vm-start", f"uuid={vm}")
+    lines = xe("top").splitlines()
+    assert re.fullmatch(r"host \S+: [\d.]+ GiB free of [\d.]+ GiB", lines[0])
+    assert re.fullmatch(r"\d+ VMs, [1-9]\d* running", lines[1])
+    assert lines[3].split() == ["NAME", "STATE", "VCPUS", "CPU%", "MEMORY", "DISK/s", "NET/s"]
+    row, = (line for line in lines[4:] if line.startswith("comfort "))
+    assert re.fullmatch(r"comfort +running +1 +- +\d+ MiB +- +-", row), row
+    xe("vm-shutdown", f"uuid={vm}", "--force")
+    assert re.search(r"^comfort +halted ", xe("top"), re.M)
+
+
+def read_until(fd, words, limit=30):
+    seen, end = b"", time.monotonic() + limit
+    while not all(word in seen for word in words):
+        left = end - time.monotonic()
+        assert left > 0 and select.select([fd], [], [], left)[0], seen
+        seen += os.read(fd, 65536)
+    return seen
+
+
+@native
+def test_top_on_a_screen(xe, vm):
+    xe("vm-start", f"uuid={vm}")
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    child = subprocess.Popen([*xe.program, "top"], env={**xe.env, "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        read_until(ours, [b"NAME", b"comfort", b"q quit"])
+        os.write(ours, b"m")
+        read_until(ours, [b"0.0"])  # a rate, at the second reading
+        os.write(ours, b"q")
+        read_until(ours, [b"\x1b[?1049l"])  # the screen as it was
+        assert child.wait(30) == 0
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)
+    xe("vm-shutdown", f"uuid={vm}", "--force")
+
+
+@native
+def test_top_without_a_host(xe):
+    assert "calling connect" in xe.fails("top", env={"XENOLITH_STATE": "/nonexistent"})
