@@ -24,11 +24,21 @@ def xe_list(rig):
             raise RuntimeError(f"xe vm-list: {done.stderr.decode() or 'too short a list'}")
     limit = Row("xe vm-list of 1,000 VMs, a process", "s", "limit", ("at most", 1))
     against_limit(rig.rounds, limit, lambda: median_of(5, lambda: stopwatch(ours)), 0.015, rig.progress)
+    uuid = subprocess.run([PROGRAMS["xe"], "vm-list", "params=uuid", "--minimal"], env=env, capture_output=True, text=True,
+                          check=True).stdout.split(",")[0]
+
+    def complete():
+        done = subprocess.run([PROGRAMS["xe"], "completion", "candidates", "vm-start", f"uuid={uuid[:8]}"], env=env,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if f"uuid={uuid}\n" not in done.stdout:
+            raise RuntimeError(f"xe completion: {done.stderr or 'the uuid is not offered'}")
+    offered = Row("completion of a uuid among 1,000 VMs, a process", "s", "limit", ("at most", 1))
+    against_limit(rig.rounds, offered, lambda: median_of(5, lambda: stopwatch(complete)), 0.030, rig.progress)
     virsh = libvirt.virsh()
     row = Row("xe vm-list of 1,000 VMs, a process", "s", "virsh list --all", ("at most", 1))
     in_turns(rig.rounds, row, lambda: median_of(5, lambda: stopwatch(ours)),
              lambda: median_of(3, lambda: stopwatch(libvirt.run, virsh, "list", "--all")), rig.progress)
-    return [limit, row]
+    return [limit, offered, row]
 
 
 def answer_time(daemons):

@@ -47,6 +47,7 @@ struct front_ops {
 struct front {
     const struct front_ops *ops;
     bool is_person; /* somebody reads along: hints are welcome */
+    bool colours;   /* of the output */
 };
 
 void front_tell(struct front *f, const char *fmt, ...) _printf_(2, 3);

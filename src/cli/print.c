@@ -58,6 +58,49 @@ void print_table(struct printer *p)
     p->has_record = p->lacks_cells = false;
 }
 
+/* "uuid ( RO)", "bios-strings (MRO) [DEPRECATED]", "description     " are the names uuid... */
+static size_t name_length(const char *key)
+{
+    const char *mark = strstr(key, " (");
+    size_t n = mark && strlen(mark) >= 6 && mark[5] == ')' ? (size_t)(mark - key) : strlen(key);
+
+    while (n && key[n - 1] == ' ')
+        n--;
+    return n;
+}
+
+/* States, at a terminal: what works is green, what is wrong red, what is between yellow. */
+static const char *colour_of(const struct printer *p, const struct cell *c)
+{
+    static const char *const names[] = {"power-state", "status", "enabled", "currently-attached",
+                                        "host-metrics-live"};
+    static const struct {
+        const char *value;
+        const char *colour;
+    } states[] = {{"running", "32"},   {"success", "32"},   {"true", "32"},
+                  {"paused", "33"},    {"suspended", "33"}, {"pending", "33"},
+                  {"cancelled", "33"}, {"false", "31"},     {"failure", "31"}};
+    bool is_state = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(names) && p->front->colours && !is_state; i++)
+        is_state = strncmp(c->key, names[i], strlen(names[i])) == 0 &&
+                   name_length(c->key) == strlen(names[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(states) && is_state; i++)
+        if (streq(states[i].value, c->value))
+            return states[i].colour;
+    return NULL;
+}
+
+static void add_value(struct printer *p, const struct cell *c)
+{
+    const char *colour = colour_of(p, c);
+
+    if (colour)
+        str_printf(&p->out, "\033[%sm%s\033[0m", colour, c->value);
+    else
+        str_add(&p->out, c->value);
+}
+
 static void add_record(struct printer *p, const struct record *r)
 {
     size_t width = 0;
@@ -74,21 +117,10 @@ static void add_record(struct printer *p, const struct record *r)
             str_add(&p->out, c->key);
         }
         str_lit(&p->out, ": ");
-        str_add(&p->out, c->value);
+        add_value(p, c);
         str_lit(&p->out, "\n");
     }
     str_add(&p->out, r->n ? "\n\n" : "\n\n\n");
-}
-
-/* "uuid ( RO)", "bios-strings (MRO) [DEPRECATED]", "description     " are the names uuid... */
-static size_t name_length(const char *key)
-{
-    const char *mark = strstr(key, " (");
-    size_t n = mark && strlen(mark) >= 6 && mark[5] == ')' ? (size_t)(mark - key) : strlen(key);
-
-    while (n && key[n - 1] == ' ')
-        n--;
-    return n;
 }
 
 /* What is not UTF-8 is shown all the same. */

@@ -49,9 +49,17 @@ static const struct front_ops ops = {
     .console = terminal_console,
 };
 
+static bool has_colours(void)
+{
+    const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
+
+    return isatty(STDOUT_FILENO) && term && !streq(term, "dumb") && !(none && *none);
+}
+
 void terminal_init(struct terminal *t)
 {
-    *t = (struct terminal){.front = {.ops = &ops, .is_person = isatty(STDERR_FILENO)}};
+    *t = (struct terminal){
+        .front = {.ops = &ops, .is_person = isatty(STDERR_FILENO), .colours = has_colours()}};
 }
 
 void terminal_fini(struct terminal *t)

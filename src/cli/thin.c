@@ -142,6 +142,20 @@ static struct error *receive_blob(struct thin *t, int limit_s, size_t max, struc
 
 /* ---- the front ---- */
 
+/* So much of a long text that it ends with a line. */
+static size_t whole_lines(const char *text, size_t n)
+{
+    if (n <= PRINT_SIZE)
+        return n;
+    for (size_t i = PRINT_SIZE; i > 0; i--)
+        if (text[i - 1] == '\n')
+            return i;
+    for (size_t i = PRINT_SIZE; i < n; i++)
+        if (text[i] == '\n')
+            return i + 1;
+    return n;
+}
+
 /* The client ends each text with a newline of its own. Long ones go in pieces of whole lines. */
 static struct error *print(struct front *f, const char *text, size_t n)
 {
@@ -149,11 +163,7 @@ static struct error *print(struct front *f, const char *text, size_t n)
 
     while (n) {
         _cleanup_str_ struct str bytes = STR_INIT;
-        const char *lf = NULL;
-
-        if (n > PRINT_SIZE)
-            lf = memrchr(text, '\n', PRINT_SIZE) ?: memchr(text, '\n', n);
-        size_t piece = lf ? (size_t)(lf - text) + 1 : n;
+        size_t piece = whole_lines(text, n);
 
         thin_add_text(&bytes, THIN_PRINT, text, piece - (text[piece - 1] == '\n'));
         TRY(send_bytes(t, &bytes));

@@ -371,3 +371,30 @@ def test_top_on_a_screen(xe, vm):
 @native
 def test_top_without_a_host(xe):
     assert "calling connect" in xe.fails("top", env={"XENOLITH_STATE": "/nonexistent"})
+
+
+def output_at_terminal(xe, *args, **env):
+    ours, theirs = os.openpty()
+    child = subprocess.Popen([*xe.program, *args], env={**xe.env, "TERM": "xterm", **env}, stdin=subprocess.DEVNULL, stdout=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):
+        while more := os.read(ours, 4096):
+            seen += more
+    os.close(ours)
+    assert child.wait(60) == 0
+    return seen.decode()
+
+
+@native
+def test_states_have_colours_at_a_terminal(xe, vm):
+    args = ("vm-list", f"uuid={vm}", "params=power-state,name-label")
+    xe("vm-param-set", f"uuid={vm}", "name-label=running")
+    xe("vm-start", f"uuid={vm}")
+    assert "): \033[32mrunning\033[0m" in output_at_terminal(xe, *args)
+    assert output_at_terminal(xe, *args).count("\033") == 2  # the name is none
+    xe("vm-pause", f"uuid={vm}")
+    assert "\033[33mpaused\033[0m" in output_at_terminal(xe, *args)
+    assert "\033" not in output_at_terminal(xe, *args, NO_COLOR="1") + output_at_terminal(xe, *args, TERM="dumb") + xe(*args)
+    assert "\033" not in output_at_terminal(xe, *args, "--minimal") + output_at_terminal(xe, *args, "--json")
+    xe("vm-shutdown", f"uuid={vm}", "--force")
