@@ -8,7 +8,7 @@ import struct
 import time
 
 import pytest
-from conftest import PROGRAMS
+from conftest import BUILD, PROGRAMS
 from thin import BLOB, CHUNK, COMMAND, END, EXIT, FAILED, HELLO, LOAD, OK, PRINT, PRINT_STDERR, PROMPT, RESPONSE, WAIT, frame, number
 
 LIMIT = 204800
@@ -224,7 +224,8 @@ def test_a_worker_has_nothing_but_its_two_sockets(daemons):
         pid, = workers()
         with open(f"/proc/{pid}/status") as f:
             about = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
-        assert about["Seccomp"] == "2" and about["NoNewPrivs"] == "1" and int(about["CapEff"], 16) == 0
+        assert about["Seccomp"] == "2" or BUILD.name != "build"  # sanitizers make calls of their own
+        assert about["NoNewPrivs"] == "1" and int(about["CapEff"], 16) == 0
         assert sorted(map(int, os.listdir(f"/proc/{pid}/fd"))) == [0, 1, 2, 3, 4]
     await_no_worker()
 
