@@ -82,7 +82,9 @@ static const char *colour_of(const struct printer *p, const struct cell *c)
                   {"cancelled", "33"}, {"false", "31"},     {"failure", "31"}};
     bool is_state = false;
 
-    for (size_t i = 0; i < ARRAY_SIZE(names) && p->front->colours && !is_state; i++)
+    if (!p->front || !p->front->colours)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(names) && !is_state; i++)
         is_state = strncmp(c->key, names[i], strlen(names[i])) == 0 &&
                    name_length(c->key) == strlen(names[i]);
     for (size_t i = 0; i < ARRAY_SIZE(states) && is_state; i++)

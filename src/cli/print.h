@@ -23,7 +23,7 @@ struct cell {
 struct record VEC(struct cell);
 
 struct printer {
-    struct front *front; /* borrowed */
+    struct front *front; /* borrowed; NULL = for `out` alone */
     bool minimal;
     bool json; /* instead: everything in one array, written by print_end */
     json_t *all;
