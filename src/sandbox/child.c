@@ -2,7 +2,6 @@
 #include "sandbox/child.h"
 
 #include "sandbox/privileges.h"
-#include "sandbox/syscalls.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -32,9 +31,6 @@ static const struct landlock_path network_paths[] = {
     {"/etc/resolv.conf", LANDLOCK_READ},
     {"/run/systemd/resolve", LANDLOCK_READ},
 };
-
-/* A sanitizer looks for leaks at the end, in the memory that the kernel tells it of. */
-static const struct landlock_path sanitizer_paths[] = {{"/proc", LANDLOCK_READ}};
 
 void child_allow(struct child_confine *c, const char *path, enum landlock_access access)
 {
@@ -83,14 +79,12 @@ struct error *child_confine(void *arg)
     const struct child_confine *c = arg;
     char dirs[PROGRAM_DIRS_MAX][PATH_MAX];
     struct landlock_path all[CHILD_PATHS_MAX + PROGRAM_DIRS_MAX + ARRAY_SIZE(system_paths) +
-                             ARRAY_SIZE(network_paths) + ARRAY_SIZE(sanitizer_paths)];
+                             ARRAY_SIZE(network_paths)];
     struct landlock_spec spec = {.paths = all, .any_tcp = c->network, .scoped = true};
 
     add_paths(&spec, all, system_paths, ARRAY_SIZE(system_paths));
     if (c->network)
         add_paths(&spec, all, network_paths, ARRAY_SIZE(network_paths));
-    if (!syscalls_can_limit())
-        add_paths(&spec, all, sanitizer_paths, ARRAY_SIZE(sanitizer_paths));
     add_paths(&spec, all, c->paths, c->n_paths);
     spec.n_paths += add_program_dirs(all + spec.n_paths, dirs, PROGRAM_DIRS_MAX);
     TRY(privileges_keep(c->capabilities));

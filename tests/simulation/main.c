@@ -84,6 +84,8 @@ int main(int argc, char **argv)
     struct options o = {.from = 1, .seeds = 1};
     int c;
 
+    setenv("XENOLITH_HEARTBEAT_US", "1000000000000000",
+           true); /* else it wakes whom a fault leaves asleep */
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (c == 's' || c == 'f')
             o.from = strtoull(optarg, NULL, 10);

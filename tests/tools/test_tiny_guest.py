@@ -84,8 +84,9 @@ def test_agent_answers_and_shuts_down(image, start):
     assert "10.0.2.15" in [address["ip-address"] for address in cards["eth0"]["ip-addresses"]]
     assert guest.agent("guest-no-such")["error"]["class"] == "CommandNotFound"
     assert guest.agent("guest-info")["return"]["version"]
-    guest._connect("agent").sendall(b'{"execute":"guest-shutdown"}\n')
-    guest.expect("XENOLITH-TINY DOWN")
+    with guest._connect("agent") as connection:  # it answers nothing; what it has not read goes with the connection
+        connection.sendall(b'{"execute":"guest-shutdown"}\n')
+        guest.expect("XENOLITH-TINY DOWN")
     assert guest.wait_end() == 0
 
 
