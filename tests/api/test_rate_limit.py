@@ -153,6 +153,7 @@ def await_callers(xen, wanted):
         time.sleep(0.1)
 
 
+@pytest.mark.waits
 def test_callers_register_themselves(daemons, xen):
     """Once each, with a session, unless a row is theirs alone; what an administrator makes of it is kept."""
     mine = caller(xen, "mine/1", "127.0.0.1")

@@ -105,6 +105,7 @@ def test_task(daemons, xen):
         xen.wait(task)
 
 
+@pytest.mark.waits
 def test_without_the_host(fresh_daemons):
     """What hostd knows is missing, and the report says so."""
     xen = fresh_daemons.client()
@@ -121,6 +122,7 @@ def verify_part(daemons, xen):
     return text.decode()
 
 
+@pytest.mark.waits
 def test_what_does_not_fit(fresh_daemons):
     """Looked at beside the daemons, as xenolith-verify does; nothing is left of it."""
     xen = fresh_daemons.client()

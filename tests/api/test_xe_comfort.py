@@ -178,6 +178,7 @@ def count_trips(between, args):
     return between.trips
 
 
+@pytest.mark.waits
 def test_round_trips_do_not_grow(tmp_path):
     """The same at 10 objects as at 10,000: log in, ask, log out."""
     with a_pair() as pair:
