@@ -205,24 +205,6 @@ static struct tally_caller told(const struct caller *c, struct arena *a)
     };
 }
 
-size_t tally_callers(struct tally *t, struct arena *a, struct tally_caller **ret)
-{
-    struct caller *c;
-    size_t n = 0;
-
-    *ret = arena_array(a, struct tally_caller, TALLY_CALLERS);
-    if (!t)
-        return 0;
-    pthread_mutex_lock(&t->lock);
-    renew_rules(t);
-    list_foreach (c, &t->latest, link) {
-        find_rules(t, c);
-        (*ret)[n++] = told(c, a);
-    }
-    pthread_mutex_unlock(&t->lock);
-    return n;
-}
-
 static bool has_own_row(const struct caller *c)
 {
     vec_foreach (r, &c->fits)
@@ -231,7 +213,8 @@ static bool has_own_row(const struct caller *c)
     return false;
 }
 
-size_t tally_new_callers(struct tally *t, struct arena *a, struct tally_caller **ret)
+static size_t tell_callers(struct tally *t, struct arena *a, bool only_new,
+                           struct tally_caller **ret)
 {
     struct caller *c;
     size_t n = 0;
@@ -243,12 +226,23 @@ size_t tally_new_callers(struct tally *t, struct arena *a, struct tally_caller *
     renew_rules(t);
     list_foreach (c, &t->latest, link) {
         find_rules(t, c);
-        if (c->is_new && !has_own_row(c))
+        if (!only_new || (c->is_new && !has_own_row(c)))
             (*ret)[n++] = told(c, a);
-        c->is_new = false;
+        if (only_new)
+            c->is_new = false;
     }
     pthread_mutex_unlock(&t->lock);
     return n;
+}
+
+size_t tally_callers(struct tally *t, struct arena *a, struct tally_caller **ret)
+{
+    return tell_callers(t, a, false, ret);
+}
+
+size_t tally_new_callers(struct tally *t, struct arena *a, struct tally_caller **ret)
+{
+    return tell_callers(t, a, true, ret);
 }
 
 size_t tally_rows(struct tally *t, struct arena *a, struct tally_row **ret)
