@@ -9,6 +9,19 @@ import pytest
 GEN = os.path.join(os.path.dirname(__file__), "..", "..", "gen")
 sys.path.insert(0, os.path.abspath(GEN))
 
+SHAKE = "[messages.shake]\n"  # of Box
+
+# One that is like it.
+NUDGE = """
+[messages.nudge]
+doc = "Shakes it once."
+params = [{ name = "box", type = "ref:Box" }]
+roles = "admin+"
+since = "rio"
+body = "read"
+test = "x::y"
+"""
+
 FILES = {
     "roles.toml": """
 [roles.admin]

@@ -6,8 +6,8 @@ import subprocess
 
 import main
 import works
+from conftest import NUDGE, SHAKE
 
-SHAKE = "[messages.shake]\n"
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
@@ -75,17 +75,6 @@ def test_setter_can_have_a_body(tiny):
     header = (out / "msg" / "Box.h").read_text()
     assert "struct box_set_color_args {\n    const char *self; /* ref:Box */\n    int value;" \
         in header
-
-
-NUDGE = """
-[messages.nudge]
-doc = "Shakes it once."
-params = [{ name = "box", type = "ref:Box" }]
-roles = "admin+"
-since = "rio"
-body = "read"
-test = "x::y"
-"""
 
 
 def test_messages_can_share_arguments_and_body(tiny):

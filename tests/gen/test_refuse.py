@@ -2,10 +2,10 @@
 """Each refusal of the generator, with its exact sentence."""
 
 import pytest
+from conftest import NUDGE, SHAKE
 
 BOX = "classes/Box.toml"
 BALL = "classes/Ball.toml"
-SHAKE = "[messages.shake]\n"
 
 # (file, text to replace, replacement, a problem that must be reported, without the file's name)
 CASES = {
@@ -362,16 +362,7 @@ def test_refuses_xe(tiny, name):
     assert f"xe.toml: {problem}" in tiny.problems()
 
 
-SHARED = """
-[messages.nudge]
-doc = "Shakes it once."
-params = [{ name = "box", type = "ref:Box" }]
-roles = "admin+"
-since = "rio"
-body = "read"
-test = "x::y"
-body_of = "shake"
-"""
+SHARED = NUDGE + 'body_of = "shake"\n'
 
 SHARED_CASES = {
     "no body": ('body = "read"\ntest = "x::y"\n', "", "'body_of' needs a body"),
