@@ -76,6 +76,7 @@ static void add_figures(struct top_row *r, const json_t *sources)
     const json_t *source;
     size_t i;
 
+    r->measured = json_is_array(sources);
     json_array_foreach (sources, i, source) {
         const char *name = text_of(source, "name_label");
         double value = json_number_value(json_object_get(source, "value"));
@@ -135,9 +136,9 @@ static void count_rates(struct top *t, const struct top *before)
     double seconds = (double)(t->read_us - before->read_us) / SECOND;
 
     vec_foreach (r, &t->rows) {
-        const struct top_row *old = before->read_us ? find(before, r->ref) : NULL;
+        const struct top_row *old = r->measured ? find(before, r->ref) : NULL;
 
-        if (!old || !is_running(old) || !is_running(r) || seconds <= 0)
+        if (!old || !old->measured || seconds <= 0)
             continue;
         /* It may have started anew in between. */
         for (int i = 0; i < 3; i++)

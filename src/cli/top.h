@@ -14,7 +14,8 @@ struct top_row {
     int64_t vcpus;
     int64_t memory;  /* bytes */
     double total[3]; /* since the VM runs: seconds of processor, bytes of disks, of networks */
-    double rate[3];  /* a second; negative = not known yet */
+    double rate[3];  /* a second; negative = not known */
+    bool measured;   /* total is known */
 };
 
 struct top_host {
