@@ -54,8 +54,14 @@ static bool read_string(struct reader *r, const char **ret)
         close = memchr(close + 1, '"', (size_t)(r->end - close - 1));
     if (!close)
         return false;
-    char *text = arena_alloc(r->arena, (size_t)(close - r->at) + 1);
+    size_t len = (size_t)(close - r->at);
+    char *text = arena_alloc(r->arena, len + 1);
 
+    if (!memchr(r->at, '\\', len)) {
+        memcpy(text, r->at, len);
+        r->at += len;
+        n = len;
+    }
     while (r->at < close && *r->at != '"') {
         char c = *r->at++;
 
