@@ -36,6 +36,7 @@ struct call {
     bool superuser;         /* local root: no role is needed */
     bool from_unix;         /* the local socket: logs in without a password */
     const char *originator; /* text of the peer's address or name */
+    const char *agent;      /* what the client's program calls itself, "" = nothing */
     const char *task;       /* reference of this call's task row, "" = it has none */
     int64_t start_us;       /* mono_us when it came, perhaps to a program before this one */
     bool no_wait;           /* set by a body: contention is answered, not waited for */

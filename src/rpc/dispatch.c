@@ -183,6 +183,7 @@ static struct error *resolve(struct job *j, const char *name, bool async)
 static struct job *job_new(struct daemon *d, struct http_request *rq, bool json)
 {
     struct job *j = arena_new(&rq->arena, struct job);
+    const char *agent = http_header_find(&rq->head, "user-agent");
 
     j->rq = rq;
     j->call = (struct call){
@@ -193,6 +194,7 @@ static struct job *job_new(struct daemon *d, struct http_request *rq, bool json)
         .user = "",
         .task = "",
         .originator = rq->peer->kind == PEER_UNIX ? "unix" : rq->peer->address,
+        .agent = agent ? agent : "",
         .from_unix = rq->peer->kind == PEER_UNIX && rq->peer->is_superuser,
         .form = json ? FORM_JSON : FORM_XML,
     };
@@ -212,6 +214,7 @@ static struct error *make_async(struct job *sync, struct job **ret)
     j->call.arena = &j->own;
     j->rq = NULL;
     j->call.originator = arena_strdup(&j->own, j->call.originator);
+    j->call.agent = arena_strdup(&j->own, j->call.agent);
     j->env.method = arena_strdup(&j->own, j->env.method);
     *ret = j;
     return async_task(j, sync->rq);
@@ -289,10 +292,7 @@ bool rpc_plain_is_refused(struct daemon *d, const struct http_request *rq)
 
 static void note_caller(struct job *j)
 {
-    const char *agent = http_header_find(&j->rq->head, "user-agent");
-
-    tally_came(j->call.daemon->tally, agent ? agent : "", j->rq->peer->address, j->session,
-               &j->permit);
+    tally_came(j->call.daemon->tally, j->call.agent, j->rq->peer->address, j->session, &j->permit);
 }
 
 static void handle(struct daemon *d, struct http_request *rq, bool json)

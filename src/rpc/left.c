@@ -113,6 +113,7 @@ static void run_one(struct daemon *d, const json_t *call)
     j->call.session = text(j, call, "session");
     j->call.user = text(j, call, "user");
     j->call.originator = text(j, call, "originator");
+    j->call.agent = "";
     j->call.roles = (uint32_t)json_integer_value(json_object_get(call, "roles"));
     j->call.superuser = json_is_true(json_object_get(call, "superuser"));
     j->call.from_unix = json_is_true(json_object_get(call, "unix"));

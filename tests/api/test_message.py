@@ -98,7 +98,8 @@ def test_refused_logins(fresh_daemons):
     for user, originator in (("root", "a <tool>"), ("root", "a <tool>"), ("nobody", "")):
         with tcp(d) as c:
             c.request("POST", "/jsonrpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "session.login_with_password",
-                                                      "params": [user, "wrong", "1.0", originator]}))
+                                                      "params": [user, "wrong", "1.0", originator]}),
+                      {"User-Agent": "a program"} if user == "root" else {})
             assert b"SESSION_AUTHENTICATION_FAILED" in c.getresponse().read()
     with tcp(d) as c:
         word = base64.b64encode(b"root:wrong").decode()
@@ -112,6 +113,6 @@ def test_refused_logins(fresh_daemons):
         assert time.monotonic() < end
     assert all((m["priority"], m["cls"], m["obj_uuid"]) == ("3", "Pool", xen.pool.get_uuid(xen.pool.get_all()[0])) for m in told)
     text = "".join(m["body"] for m in told)
-    assert "<username>root</username>\n<originator>a &lt;tool&gt;</originator>\n<ip>127.0.0.1</ip>\n" in text
+    assert "<username>root</username>\n<originator>a &lt;tool&gt;</originator>\n<ip>127.0.0.1</ip>\n<useragent>a program</useragent>\n" in text
     assert "<username>root</username>\n<ip>127.0.0.1</ip>\n<useragent>a page</useragent>\n<number>1</number>\n<date>20" in text
     assert "<username>nobody</username>\n<ip>127.0.0.1</ip>\n<number>1</number>" in text

@@ -93,6 +93,7 @@ static struct error *begin_once(struct plan *p, const char *key, const struct me
         .user = "",
         .superuser = true,
         .originator = "",
+        .agent = "",
         .task = row->self,
         .no_wait = true,
     };

@@ -103,7 +103,7 @@ static struct error *not_admitted(struct call *c, const char *user, const char *
                                   struct error *e)
 {
     const struct refused_client who = {
-        .user = user, .originator = originator, .address = c->originator, .agent = ""};
+        .user = user, .originator = originator, .address = c->originator, .agent = c->agent};
 
     if (error_is(e, ERR_TOO_MANY_PENDING_TASKS))
         return try_later(c, e);
