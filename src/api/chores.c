@@ -56,9 +56,18 @@ struct error *api_tell_refusals(struct daemon *d)
     const struct commit_info info = {.who = "", .task = "", .call = "refused logins"};
     _cleanup_str_ struct str text = STR_INIT;
 
-    if (!refusals_take(d->refusals, &text))
+    struct refusals *taken = refusals_take(d->refusals);
+
+    if (!taken)
         return NULL;
-    return txn_run(d->store, &info, post_refusals, text.s);
+    refusals_tell(taken, &text);
+    struct error *e = txn_run(d->store, &info, post_refusals, text.s);
+
+    if (e)
+        refusals_return(d->refusals, taken);
+    else
+        refusals_free(taken);
+    return e;
 }
 
 static struct error *touch_pool(void *ctx, struct txn *t)

@@ -33,23 +33,16 @@ struct refusals *refusals_new(void)
     return r;
 }
 
-static void forget(struct refusals *r)
+void refusals_free(struct refusals *r)
 {
     struct client *c;
     size_t pos = 0;
 
+    if (!r)
+        return;
     while ((c = strmap_next(&r->clients, &pos, NULL)))
         free(c);
     strmap_fini(&r->clients);
-    r->clients = (struct strmap){0};
-    r->others = 0;
-}
-
-void refusals_free(struct refusals *r)
-{
-    if (!r)
-        return;
-    forget(r);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }
@@ -72,26 +65,68 @@ static struct client *client_new(const struct refused_client *who)
     return made;
 }
 
+/* Lock held; takes ownership of c. */
+static void add(struct refusals *r, struct client *c)
+{
+    struct client *known = strmap_find(&r->clients, c->key);
+
+    if (!known && r->clients.n < REFUSED_CLIENTS) {
+        strmap_set(&r->clients, c->key, c);
+        return;
+    }
+    if (known) {
+        known->number += c->number;
+        known->last_s = MAX(known->last_s, c->last_s);
+    } else {
+        r->others += c->number;
+    }
+    free(c);
+}
+
 void refusals_add(struct refusals *r, const struct refused_client *who)
 {
     if (!r)
         return;
-    _cleanup_free_ struct client *made = client_new(who);
+    struct client *c = client_new(who);
 
+    c->number = 1;
+    c->last_s = now_s();
     pthread_mutex_lock(&r->lock);
-    struct client *c = strmap_find(&r->clients, made->key);
+    add(r, c);
+    pthread_mutex_unlock(&r->lock);
+}
 
-    if (!c && r->clients.n < REFUSED_CLIENTS) {
-        c = TAKE_PTR(made);
-        strmap_set(&r->clients, c->key, c);
-    }
-    if (c) {
-        c->number++;
-        c->last_s = now_s();
-    } else {
-        r->others++;
+struct refusals *refusals_take(struct refusals *r)
+{
+    struct refusals *taken = NULL;
+
+    if (!r)
+        return NULL;
+    pthread_mutex_lock(&r->lock);
+    if (r->clients.n || r->others) {
+        taken = refusals_new();
+        taken->clients = r->clients;
+        taken->others = r->others;
+        r->clients = (struct strmap){0};
+        r->others = 0;
     }
     pthread_mutex_unlock(&r->lock);
+    return taken;
+}
+
+void refusals_return(struct refusals *r, struct refusals *taken)
+{
+    struct client *c;
+    size_t pos = 0;
+
+    pthread_mutex_lock(&r->lock);
+    while ((c = strmap_next(&taken->clients, &pos, NULL)))
+        add(r, c);
+    r->others += taken->others;
+    pthread_mutex_unlock(&r->lock);
+    strmap_fini(&taken->clients);
+    taken->clients = (struct strmap){0};
+    refusals_free(taken);
 }
 
 /* The one with most goes first; of two, the later one. */
@@ -134,8 +169,7 @@ static void tell(struct str *out, const struct client *c)
     str_lit(out, "</date>\n</known>\n");
 }
 
-/* Lock held. */
-static void tell_all(const struct refusals *r, struct str *out)
+void refusals_tell(const struct refusals *r, struct str *out)
 {
     struct client *top[REFUSED_TOLD] = {NULL};
     int64_t all;
@@ -149,19 +183,4 @@ static void tell_all(const struct refusals *r, struct str *out)
     if (r->others)
         str_printf(out, "<unknown>%lld</unknown>\n", (long long)r->others);
     str_lit(out, "</body>");
-}
-
-bool refusals_take(struct refusals *r, struct str *out)
-{
-    if (!r)
-        return false;
-    pthread_mutex_lock(&r->lock);
-    const bool any = r->clients.n || r->others;
-
-    if (any) {
-        tell_all(r, out);
-        forget(r);
-    }
-    pthread_mutex_unlock(&r->lock);
-    return any;
 }

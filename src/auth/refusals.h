@@ -27,11 +27,15 @@ struct refused_client {
 struct refusals *refusals_new(void);
 void refusals_free(struct refusals *r);
 
-/* r may be NULL, here and below: nothing is counted. */
+/* r may be NULL, here and in refusals_take: nothing is counted. */
 void refusals_add(struct refusals *r, const struct refused_client *who);
+/* Takes out what there is, NULL = nothing was refused: for refusals_tell, and when that was heard
+ * refusals_free, else refusals_return. */
+struct refusals *refusals_take(struct refusals *r);
+/* Puts it back, to what came meanwhile; frees taken. */
+void refusals_return(struct refusals *r, struct refusals *taken);
 /*
- * Forgets them all and appends what there was, as text of a message FAILED_LOGIN_ATTEMPTS; false:
- * nothing was refused.
+ * Appends what was taken, as text of a message FAILED_LOGIN_ATTEMPTS:
  *
  *     <body>
  *     <total>12</total>              of the clients told apart
@@ -44,4 +48,4 @@ void refusals_add(struct refusals *r, const struct refused_client *who);
  *
  * Source: XenAPI servers.
  */
-bool refusals_take(struct refusals *r, struct str *out);
+void refusals_tell(const struct refusals *taken, struct str *out);

@@ -236,13 +236,29 @@ static void refuse(struct refusals *r, int times, const char *user, const char *
         refusals_add(r, &who);
 }
 
+/* What there is, as it is told. Told once, or put back. */
+static bool told(struct refusals *r, bool heard, struct str *out)
+{
+    struct refusals *taken = refusals_take(r);
+
+    str_clear(out);
+    if (!taken)
+        return false;
+    refusals_tell(taken, out);
+    if (heard)
+        refusals_free(taken);
+    else
+        refusals_return(r, taken);
+    return true;
+}
+
 static void refusals_are_told(void **state)
 {
     struct refusals *r = refusals_new();
     _cleanup_str_ struct str out = STR_INIT;
     char name[32];
 
-    assert_false(refusals_take(r, &out));
+    assert_false(told(r, true, &out));
     clock_us = 1600786631 * SECOND_US;
     refuse(r, 2, "usr1", "origin1", "");
     refuse(r, 3, "", "origin2", "");
@@ -251,7 +267,7 @@ static void refusals_are_told(void **state)
     clock_us = 1600786993 * SECOND_US;
     refuse(r, 6, "usr4", "", "UA");
     refuse(r, 1, "usr5", "<&>", "");
-    assert_true(refusals_take(r, &out));
+    assert_true(told(r, true, &out));
     assert_string_equal(
         out.s, "<body>\n<total>25</total>\n"
                "<known>\n<username>usr5</username>\n<originator>&lt;&amp;&gt;</originator>\n"
@@ -260,15 +276,47 @@ static void refusals_are_told(void **state)
                "<number>6</number>\n<date>20200922T15:03:13Z</date>\n</known>\n"
                "<known>\n<useragent>UA</useragent>\n"
                "<number>4</number>\n<date>20200922T14:57:11Z</date>\n</known>\n</body>");
-    assert_false(refusals_take(r, &out)); /* told once */
+    assert_false(told(r, true, &out)); /* told once */
     for (int i = 0; i < REFUSED_CLIENTS + 10; i++) {
         snprintf(name, sizeof(name), "u%d", i);
         refuse(r, 1, name, "", "");
     }
-    str_clear(&out);
-    assert_true(refusals_take(r, &out));
+    assert_true(told(r, true, &out));
     assert_non_null(strstr(out.s, "<total>256</total>"));
     assert_non_null(strstr(out.s, "</known>\n<unknown>10</unknown>\n</body>"));
+    refusals_free(r);
+}
+
+/* Nobody heard of them: they are told with what came meanwhile, each client once. */
+static void refusals_that_nobody_heard_of_stay(void **state)
+{
+    struct refusals *r = refusals_new();
+    _cleanup_str_ struct str out = STR_INIT;
+    char name[32];
+
+    clock_us = 1600786631 * SECOND_US;
+    refuse(r, 2, "usr1", "", "");
+    struct refusals *taken = refusals_take(r);
+
+    assert_false(told(r, false, &out));
+    clock_us = 1600786993 * SECOND_US;
+    refuse(r, 3, "usr1", "", "");
+    refuse(r, 1, "usr2", "", "");
+    refusals_return(r, taken);
+    assert_true(told(r, false, &out));
+    assert_true(told(r, false, &out));
+    assert_non_null(strstr(out.s, "<total>6</total>"));
+    assert_non_null(strstr(out.s, "<username>usr1</username>\n<number>5</number>\n"
+                                  "<date>20200922T15:03:13Z</date>"));
+    taken = refusals_take(r);
+    for (int i = 0; i < REFUSED_CLIENTS; i++) {
+        snprintf(name, sizeof(name), "u%d", i);
+        refuse(r, 1, name, "", "");
+    }
+    refusals_return(r, taken); /* all places are taken */
+    assert_true(told(r, true, &out));
+    assert_non_null(strstr(out.s, "<total>256</total>"));
+    assert_non_null(strstr(out.s, "<unknown>6</unknown>"));
     refusals_free(r);
 }
 
@@ -337,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_flood_is_paced_and_a_trickle_is_not),
         cmocka_unit_test(guesses_of_a_source_are_counted),
         cmocka_unit_test(refusals_are_told),
+        cmocka_unit_test(refusals_that_nobody_heard_of_stay),
         cmocka_unit_test(registrations_begin_where_they_were_made),
         cmocka_unit_test(another_program_knows_the_same_sessions),
     };
