@@ -10,6 +10,8 @@
 
 /* INVALID_VALUE [what, uuid] unless it is a UUID in lower case. */
 _must_check_ struct error *check_uuid(const char *what, const char *uuid);
+/* The same of both; a run may be "". */
+_must_check_ struct error *check_vm_and_run(const char *vm, const char *run);
 /* A count for the checks of hv.h; -1, which they refuse, for what is out of all reason. */
 int small_number(int64_t n);
 /* -1 = none of them */

@@ -22,6 +22,12 @@ struct error *check_uuid(const char *what, const char *uuid)
     return uuid_is_plain(uuid) ? NULL : err_invalid_value(what, uuid);
 }
 
+struct error *check_vm_and_run(const char *vm, const char *run)
+{
+    TRY(check_uuid("uuid", vm));
+    return *run ? check_uuid("run", run) : NULL;
+}
+
 int small_number(int64_t n)
 {
     return n < 0 || n > 100000 ? -1 : (int)n;
@@ -196,7 +202,7 @@ static struct error *start_with_drives(struct host_call *c, const struct host_vm
 
     for (size_t i = 0; i < n; i++)
         TRY(drive_of(&a->disks.v[i], &drives[i]));
-    TRY(guest_begin(m, a->uuid, drives, n, opened));
+    TRY(guest_begin(m, a->uuid, a->run, drives, n, opened));
     for (size_t i = 0; i < n; i++)
         disks[i] = hv_disk_of(&a->disks.v[i], &opened[i]);
     p->disks = disks;
@@ -236,6 +242,20 @@ static struct error *start_new(struct host_call *c, const struct host_vm_start_a
     return e;
 }
 
+/* There is a domain. Only one that never ran is no obstacle; hv_start knows. It is this run, or
+ * what another start left behind. */
+static struct error *start_again(struct host_call *c, const struct host_vm_start_args *a,
+                                 struct hv_start *p, struct hv_started *ret)
+{
+    struct machine *m = host_call_ctx(c);
+
+    TRY(hv_start(m->hv, p, host_call_arena(c), ret));
+    if (streq(guest_run(m, a->uuid).s, a->run))
+        return guest_runs(m, a->uuid);
+    TRY(hv_destroy(m->hv, a->uuid));
+    return start_new(c, a, p, ret);
+}
+
 struct error *host_vm_start(struct host_call *c, const struct host_vm_start_args *a,
                             struct host_vm_start_result *ret)
 {
@@ -260,7 +280,7 @@ struct error *host_vm_start(struct host_call *c, const struct host_vm_start_args
     struct hv_started started;
     struct hv_domain d;
 
-    TRY(check_uuid("uuid", a->uuid));
+    TRY(check_vm_and_run(a->uuid, a->run));
     if (a->disks.n > HV_MAX_DISKS || a->nics.n > HV_MAX_NICS)
         return err_invalid_value("devices", "too many");
     if (*a->suspend_vdi || *a->suspend_sr) {
@@ -275,9 +295,7 @@ struct error *host_vm_start(struct host_call *c, const struct host_vm_start_args
         error_free(absent);
         TRY(start_new(c, a, &p, &started));
     } else {
-        /* Only the same call again is answered; hv_start knows. */
-        TRY(hv_start(m->hv, &p, host_call_arena(c), &started));
-        TRY(guest_runs(m, a->uuid));
+        TRY(start_again(c, a, &p, &started));
     }
     *ret = (struct host_vm_start_result){
         .domid = started.domid, .kind = hv_kind_names[p.kind], .record = started.record};
@@ -337,10 +355,13 @@ struct error *host_vm_destroy(struct host_call *c, const struct host_vm_destroy_
 {
     struct machine *m = host_call_ctx(c);
 
-    TRY(check_uuid("uuid", a->uuid));
-    TRY(hv_destroy(m->hv, a->uuid));
+    TRY(check_vm_and_run(a->uuid, a->run));
+    if (!*a->run)
+        TRY(hv_destroy(m->hv, a->uuid));
     _cleanup_turn_ struct held_turn turn = turn_take(&m->vms, a->uuid);
 
+    if (*a->run && !streq(guest_run(m, a->uuid).s, a->run))
+        return NULL; /* that one is gone */
     /* A start that was under way may have finished meanwhile. */
     TRY(hv_destroy(m->hv, a->uuid));
     guest_end(m, a->uuid);
@@ -422,7 +443,8 @@ struct error *host_vm_suspend(struct host_call *c, const struct host_vm_suspend_
 
 /* ---- asking ---- */
 
-static struct host_domain_rec domain_rec(struct arena *a, const struct hv_domain *d)
+static struct host_domain_rec domain_rec(struct machine *m, struct arena *a,
+                                         const struct hv_domain *d)
 {
     int64_t *disks = arena_array(a, int64_t, d->n_disks),
             *nics = arena_array(a, int64_t, d->n_nics);
@@ -434,6 +456,7 @@ static struct host_domain_rec domain_rec(struct arena *a, const struct hv_domain
     return (struct host_domain_rec){
         .uuid = d->uuid,
         .domid = d->domid,
+        .run = arena_strdup(a, guest_run(m, d->uuid).s),
         .state = hv_state_names[d->state],
         .stop = hv_stop_names[d->stop],
         .started = d->started,
@@ -458,7 +481,7 @@ struct error *host_vm_list(struct host_call *c, const struct host_vm_list_args *
     struct host_domain_rec *recs = arena_array(arena, struct host_domain_rec, n);
 
     for (size_t i = 0; i < n; i++)
-        recs[i] = domain_rec(arena, &all[i]);
+        recs[i] = domain_rec(m, arena, &all[i]);
     ret->domains.n = n;
     ret->domains.v = recs;
     return NULL;
@@ -479,7 +502,7 @@ struct error *host_vm_query(struct host_call *c, const struct host_vm_query_args
         return NULL; /* found stays false */
     if (e)
         return TAKE_PTR(e);
-    *rec = domain_rec(arena, &d);
+    *rec = domain_rec(m, arena, &d);
     ret->found = true;
     ret->domains.n = 1;
     ret->domains.v = rec;

@@ -44,13 +44,16 @@ struct error *host_vm_set_on_reboot(struct host_call *c, const struct host_vm_se
     return hv_set_on_reboot(m->hv, a->uuid, a->restart ? HV_ACTION_RESTART : HV_ACTION_STOP);
 }
 
-static struct error *check_domain(struct host_call *c, const char *uuid)
+/* With the VM's turn. In another run there is no such domain. */
+static struct error *check_run(struct host_call *c, const char *uuid, const char *run)
 {
     struct machine *m = host_call_ctx(c);
     struct hv_domain d;
 
-    TRY(check_uuid("uuid", uuid));
-    return hv_query(m->hv, uuid, host_call_arena(c), &d);
+    TRY(hv_query(m->hv, uuid, host_call_arena(c), &d));
+    if (streq(guest_run(m, uuid).s, run))
+        return NULL;
+    return error_detail(err_handle_invalid("VM", uuid), "run %s has ended", run);
 }
 
 static bool has_device(const int *devices, size_t n, int device)
@@ -87,9 +90,10 @@ struct error *host_vm_attach_disk(struct host_call *c, const struct host_vm_atta
     bool done;
 
     TRY(drive_of(&a->disk, &drive));
-    TRY(check_domain(c, a->uuid));
+    TRY(check_vm_and_run(a->uuid, a->run));
     _cleanup_turn_ struct held_turn turn = turn_take(&m->vms, a->uuid);
 
+    TRY(check_run(c, a->uuid, a->run));
     TRY(already_attached(c, a->uuid, &drive, &done));
     if (done)
         return NULL;
@@ -115,9 +119,10 @@ struct error *host_vm_detach_disk(struct host_call *c, const struct host_vm_deta
 
     if (a->device < 0 || a->device > HV_MAX_DEVICE)
         return err_invalid_device("out of range");
-    TRY(check_domain(c, a->uuid));
+    TRY(check_vm_and_run(a->uuid, a->run));
     _cleanup_turn_ struct held_turn turn = turn_take(&m->vms, a->uuid);
 
+    TRY(check_run(c, a->uuid, a->run));
     TRY(hv_detach_disk(m->hv, a->uuid, (int)a->device, timeout_us(a->timeout)));
     return guest_remove(m, a->uuid, (int)a->device, false);
 }
@@ -130,9 +135,10 @@ struct error *host_vm_change_media(struct host_call *c, const struct host_vm_cha
     struct guest_disk opened = {0};
 
     TRY(drive_of(&a->disk, &now));
-    TRY(check_domain(c, a->uuid));
+    TRY(check_vm_and_run(a->uuid, a->run));
     _cleanup_turn_ struct held_turn turn = turn_take(&m->vms, a->uuid);
 
+    TRY(check_run(c, a->uuid, a->run));
     guest_find_drive(m, a->uuid, now.device, host_call_arena(c), &old);
     if (*now.vdi && !streq(now.vdi, old.vdi))
         TRY(guest_disk_open(m->storage, a->uuid, now.sr, now.vdi, false, false, &opened));
@@ -153,9 +159,10 @@ struct error *host_vm_attach_nic(struct host_call *c, const struct host_vm_attac
     struct machine *m = host_call_ctx(c);
     struct hv_nic nic;
 
-    TRY(check_domain(c, a->uuid));
+    TRY(check_vm_and_run(a->uuid, a->run));
     _cleanup_turn_ struct held_turn turn = turn_take(&m->vms, a->uuid);
 
+    TRY(check_run(c, a->uuid, a->run));
     TRY(hv_nic_of(m, a->uuid, &a->nic, &nic));
     struct error *e = hv_attach_nic(m->hv, a->uuid, &nic);
 
@@ -171,6 +178,9 @@ struct error *host_vm_detach_nic(struct host_call *c, const struct host_vm_detac
 
     if (a->device < 0 || a->device >= HV_MAX_NICS)
         return err_invalid_device("out of range");
-    TRY(check_domain(c, a->uuid));
+    TRY(check_vm_and_run(a->uuid, a->run));
+    _cleanup_turn_ struct held_turn turn = turn_take(&m->vms, a->uuid);
+
+    TRY(check_run(c, a->uuid, a->run));
     return hv_detach_nic(m->hv, a->uuid, (int)a->device, timeout_us(a->timeout));
 }

@@ -22,6 +22,7 @@ struct drive {
 
 struct guest {
     char vm[UUID_LEN + 1];
+    struct uuid_text run; /* never changes once calls find it; "" = started without one */
     struct VEC(struct drive) drives;
     bool connected; /* storage has its QMP */
     struct hv_qmp qmp;
@@ -41,11 +42,22 @@ static struct guest *find(struct machine *m, const char *vm)
     return g;
 }
 
-static struct guest *add_guest(struct machine *m, const char *vm)
+struct uuid_text guest_run(struct machine *m, const char *vm)
+{
+    pthread_mutex_lock(&m->guests->lock);
+    const struct guest *g = strmap_find(&m->guests->by_vm, vm);
+    struct uuid_text run = g ? g->run : (struct uuid_text){""};
+
+    pthread_mutex_unlock(&m->guests->lock);
+    return run;
+}
+
+static struct guest *add_guest(struct machine *m, const char *vm, const char *run)
 {
     struct guest *g = xnew(struct guest);
 
     snprintf(g->vm, sizeof(g->vm), "%.36s", vm);
+    snprintf(g->run.s, sizeof(g->run.s), "%.36s", run);
     pthread_mutex_lock(&m->guests->lock);
     strmap_set(&m->guests->by_vm, g->vm, g);
     pthread_mutex_unlock(&m->guests->lock);
@@ -84,12 +96,13 @@ static char *record_path(const struct machine *m, const char *vm)
 static struct error *write_record(struct machine *m, const struct guest *g)
 {
     _cleanup_free_ char *path = record_path(m, g->vm);
-    _cleanup_json_ json_t *all = json_array();
+    json_t *drives = json_array();
+    _cleanup_json_ json_t *all = json_pack("{s:s, s:o}", "run", g->run.s, "drives", drives);
 
     vec_foreach (d, &g->drives)
-        json_array_append_new(all, json_pack("{s:i, s:b, s:b, s:s, s:s}", "device", d->device, "cd",
-                                             (int)d->cd, "read_only", (int)d->read_only, "sr",
-                                             d->sr, "vdi", d->vdi));
+        json_array_append_new(drives, json_pack("{s:i, s:b, s:b, s:s, s:s}", "device", d->device,
+                                                "cd", (int)d->cd, "read_only", (int)d->read_only,
+                                                "sr", d->sr, "vdi", d->vdi));
     _cleanup_free_ char *text = json_dumps(all, JSON_INDENT(1));
 
     return io_replace_file(path, text, strlen(text), 0600);
@@ -112,7 +125,11 @@ static struct error *read_record(struct machine *m, struct guest *g)
 
     TRY(io_read_file(path, RECORD_MAX, &text));
     TRY(json_parse(str_cstr(&text), text.len, &all));
-    json_array_foreach (all, i, j) {
+    const char *run = text_of(all, "run");
+
+    snprintf(g->run.s, sizeof(g->run.s), "%.36s", run ? run : "");
+    /* Of a guest that an older hostd started the drives are all there is. */
+    json_array_foreach (json_is_array(all) ? all : json_object_get(all, "drives"), i, j) {
         struct guest_drive d = {
             .device = (int)json_integer_value(json_object_get(j, "device")),
             .cd = json_is_true(json_object_get(j, "cd")),
@@ -182,10 +199,10 @@ static struct error *open_drive(struct machine *m, const char *vm, const struct 
     return guest_disk_open(m->storage, vm, d->sr, d->vdi, !d->read_only, adopt, ret);
 }
 
-struct error *guest_begin(struct machine *m, const char *vm, const struct guest_drive *drives,
-                          size_t n, struct guest_disk *ret)
+struct error *guest_begin(struct machine *m, const char *vm, const char *run,
+                          const struct guest_drive *drives, size_t n, struct guest_disk *ret)
 {
-    struct guest *g = add_guest(m, vm);
+    struct guest *g = add_guest(m, vm, run);
     size_t opened = 0;
 
     for (size_t i = 0; i < n; i++)
@@ -245,7 +262,7 @@ struct error *guest_add(struct machine *m, const char *vm, const struct guest_dr
     const struct drive *there = g ? find_drive(g, drive->device) : NULL;
 
     if (!g)
-        g = add_guest(m, vm);
+        g = add_guest(m, vm, "");
     if (there && !streq(there->vdi, drive->vdi))
         return error_text("drive %d holds another disk", drive->device);
     bool is_new = !there;
@@ -335,7 +352,7 @@ static void restore(struct machine *m, const char *vm)
         guest_end(m, vm);
         return;
     }
-    struct guest *g = add_guest(m, vm);
+    struct guest *g = add_guest(m, vm, "");
 
     e = read_record(m, g);
     if (!e)

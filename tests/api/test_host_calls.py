@@ -99,8 +99,9 @@ KINDS = {
     "machine_set_clock.time": "free", "machine_set_ntp.servers": "servers", "machine_set_syslog.destination": "hostname",
     "vdi_nbd_attached.handle": "handle", "vdi_nbd_close.handle": "handle",
 }
-UUID_NAMES = {"uuid", "sr", "vdi", "to_sr", "copy", "clone", "snapshot", "suspend_sr", "suspend_vdi"}
+UUID_NAMES = {"uuid", "run", "sr", "vdi", "to_sr", "copy", "clone", "snapshot", "suspend_sr", "suspend_vdi"}
 OPTIONAL_UUIDS = {"disk.sr", "disk.vdi", "vm_start.suspend_sr", "vm_start.suspend_vdi"}  # "" with "" is "none"
+OPTIONAL_UUIDS |= {f"{call}.run" for call in CALLS}  # "" is a run like any other
 
 # Values that are fine by themselves, so that the one wrong value is what is refused.
 GOOD = {
@@ -273,6 +274,8 @@ def test_each_argument_is_checked(caller, bed, call):
         if kind in ("free", "free map", "clamped", "props", "config", "digest", "device name", "ramdisk", "bool"):
             continue
         for value in BAD[kind]:
+            if value == "" and what.endswith(".run"):
+                continue
             if value == "" and what in OPTIONAL_UUIDS:
                 pass  # the other one of the pair is there: half a name
             args = prepared(call, what)
@@ -367,6 +370,46 @@ def test_boot_files(caller, bed):
         caller.call("vm_start", **started)
     caller.call("vm_start", **{**started, "cmdline": "console=ttyS0"})
     caller.call("vm_destroy", uuid=started["uuid"])
+
+
+def test_what_is_meant_for_one_run_leaves_others_alone(caller):
+    vm, before, now = (str(uuid.uuid4()) for _ in range(3))
+    start = {**prepared("vm_start", ""), "uuid": vm, "disks": [], "nics": []}
+    drive = {"device": 2, "cd": True}
+    calls = [("vm_attach_nic", {"nic": {"device": 1, "mac": "52:54:00:00:00:01", "bridge": "xenbr0"}}, ([], [1])),
+             ("vm_detach_nic", {"device": 1}, ([], [])),
+             ("vm_attach_disk", {"disk": drive}, ([2], [])),
+             ("vm_change_media", {"disk": drive}, ([2], [])),
+             ("vm_detach_disk", {"device": 2}, ([], []))]
+
+    def domain():
+        return caller.call("vm_query", uuid=vm)["domains"][0]
+
+    caller.call("vm_start", **{**start, "run": before})
+    first = domain()
+    assert first["run"] == before
+    caller.call("vm_start", **{**start, "run": before})  # the same call again
+    assert domain()["domid"] == first["domid"]
+    caller.call("vm_start", **{**start, "run": now})  # that one never ran: another start left it
+    assert domain()["run"] == now and domain()["domid"] != first["domid"]
+    devices = ([], [])
+    for call, args, then in calls:
+        for run in (before, ""):
+            with pytest.raises(Refused) as refusal:
+                caller.call(call, uuid=vm, run=run, **args)
+            assert refusal.value.code == "HANDLE_INVALID"
+            assert (domain()["disks"], domain()["nics"]) == devices
+        caller.call(call, uuid=vm, run=now, **args)
+        devices = then
+        assert (domain()["disks"], domain()["nics"]) == devices
+    caller.call("vm_unpause", uuid=vm)
+    with pytest.raises(Refused) as refusal:
+        caller.call("vm_start", **{**start, "run": before})
+    assert refusal.value.code == "DUPLICATE_VM"
+    caller.call("vm_destroy", uuid=vm, run=before)
+    assert domain()["run"] == now
+    caller.call("vm_destroy", uuid=vm, run=now)
+    assert not caller.call("vm_query", uuid=vm)["found"]
 
 
 @pytest.fixture

@@ -201,11 +201,30 @@ static void end_something(struct user *u)
     end(u, t, ways[way].method);
 }
 
+/* A disk comes or goes, and its VM ends and is started again meanwhile. */
+static void disk_across_runs(struct user *u, const struct thing *vbd)
+{
+    struct answer vm = call(u, "VBD.get_VM", json_pack("[s]", vbd->ref));
+    const char *ref = answer_text(&vm);
+
+    call_and_forget(u, below(2) ? "Async.VBD.plug" : "Async.VBD.unplug",
+                    json_pack("[s]", vbd->ref));
+    if (*ref) {
+        call_and_forget(u, "VM.hard_shutdown", json_pack("[s]", ref));
+        call_and_forget(u, "VM.start", json_pack("[sbb]", ref, 0, 0));
+    }
+    answer_fini(&vm);
+}
+
 static void disks(struct user *u)
 {
     struct thing *vdi = journal_any(THING_VDI, config.chance);
     struct thing *vbd = journal_any(THING_VBD, config.chance);
 
+    if (vbd && below(5) == 0) {
+        disk_across_runs(u, vbd);
+        return;
+    }
     if (vbd && below(2)) {
         call_either_way(u, below(2) ? "VBD.plug" : "VBD.unplug", json_pack("[s]", vbd->ref));
         return;

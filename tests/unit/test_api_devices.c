@@ -24,11 +24,19 @@
 
 #include <cmocka.h>
 
+/* Of the VM's first run, and of the one after it. */
+#define RUN      "11111111-2222-4333-8444-555555555555"
+#define NEXT_RUN "66666666-7777-4888-9999-000000000000"
+
 /* What the host was asked, one word a call, and how it is to answer. */
 static struct {
     pthread_mutex_t lock;
     struct str asked;
     const char *refuse; /* calls that begin so fail */
+    const char *run;    /* what is under way: others are refused */
+    /* When a call that begins so comes, the VM ends and is started again: before or after it. */
+    const char *ends, *ends_after;
+    const char *vm_uuid;
 } host = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void describe_call(struct str *s, int call_id, const void *args)
@@ -53,9 +61,40 @@ static void describe_call(struct str *s, int call_id, const void *args)
         str_printf(s, "call %d", call_id);
 }
 
+/* The run that a call is meant for. */
+static const char *run_of(int call_id, const void *args)
+{
+    switch (call_id) {
+    case HOST_CALL_VM_ATTACH_DISK:
+        return ((const struct host_vm_attach_disk_args *)args)->run;
+    case HOST_CALL_VM_DETACH_DISK:
+        return ((const struct host_vm_detach_disk_args *)args)->run;
+    case HOST_CALL_VM_CHANGE_MEDIA:
+        return ((const struct host_vm_change_media_args *)args)->run;
+    case HOST_CALL_VM_ATTACH_NIC:
+        return ((const struct host_vm_attach_nic_args *)args)->run;
+    case HOST_CALL_VM_DETACH_NIC:
+        return ((const struct host_vm_detach_nic_args *)args)->run;
+    default:
+        return host.run;
+    }
+}
+
 uint64_t hostd_connections(struct hostd *h)
 {
     return 1;
+}
+
+static void restart_vm(void);
+
+/* Restarts the VM once if this is the moment. */
+static void restart_at(const char **moment, const char *line)
+{
+    if (!*moment || !str_starts(line, *moment))
+        return;
+    *moment = NULL;
+    host.run = NEXT_RUN;
+    restart_vm();
 }
 
 struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct arena *arena,
@@ -65,10 +104,14 @@ struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct 
     bool refused;
 
     describe_call(&line, call_id, args);
+    restart_at(&host.ends, line.s);
+    if (!streq(run_of(call_id, args), host.run))
+        return error_api("HANDLE_INVALID", 2, "VM", host.vm_uuid);
     pthread_mutex_lock(&host.lock);
     str_printf(&host.asked, "%s%s", host.asked.len ? " " : "", line.s);
     refused = host.refuse && str_starts(line.s, host.refuse);
     pthread_mutex_unlock(&host.lock);
+    restart_at(&host.ends_after, line.s);
     if (!refused)
         return NULL;
     if (str_starts(line.s, "detach"))
@@ -114,13 +157,38 @@ static void make_vm(struct bed *b, struct txn *t)
     vm->power_state = VM_POWER_STATE_RUNNING;
     vm->domain_type = DOMAIN_TYPE_HVM;
     vm->domid = 1;
+    vm->run = RUN;
     vm->resident_on = b->call.d.host_ref;
+    host.vm_uuid = arena_strdup(&b->call.a, vm->uuid);
     net->bridge = "br0";
     other->bridge = "br1";
     net->managed = other->managed = true;
     b->vm = arena_strdup(&b->call.a, vm->self);
     b->net = arena_strdup(&b->call.a, net->self);
     b->other_net = arena_strdup(&b->call.a, other->self);
+}
+
+static struct bed *the_bed;
+
+/* The VM has ended and was started again, as the rows said. The number of the domain is the same,
+ * since a host that was restarted meanwhile counts anew. */
+static void restart_vm(void)
+{
+    _cleanup_arena_ struct arena a;
+    struct vbd_rec *disk, *cd;
+    struct vif_rec *vif;
+    struct vm_rec *vm;
+
+    arena_init(&a);
+    struct txn *t = txn_new(the_bed->call.d.store, &a);
+
+    assert_ok(txn_edit_vm(t, the_bed->vm, &vm));
+    assert_ok(txn_edit_vbd(t, the_bed->vbd, &disk));
+    assert_ok(txn_edit_vbd(t, the_bed->cd, &cd));
+    assert_ok(txn_edit_vif(t, the_bed->vif, &vif));
+    vm->run = NEXT_RUN;
+    disk->currently_attached = cd->currently_attached = vif->currently_attached = true;
+    call_bed_commit(t);
 }
 
 static const char *create_vbd(struct bed *b, struct vbd_ctor ctor)
@@ -173,9 +241,10 @@ static int setup(void **state)
     b->vbd = create_vbd(b, vbd_of(VBD_TYPE_DISK, b->disk));
     b->cd = create_vbd(b, vbd_of(VBD_TYPE_CD, REF_NULL));
     b->vif = create_vif(b);
-    host.refuse = NULL;
+    host.refuse = host.ends = host.ends_after = NULL;
+    host.run = RUN;
     str_clear(&host.asked);
-    *state = b;
+    the_bed = *state = b;
     return 0;
 }
 
@@ -385,6 +454,78 @@ static void a_failed_move_is_taken_back(void **state)
     assert_true(vif(b)->currently_attached);
 }
 
+static void first_run(struct bed *b, bool attached)
+{
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
+    struct vbd_rec *disk;
+    struct vif_rec *card;
+    struct vm_rec *vm;
+
+    assert_ok(txn_edit_vm(t, b->vm, &vm));
+    assert_ok(txn_edit_vbd(t, b->vbd, &disk));
+    assert_ok(txn_edit_vif(t, b->vif, &card));
+    vm->run = host.run = RUN;
+    disk->currently_attached = card->currently_attached = attached;
+    call_bed_commit(t);
+}
+
+struct late_call {
+    enum msg_id id;
+    const void *args;
+    bool attached;     /* the devices, before it */
+    const char *asked; /* of the host for it; with the last of these the next run begins */
+};
+
+/* The next run begins just before the host gets the call, and just after it has answered. */
+static void leaves_the_next_run_alone(struct bed *b, const struct late_call *c)
+{
+    const char *last = strrchr(c->asked, ' ') ? strrchr(c->asked, ' ') + 1 : c->asked;
+    size_t n = (size_t)(last - c->asked);
+    const char *before = arena_printf(&b->call.a, "%.*s", n ? (int)n - 1 : 0, c->asked);
+
+    for (int after = 0; after <= 1; after++) {
+        first_run(b, c->attached);
+        const char *disc = vbd(b, b->cd)->VDI, *network = vif(b)->network;
+
+        *(after ? &host.ends_after : &host.ends) = last;
+        assert_names(call_run(&b->call, c->id, c->args), "VM_BAD_POWER_STATE", b->vm);
+        assert_string_equal(host.run, NEXT_RUN);
+        assert_asked(after ? c->asked : before);
+        assert_true(vbd(b, b->vbd)->currently_attached);
+        assert_true(vif(b)->currently_attached);
+        assert_string_equal(vbd(b, b->cd)->VDI, disc);
+        assert_string_equal(vif(b)->network, network);
+        assert_int_equal(vbd(b, b->vbd)->current_operations.n, 0);
+        assert_int_equal(vbd(b, b->cd)->current_operations.n, 0);
+        assert_int_equal(vif(b)->current_operations.n, 0);
+    }
+}
+
+static void what_is_meant_for_one_run_leaves_the_next_alone(void **state)
+{
+    struct bed *b = *state;
+    const struct vbd_insert_args insert = {b->cd, b->disc};
+    const char *attach = arena_printf(&b->call.a, "attach_disk:0:%s", b->disk_uuid);
+    const char *in = arena_printf(&b->call.a, "media:1:%s", b->disc_uuid);
+    const struct late_call calls[] = {
+        {MID_VBD_PLUG, &(struct vbd_plug_args){b->vbd}, false, attach},
+        {MID_VBD_UNPLUG, &(struct vbd_unplug_args){b->vbd}, true, "detach_disk:0:60"},
+        {MID_VIF_PLUG, &(struct vif_plug_args){b->vif}, false, "attach_nic:0:br0"},
+        {MID_VIF_UNPLUG, &(struct vif_unplug_args){b->vif}, true, "detach_nic:0"},
+        {MID_VIF_MOVE, &(struct vif_move_args){b->vif, b->other_net}, true,
+         "detach_nic:0 attach_nic:0:br1"},
+        {MID_VBD_INSERT, &insert, true, in},
+    };
+    const struct late_call eject = {MID_VBD_EJECT, &(struct vbd_eject_args){b->cd}, true,
+                                    "media:1:"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+        leaves_the_next_run_alone(b, &calls[i]);
+    assert_ok(call_run(&b->call, MID_VBD_INSERT, &insert));
+    assert_asked(in);
+    leaves_the_next_run_alone(b, &eject);
+}
+
 #define BED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -397,6 +538,7 @@ int main(void)
         BED(storage_must_be_there),
         BED(a_card_is_plugged_moved_and_unplugged),
         BED(a_failed_move_is_taken_back),
+        BED(what_is_meant_for_one_run_leaves_the_next_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,10 +4,13 @@
 #include "base/mem.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VDI_txn.h"
+#include "gen/class/VM_txn.h"
 #include "gen/class/network_txn.h"
 #include "gen/errors.h"
 #include "rules/devices.h"
 #include "rules/lookup.h"
+#include "rules/ops.h"
+#include "rules/vm_tables.h"
 
 void host_disk_of(struct txn *t, const struct vbd_rec *vbd, struct host_disk_rec *ret)
 {
@@ -50,17 +53,23 @@ struct error *device_error(struct error *e, const char *ref)
 
 void run_note(struct plan *p, const struct vm_rec *vm)
 {
-    plan_set_int(p, "run", vm->domid);
+    plan_set_str(p, "run", vm->run);
 }
 
-bool run_is_over(const struct plan *p, const struct vm_rec *vm)
+struct error *run_check(const struct plan *p, struct txn *t)
 {
-    return vm->domid != plan_int(p, "run");
+    const struct vm_rec *vm;
+
+    TRY(txn_vm(t, plan_str(p, "vm"), &vm));
+    if (!vm_is_live(vm))
+        return vm_bad_power_state(vm, VM_STATE(PAUSED) | VM_STATE(RUNNING));
+    return streq(vm->run, plan_str(p, "run")) ? NULL : vm_bad_power_state(vm, VM_STATE(HALTED));
 }
 
-bool run_needs_undo(struct plan *p, const char *vm, bool row_attached, bool attach)
+struct error *run_undone(struct error *e)
 {
-    _cleanup_version_ struct version *v = store_find(plan_daemon(p)->store, CLASS_VM, vm);
-
-    return v && (!run_is_over(p, v->rec) || (vm_is_live(v->rec) && row_attached == attach));
+    if (!error_is(e, ERR_VM_BAD_POWER_STATE) && !error_is(e, ERR_HANDLE_INVALID))
+        return e;
+    error_free(e);
+    return NULL;
 }

@@ -19,14 +19,14 @@ void host_nic_of(struct txn *t, const struct vif_rec *vif, struct host_nic_rec *
 struct error *device_error(struct error *e, const char *ref);
 
 /*
- * A device that comes or goes does so in one run of its VM. A forced shutdown goes ahead of such
- * operations, and the VM may have been started again before they are recorded: plans about devices
- * note the run and look whether it is over.
+ * A device that comes or goes does so in one run of its VM, which may end meanwhile: a forced
+ * shutdown goes ahead of such operations, and the VM may have been started again, with its devices
+ * as the rows say. Plans about devices (state keys "vm" and "run") note the run and name it in what
+ * they ask of hostd, which refuses it in every other.
  */
 void run_note(struct plan *p, const struct vm_rec *vm);
-bool run_is_over(const struct plan *p, const struct vm_rec *vm);
-/*
- * For an undo that makes a device attached or not: is it to be done? A VM that has stopped
- * meanwhile needs none, nor does one that was started again, with the device as its row says.
- */
-bool run_needs_undo(struct plan *p, const char *vm, bool row_attached, bool attach);
+/* For records: is it under way? Else VM_BAD_POWER_STATE, and no row changes. */
+_must_check_ struct error *run_check(const struct plan *p, struct txn *t);
+/* For undo: with the run, or the VM, its devices are gone, so there is nothing left to take back.
+ * Takes and returns ownership of e. */
+struct error *run_undone(struct error *e);

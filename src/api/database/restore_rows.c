@@ -65,7 +65,7 @@ static struct error *settle_vm(const struct restored *o)
     vm->requires_reboot = false;
     vm->is_control_domain = false;
     vm->launch_record = same_run ? ours->launch_record : "";
-    vm->guest_token = "";
+    vm->run = vm->guest_token = "";
     vm->blobs = (struct map_string_ref){0};
     return in_row(o, vm_settings_check(vm));
 }

@@ -16,7 +16,8 @@
 static struct error *change(struct plan *p, const char *disc)
 {
     struct daemon *d = plan_daemon(p);
-    struct host_vm_change_media_args args = {.uuid = plan_str(p, P_VMUUID)};
+    struct host_vm_change_media_args args = {.uuid = plan_str(p, P_VMUUID),
+                                             .run = plan_str(p, P_RUN)};
     const struct vbd_rec *vbd;
     _cleanup_arena_ struct arena a;
 
@@ -54,23 +55,35 @@ static struct error *set_disc(struct txn *t, const char *ref, const char *disc)
 
 static struct error *now_in(struct plan *p, struct txn *t)
 {
+    TRY(run_check(p, t));
     return set_disc(t, plan_str(p, P_VBD), arena_strdup(txn_arena(t), plan_str(p, P_DISC)));
 }
 
 static struct error *now_out(struct plan *p, struct txn *t)
 {
+    TRY(run_check(p, t));
     return set_disc(t, plan_str(p, P_VBD), REF_NULL);
 }
 
+static struct error *undo_insert(struct plan *p)
+{
+    return run_undone(take_out(p));
+}
+
+static struct error *undo_eject(struct plan *p)
+{
+    return run_undone(put_in(p));
+}
+
 static const struct plan_step insert_steps[] = {
-    {.name = "insert disc", .act = put_in, .record = now_in, .undo = take_out},
+    {.name = "insert disc", .act = put_in, .record = now_in, .undo = undo_insert},
 };
 
 const struct plan_type plan_vbd_insert = {
     .name = "VBD.insert", .steps = insert_steps, .n_steps = ARRAY_SIZE(insert_steps)};
 
 static const struct plan_step eject_steps[] = {
-    {.name = "eject disc", .act = take_out, .record = now_out, .undo = put_in},
+    {.name = "eject disc", .act = take_out, .record = now_out, .undo = undo_eject},
 };
 
 const struct plan_type plan_vbd_eject = {

@@ -9,7 +9,6 @@
 #include "rules/devices.h"
 #include "rules/lookup.h"
 #include "rules/ops.h"
-#include "rules/vm_tables.h"
 
 /* Seconds a guest is given to let go of a disk; by force, it is only asked. */
 #define UNPLUG_TIMEOUT_S 60
@@ -18,7 +17,8 @@
 static struct error *attach(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
-    struct host_vm_attach_disk_args args = {.uuid = plan_str(p, P_VMUUID)};
+    struct host_vm_attach_disk_args args = {.uuid = plan_str(p, P_VMUUID),
+                                            .run = plan_str(p, P_RUN)};
     const struct vbd_rec *vbd;
     _cleanup_arena_ struct arena a;
 
@@ -34,7 +34,11 @@ static struct error *detach_within(struct plan *p, int64_t seconds)
 {
     struct daemon *d = plan_daemon(p);
     struct host_vm_detach_disk_args args = {
-        .uuid = plan_str(p, P_VMUUID), .device = plan_int(p, "device"), .timeout = seconds};
+        .uuid = plan_str(p, P_VMUUID),
+        .run = plan_str(p, P_RUN),
+        .device = plan_int(p, "device"),
+        .timeout = seconds,
+    };
     struct error *e = hostd_vm_detach_disk(d->hostd, &args, plan_arena(p), NULL);
 
     return device_error(from_host(d->store, e), plan_str(p, P_VBD));
@@ -60,9 +64,8 @@ static struct error *now_attached(struct plan *p, struct txn *t)
     const struct vm_rec *vm;
     struct vbd_rec *vbd;
 
+    TRY(run_check(p, t));
     TRY(txn_vm(t, plan_str(p, P_VM), &vm));
-    if (!vm_is_live(vm) || run_is_over(p, vm)) /* it stopped meanwhile, and its disks with it */
-        return vm_bad_power_state(vm, VM_STATE(PAUSED) | VM_STATE(RUNNING));
     TRY(txn_edit_vbd(t, plan_str(p, P_VBD), &vbd));
     vbd->device = vbd_device_name(txn_arena(t), vbd_device_number(vbd->userdevice, vbd->type),
                                   vbd->type, vm_domain_type(txn_view(t), vm) == DOMAIN_TYPE_HVM);
@@ -71,31 +74,18 @@ static struct error *now_attached(struct plan *p, struct txn *t)
 
 static struct error *now_detached(struct plan *p, struct txn *t)
 {
-    const struct vm_rec *vm;
-
-    TRY(txn_vm(t, plan_str(p, P_VM), &vm));
-    if (vm_is_live(vm) && run_is_over(p, vm)) /* it was started again, with the disk */
-        return vm_bad_power_state(vm, VM_STATE(HALTED));
+    TRY(run_check(p, t));
     return set_attached(p, t, false);
-}
-
-static bool needs_undo(struct plan *p, bool attach)
-{
-    _cleanup_version_ struct version *v =
-        store_find(plan_daemon(p)->store, CLASS_VBD, plan_str(p, P_VBD));
-    const struct vbd_rec *rec = v ? v->rec : NULL;
-
-    return run_needs_undo(p, plan_str(p, P_VM), rec && rec->currently_attached, attach);
 }
 
 static struct error *undo_attach(struct plan *p)
 {
-    return needs_undo(p, false) ? detach(p) : NULL;
+    return run_undone(detach(p));
 }
 
 static struct error *undo_detach(struct plan *p)
 {
-    return needs_undo(p, true) ? attach(p) : NULL;
+    return run_undone(attach(p));
 }
 
 static const struct plan_step plug_steps[] = {

@@ -10,10 +10,11 @@
 
 struct call;
 
-/* State of the plans of a VBD: references and the VM's uuid. */
+/* State of the plans of a VBD: references, the VM's uuid, its run (host_devices.h). */
 #define P_VBD    "vbd"
 #define P_VM     "vm"
 #define P_VMUUID "uuid"
+#define P_RUN    "run"
 
 /* The rows on both sides of a VBD; vdi is NULL for an empty drive. */
 struct vbd_ends {

@@ -7,13 +7,12 @@
 #include "gen/msg/VIF.h"
 #include "rpc/call.h"
 #include "rules/devices.h"
-#include "rules/lookup.h"
 #include "rules/ops.h"
-#include "rules/vm_tables.h"
 
 #define P_VIF     "vif"
 #define P_VM      "vm"
 #define P_VMUUID  "uuid"
+#define P_RUN     "run"
 #define P_NETWORK "network" /* where the card is moved to */
 
 /* Seconds a guest is given to let go of a card; by force, it is only asked. */
@@ -24,7 +23,8 @@
 static struct error *attach_to(struct plan *p, const char *network)
 {
     struct daemon *d = plan_daemon(p);
-    struct host_vm_attach_nic_args args = {.uuid = plan_str(p, P_VMUUID)};
+    struct host_vm_attach_nic_args args = {.uuid = plan_str(p, P_VMUUID),
+                                           .run = plan_str(p, P_RUN)};
     const struct vif_rec *vif;
     _cleanup_arena_ struct arena a;
 
@@ -54,6 +54,7 @@ static struct error *detach(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
     struct host_vm_detach_nic_args args = {.uuid = plan_str(p, P_VMUUID),
+                                           .run = plan_str(p, P_RUN),
                                            .device = plan_int(p, "device"),
                                            .timeout = plan_bool(p, "force") ? FORCE_TIMEOUT_S
                                                                             : UNPLUG_TIMEOUT_S};
@@ -74,21 +75,13 @@ static struct error *set_attached(struct plan *p, struct txn *t, bool attached)
 
 static struct error *now_attached(struct plan *p, struct txn *t)
 {
-    const struct vm_rec *vm;
-
-    TRY(txn_vm(t, plan_str(p, P_VM), &vm));
-    if (!vm_is_live(vm) || run_is_over(p, vm)) /* it stopped meanwhile, and its cards with it */
-        return vm_bad_power_state(vm, VM_STATE(PAUSED) | VM_STATE(RUNNING));
+    TRY(run_check(p, t));
     return set_attached(p, t, true);
 }
 
 static struct error *now_detached(struct plan *p, struct txn *t)
 {
-    const struct vm_rec *vm;
-
-    TRY(txn_vm(t, plan_str(p, P_VM), &vm));
-    if (vm_is_live(vm) && run_is_over(p, vm)) /* it was started again, with the card */
-        return vm_bad_power_state(vm, VM_STATE(HALTED));
+    TRY(run_check(p, t));
     return set_attached(p, t, false);
 }
 
@@ -102,23 +95,19 @@ static struct error *now_there(struct plan *p, struct txn *t)
     return NULL;
 }
 
-static bool needs_undo(struct plan *p, bool attach)
-{
-    _cleanup_version_ struct version *v =
-        store_find(plan_daemon(p)->store, CLASS_VIF, plan_str(p, P_VIF));
-    const struct vif_rec *rec = v ? v->rec : NULL;
-
-    return run_needs_undo(p, plan_str(p, P_VM), rec && rec->currently_attached, attach);
-}
-
 static struct error *undo_attach(struct plan *p)
 {
-    return needs_undo(p, false) ? detach(p) : NULL;
+    return run_undone(detach(p));
 }
 
 static struct error *undo_detach(struct plan *p)
 {
-    return needs_undo(p, true) ? attach(p) : NULL;
+    return run_undone(attach(p));
+}
+
+static struct error *attached_again(struct plan *p, struct txn *t)
+{
+    return run_undone(now_attached(p, t));
 }
 
 static const struct plan_step plug_steps[] = {
@@ -141,7 +130,7 @@ static const struct plan_step move_steps[] = {
      .act = detach,
      .record = now_detached,
      .undo = undo_detach,
-     .unrecord = now_attached},
+     .unrecord = attached_again},
     {.name = "attach card", .act = attach_there, .record = now_there, .undo = undo_attach},
 };
 

@@ -4,6 +4,7 @@
 #include "api/common/host_devices.h"
 #include "api/common/host_error.h"
 #include "api/vm/guest_metrics.h"
+#include "base/uuid.h"
 #include "gen/class/SR_txn.h"
 #include "gen/class/VBD_txn.h"
 #include "gen/class/VDI_txn.h"
@@ -99,6 +100,7 @@ struct error *domain_describe(struct daemon *d, struct arena *a, const char *ref
         .restart_on_reboot = vm->actions_after_reboot == ON_NORMAL_EXIT_RESTART,
         .platform = vm->platform,
         .scheduling = vm->VCPUs_params,
+        .run = "",
         .record = "",
         .suspend_sr = "",
         .suspend_vdi = "",
@@ -128,6 +130,12 @@ static struct error *describe_resume(struct daemon *d, struct arena *a, const ch
     return err_vm_has_no_suspend_vdi(ref);
 }
 
+/* A plan begins no more than one run at a time, and its task has a name that nothing else has. */
+static const char *run_of_plan(const struct plan *p)
+{
+    return plan_task(p) + strlen(REF_PREFIX);
+}
+
 struct error *domain_start(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
@@ -139,10 +147,12 @@ struct error *domain_start(struct plan *p)
     TRY(domain_describe(d, &a, plan_str(p, "vm"), &args));
     if (plan_bool(p, "resume"))
         TRY(describe_resume(d, &a, plan_str(p, "vm"), &args));
+    args.run = run_of_plan(p);
     struct error *e = hostd_vm_start(d->hostd, &args, &a, &result);
 
     if (e)
         return from_host(d->store, e);
+    plan_set_str(p, "run", args.run);
     plan_set_int(p, "domid", result.domid);
     plan_set_str(p, "kind", result.kind);
     plan_set_str(p, "record", result.record);
@@ -183,7 +193,7 @@ struct error *domain_run(struct plan *p)
 struct error *domain_destroy(struct plan *p)
 {
     struct daemon *d = plan_daemon(p);
-    const struct host_vm_destroy_args args = {.uuid = plan_str(p, "uuid")};
+    const struct host_vm_destroy_args args = {.uuid = plan_str(p, "uuid"), .run = ""};
 
     return from_host(d->store, hostd_vm_destroy(d->hostd, &args, plan_arena(p), NULL));
 }

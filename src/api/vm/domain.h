@@ -14,6 +14,7 @@
  * Keys of the plan state that power plans share:
  *   vm       reference of the VM       uuid   its uuid
  *   paused   leave it paused           domid, kind, record   what hostd answered to vm_start
+ *   run      the run that the plan began
  */
 
 /* Everything the rows say, as hostd wants it. Reads rows in a transaction of its own; memory from
@@ -22,7 +23,7 @@ _must_check_ struct error *domain_describe(struct daemon *d, struct arena *a, co
                                            struct host_vm_start_args *ret);
 
 /* act halves: ask hostd. `vm` and `uuid` are in the plan's state. */
-struct error *domain_start(struct plan *p); /* ends paused; fills domid and record */
+struct error *domain_start(struct plan *p); /* ends paused; fills domid, record and run */
 struct error *domain_run(struct plan *p);   /* unpauses unless `paused` is set */
 struct error *domain_destroy(struct plan *p);
 /* The domain as hostd tells, NULL = there is none; memory of the plan. */

@@ -89,7 +89,7 @@ void vm_forget_the_run(struct vm_rec *vm)
     vm->suspend_VDI = REF_NULL;
     vm->domid = -1;
     vm->memory_target = 0;
-    vm->launch_record = vm->guest_token = vm->last_booted_record = "";
+    vm->run = vm->launch_record = vm->guest_token = vm->last_booted_record = "";
     vm->requires_reboot = false;
     vm->pending_guidances = vm->pending_guidances_recommended = vm->pending_guidances_full =
         (struct set_enum){0};

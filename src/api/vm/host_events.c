@@ -262,7 +262,7 @@ static void reconcile_vm(struct daemon *d, const struct vm_rec *vm,
  */
 static void remove_stray(struct daemon *d, const struct host_domain_rec *dom)
 {
-    const struct host_vm_destroy_args args = {.uuid = dom->uuid};
+    const struct host_vm_destroy_args args = {.uuid = dom->uuid, .run = dom->run};
     _cleanup_version_ struct version *v = store_find_uuid(d->store, CLASS_VM, dom->uuid);
     const struct vm_rec *vm = v ? v->rec : NULL;
     _cleanup_arena_ struct arena a;

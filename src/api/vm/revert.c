@@ -40,6 +40,7 @@ static const char *const kept[] = {
     "resident_on",
     "scheduled_to_be_resident_on",
     "domid",
+    "run",
     "metrics",
     "guest_metrics",
     "suspend_VDI",

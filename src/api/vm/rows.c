@@ -118,6 +118,7 @@ struct error *vm_now_running(struct plan *p, struct txn *t)
     vm->power_state = plan_bool(p, "paused") ? VM_POWER_STATE_PAUSED : VM_POWER_STATE_RUNNING;
     vm->resident_on = d->host_ref;
     vm->domid = plan_int(p, "domid");
+    vm->run = arena_strdup(txn_arena(t), plan_str(p, "run"));
     enum domain_type type = type_of_run(p, t, vm);
 
     vm->memory_target = vm->memory_dynamic_max;
@@ -152,6 +153,7 @@ struct error *vm_reset_rows(struct daemon *d, struct txn *t, const char *ref,
     vm->resident_on = REF_NULL;
     vm->scheduled_to_be_resident_on = REF_NULL;
     vm->domid = -1;
+    vm->run = "";
     const struct vm_inv *inv = txn_inv_vm(t, vm);
 
     for (size_t i = 0; i < inv->consoles.n; i++)

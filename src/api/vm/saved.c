@@ -27,6 +27,7 @@ struct error *saved_return(struct plan *p)
         return start_again(p);
     /* Never saved, or restored by an undo that was cut off. */
     plan_set_int(p, "domid", dom->domid);
+    plan_set_str(p, "run", dom->run);
     return streq(dom->state, "paused") ? domain_run(p) : NULL;
 }
 
@@ -35,7 +36,7 @@ struct error *saved_returned(struct plan *p, struct txn *t)
     const struct vm_rec *vm;
 
     TRY(txn_vm(t, plan_str(p, "vm"), &vm));
-    if (plan_bool(p, KEEP_MEMORY) || vm->domid == plan_int(p, "domid"))
+    if (plan_bool(p, KEEP_MEMORY) || streq(vm->run, plan_str(p, "run")))
         return NULL;
     return vm_now_running(p, t);
 }
