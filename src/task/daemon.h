@@ -58,7 +58,8 @@ struct daemon {
     /* The daemon ends: a call that has committed nothing yet is given up, what it would have
      * done is for the next daemon. */
     atomic_bool leaving;
-    /* What hostd told of guests and could not be written: who waits for it must ask again. */
+    /* What hostd told of guests and could not be written, or could not tell: who waits for it must
+     * ask again. */
     atomic_uint events_missed;
     atomic_uint events_made_good; /* of them, those after which all guests were asked again */
 };

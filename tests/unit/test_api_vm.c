@@ -3,6 +3,7 @@
  * Bodies of VM with the real store and engine and a host made of a few variables: what is undone
  * when the host refuses in the middle, and roles of single keys.
  */
+#include "api/vm/host_events.h"
 #include "base/str.h"
 #include "gen/class/PBD_txn.h"
 #include "gen/class/SM_txn.h"
@@ -25,8 +26,10 @@
 
 #include <cmocka.h>
 
-/* What the host was asked, one word a call; which call of a kind it refuses. */
+/* What the host was asked, one word a call; which call of a kind it refuses; what runs there. */
 static struct {
+    struct host_domain_rec domains[2];
+    size_t n_domains;
     pthread_mutex_t lock;
     struct str asked;
     const char *refuse;
@@ -53,6 +56,12 @@ static const char *name_of_call(int call_id)
         return "destroy";
     case HOST_CALL_VM_SET_VCPUS:
         return "vcpus";
+    case HOST_CALL_VM_LIST:
+        return "list";
+    case HOST_CALL_VM_DESTROY:
+        return "end";
+    case HOST_CALL_VM_GUEST_INFO:
+        return "agent";
     default:
         return "other";
     }
@@ -80,6 +89,13 @@ struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct 
         return error_text("the host says no");
     if (call_id == HOST_CALL_VDI_SNAPSHOT)
         answer_snapshot(args, ret);
+    if (call_id == HOST_CALL_VM_LIST)
+        ((struct host_vm_list_result *)ret)->domains =
+            (struct set_host_domain_rec){.n = host.n_domains, .v = host.domains};
+    if (call_id == HOST_CALL_VM_GUEST_INFO)
+        *(struct host_vm_guest_info_result *)ret = (struct host_vm_guest_info_result){0};
+    if (call_id == HOST_CALL_VM_DESTROY)
+        host.n_domains--;
     return NULL;
 }
 
@@ -276,6 +292,33 @@ static void test_refused_vcpus_are_taken_back(void **state)
     assert_idle(b);
 }
 
+/* Asked for again by the next look at the host, and once it succeeds no more. */
+static void test_what_fails_at_a_connection_is_made_good(void **state)
+{
+    static const char *const failing[] = {"list", "end", "agent"};
+    struct bed *b = *state;
+    const struct vm_rec *vm = call_bed_row(&b->call, CLASS_VM, b->vm);
+
+    for (size_t i = 0; i < ARRAY_SIZE(failing); i++) {
+        host.domains[0] = (struct host_domain_rec){
+            .uuid = vm->uuid, .domid = vm->domid, .run = "", .state = "running", .stop = ""};
+        host.domains[1] = (struct host_domain_rec){
+            .uuid = "11111111-2222-4333-8444-555555555555", .run = "", .state = "paused"};
+        host.n_domains = 2;
+        host.refuse = failing[i];
+        host.refuse_nth = 1;
+        error_free(vm_reconcile(&b->call.d));
+        str_clear(&host.asked);
+        assert_ok(vm_compare(&b->call.d));
+        assert_string_equal(str_cstr(&host.asked),
+                            streq(failing[i], "agent") ? "list agent" : "list agent end");
+        assert_int_equal(host.n_domains, 1);
+        str_clear(&host.asked);
+        assert_ok(vm_compare(&b->call.d));
+        assert_string_equal(str_cstr(&host.asked), "list");
+    }
+}
+
 static struct error *set_other_config(struct bed *b, uint32_t roles, const char *key,
                                       const char *value)
 {
@@ -309,6 +352,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_all_disks_are_checked_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_vcpus_live, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_vcpus_are_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_fails_at_a_connection_is_made_good, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_keys_have_roles, setup, teardown),
     };
 

@@ -272,8 +272,11 @@ static void remove_stray(struct daemon *d, const struct host_domain_rec *dom)
                vm->power_state == VM_POWER_STATE_PAUSED))
         return;
     log_warning("domain %s belongs to no running VM and is ended", dom->uuid);
-    log_and_free(LOG_ERROR, hostd_vm_destroy(d->hostd, &args, &a, NULL), "cannot end domain %s",
-                 dom->uuid);
+    struct error *e = hostd_vm_destroy(d->hostd, &args, &a, NULL);
+
+    if (e)
+        atomic_fetch_add(&d->events_missed, 1);
+    log_and_free(LOG_ERROR, e, "cannot end domain %s", dom->uuid);
 }
 
 /* What its agent said to a former xenolithd was not kept. */
@@ -283,22 +286,6 @@ static void ask_guest(struct daemon *d, const struct host_domain_rec *dom)
 
     if (streq(dom->state, "running"))
         vm_host_event(d, &event);
-}
-
-static void ask_guests(struct daemon *d, const struct host_vm_list_result *l)
-{
-    for (size_t i = 0; i < l->domains.n; i++)
-        ask_guest(d, &l->domains.v[i]);
-}
-
-/* What could not be written, since the disk was full say, is not told again. */
-static void make_good(struct daemon *d, const struct host_vm_list_result *l)
-{
-    const unsigned missed = atomic_load(&d->events_missed);
-
-    if (missed == atomic_exchange(&d->events_made_good, missed))
-        return;
-    ask_guests(d, l);
 }
 
 static void compare(struct daemon *d, const struct host_vm_list_result *l)
@@ -313,26 +300,24 @@ static void compare(struct daemon *d, const struct host_vm_list_result *l)
 
 struct error *vm_compare(struct daemon *d)
 {
+    const unsigned missed = atomic_load(&d->events_missed);
     struct host_vm_list_result l;
     _cleanup_arena_ struct arena a;
 
     arena_init(&a);
     TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
     compare(d, &l);
-    make_good(d, &l);
+    if (missed == atomic_exchange(&d->events_made_good, missed))
+        return NULL;
+    for (size_t i = 0; i < l.domains.n; i++) {
+        remove_stray(d, &l.domains.v[i]);
+        ask_guest(d, &l.domains.v[i]);
+    }
     return NULL;
 }
 
 struct error *vm_reconcile(struct daemon *d)
 {
-    struct host_vm_list_result l;
-    _cleanup_arena_ struct arena a;
-
-    arena_init(&a);
-    TRY(hostd_vm_list(d->hostd, &(struct host_vm_list_args){0}, &a, &l));
-    compare(d, &l);
-    for (size_t i = 0; i < l.domains.n; i++)
-        remove_stray(d, &l.domains.v[i]);
-    ask_guests(d, &l);
-    return NULL;
+    atomic_fetch_add(&d->events_missed, 1);
+    return vm_compare(d);
 }

@@ -13,7 +13,9 @@
 
 /* Any thread but the one that reads hostd's connection: asks hostd and commits. */
 void vm_host_event(struct daemon *d, const struct host_event_rec *event);
-/* Rows against domains. After engine_recover: VMs with a plan under way are left to it. */
-_must_check_ struct error *vm_reconcile(struct daemon *d);
-/* Only the rows are followed, no domain is ended: harmless at any time. */
+/* Rows against domains. After engine_recover: VMs with a plan under way are left to it. Where
+ * events were missed, guests are asked what they said, and domains that no row knows are ended. */
 _must_check_ struct error *vm_compare(struct daemon *d);
+/* The same at a connection to hostd: all may have been missed. What fails is for the next
+ * vm_compare. */
+_must_check_ struct error *vm_reconcile(struct daemon *d);
