@@ -30,6 +30,7 @@
 static struct {
     struct host_domain_rec domains[2];
     size_t n_domains;
+    const char *hostname; /* what the agents say, NULL = there are none */
     pthread_mutex_t lock;
     struct str asked;
     const char *refuse;
@@ -58,6 +59,8 @@ static const char *name_of_call(int call_id)
         return "vcpus";
     case HOST_CALL_VM_LIST:
         return "list";
+    case HOST_CALL_VM_QUERY:
+        return "query";
     case HOST_CALL_VM_DESTROY:
         return "end";
     case HOST_CALL_VM_GUEST_INFO:
@@ -71,6 +74,8 @@ uint64_t hostd_connections(struct hostd *h)
 {
     return 1;
 }
+
+static const char *const hostname_key = "hostname";
 
 struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct arena *arena,
                          void *ret, int *fds, size_t *n_fds)
@@ -92,8 +97,12 @@ struct error *hostd_call(struct hostd *h, int call_id, const void *args, struct 
     if (call_id == HOST_CALL_VM_LIST)
         ((struct host_vm_list_result *)ret)->domains =
             (struct set_host_domain_rec){.n = host.n_domains, .v = host.domains};
+    if (call_id == HOST_CALL_VM_QUERY)
+        *(struct host_vm_query_result *)ret = (struct host_vm_query_result){
+            .found = true, .domains = {.n = host.n_domains, .v = host.domains}};
     if (call_id == HOST_CALL_VM_GUEST_INFO)
-        *(struct host_vm_guest_info_result *)ret = (struct host_vm_guest_info_result){0};
+        *(struct host_vm_guest_info_result *)ret = (struct host_vm_guest_info_result){
+            .info = {.n = host.hostname ? 1 : 0, .k = &hostname_key, .v = &host.hostname}};
     if (call_id == HOST_CALL_VM_DESTROY)
         host.n_domains--;
     return NULL;
@@ -319,6 +328,39 @@ static void test_what_fails_at_a_connection_is_made_good(void **state)
     }
 }
 
+/* Its agent came while nobody listened, and then it was paused. */
+static void test_a_guest_that_goes_on_is_asked(void **state)
+{
+    struct bed *b = *state;
+    struct txn *t = txn_new(b->call.d.store, &b->call.a);
+    struct vm_rec *vm;
+
+    assert_ok(txn_edit_vm(t, b->vm, &vm));
+    vm->guest_metrics = REF_NULL;
+    vm->power_state = VM_POWER_STATE_PAUSED;
+    const char *uuid = arena_strdup(&b->call.a, vm->uuid);
+    int64_t domid = vm->domid;
+
+    call_bed_commit(t);
+    host.domains[0] = (struct host_domain_rec){
+        .uuid = uuid, .domid = domid, .run = "", .state = "paused", .stop = ""};
+    host.n_domains = 1;
+    host.hostname = "guest";
+    assert_ok(vm_reconcile(&b->call.d));
+    assert_string_equal(str_cstr(&host.asked), "list");
+    host.domains[0].state = "running";
+    vm_host_event(&b->call.d,
+                  &(struct host_event_rec){.kind = "state", .uuid = uuid, .state = "running"});
+    const struct vm_rec *now = call_bed_row(&b->call, CLASS_VM, b->vm);
+    const struct vm_guest_metrics_rec *said =
+        call_bed_row(&b->call, CLASS_VM_GUEST_METRICS, now->guest_metrics);
+
+    host.hostname = NULL;
+    assert_int_equal(now->power_state, VM_POWER_STATE_RUNNING);
+    assert_non_null(said);
+    assert_string_equal(said->netbios_name.v[0], "guest");
+}
+
 static struct error *set_other_config(struct bed *b, uint32_t roles, const char *key,
                                       const char *value)
 {
@@ -354,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_vcpus_are_taken_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_fails_at_a_connection_is_made_good, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_guest_that_goes_on_is_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keys_have_roles, setup, teardown),
     };
 

@@ -178,18 +178,28 @@ static bool differs(const struct vm_rec *vm, const char *state)
     return streq(state, "running") && vm->power_state == VM_POWER_STATE_PAUSED;
 }
 
+/* What was written besides. */
+static struct error *commit_rest(struct txn *t)
+{
+    const struct commit_info info = {.who = "", .task = "", .call = "guest event"};
+
+    return txn_has_writes(t) ? txn_commit(t, &info) : NULL;
+}
+
 static struct error *follow_state(struct daemon *d, struct txn *t, const struct vm_rec *vm,
                                   const char *state)
 {
     struct host_domain_rec now;
 
+    if (streq(state, "running")) /* it was paused when the others were asked, maybe */
+        TRY(guest_metrics_follow(d, t, vm));
     if (vm->current_operations.n)
         return touch(d, t, vm, false); /* a plan is at it and will look */
     if (!differs(vm, state))
-        return NULL;
+        return commit_rest(t);
     TRY(look(d, t, vm->uuid, &now));
     if (!differs(vm, now.state))
-        return NULL;
+        return commit_rest(t);
     if (streq(now.state, "stopped"))
         return begin_stopped(d, t, vm, now.stop);
     return set_power_state(
@@ -255,7 +265,8 @@ static void reconcile_vm(struct daemon *d, const struct vm_rec *vm,
     if (vm->current_operations.n || vm->is_control_domain || !live ||
         !streq(vm->resident_on, d->host_ref))
         return;
-    vm_host_event(d, &event);
+    if (another || differs(vm, event.state))
+        vm_host_event(d, &event);
 }
 
 /* A domain nobody has a running VM for: left by an operation that was undone while hostd was away.
