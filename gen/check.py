@@ -42,6 +42,9 @@ def run(schema):
         xe.classes(schema)
         xe.commands(schema)
         xe.words(schema)
+        xe.verbs(schema)
+        xe.builtins(schema)
+        xe.options(schema)
 
 
 def _role_set(schema, where, name):

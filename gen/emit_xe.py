@@ -85,6 +85,7 @@ struct xe_class {
     const char *name; /* "vm", as in vm-list */
     const char *api;  /* "VM" */
     bool has_list;
+    uint32_t verbs; /* bit i: it has xe_verbs[i] */
     const struct xe_where *where; /* rows that are listed; n_where conditions */
     int n_where;
     const char *const *columns; /* default columns, n_columns of them; none = all */
@@ -95,6 +96,17 @@ struct xe_class {
 
 extern const struct xe_class xe_classes[];
 extern const int xe_classes_n;
+
+/* A command of every class, "vm-list". */
+struct xe_verb {
+    const char *name;            /* "list" */
+    const char *const *required; /* ends with NULL */
+    const char *const *optional;
+    const char *doc;
+};
+
+extern const struct xe_verb xe_verbs[];
+extern const int xe_verbs_n;
 
 enum xe_command_flags {
     XE_STANDARD = 1 << 0,      /* in the short help */
@@ -138,6 +150,12 @@ struct xe_topic {
 extern const struct xe_topic xe_topics[]; /* in the order of the schema */
 extern const int xe_topics_n;
 
+/* What xe does without a host: help, completion... Ends with NULL. */
+extern const char *const xe_builtins[];
+
+/* A line for each option. */
+extern const char xe_options_usage[];
+
 struct xe_word {
     const char *api; /* "Halted" */
     const char *shown;
@@ -172,14 +190,14 @@ def emit(schema, out):
         where = "".join(f'{{"{k}", "{_text(v)}"}}, ' for k, v in x.where.items())
         if where:
             c += f"\nstatic const struct xe_where {tag}_where[] = {{{where[:-2]}}};\n"
-        rows += _class(x, tag, fields)
+        rows += _class(schema, x, tag, fields)
     c += f"\nconst struct xe_class xe_classes[] = {{\n{rows}}};\n"
     c += "\nconst int xe_classes_n = sizeof(xe_classes) / sizeof(xe_classes[0]);\n"
     c += "\nconst struct xe_command xe_commands[] = {\n"
     for command in sorted(xe.commands(schema), key=lambda x: x.name):
         c += _command(schema, command)
     c += "};\n\nconst int xe_commands_n = sizeof(xe_commands) / sizeof(xe_commands[0]);\n"
-    out.source("xe_tables.c", c + _topics(schema) + _words(schema))
+    out.source("xe_tables.c", c + _verbs(schema) + _topics(schema) + _usage(schema) + _words(schema))
 
 
 def _text(value):
@@ -187,17 +205,7 @@ def _text(value):
 
 
 def _message(schema, x, prefix, f):
-    """Wire name of the call that changes a field, or NULL."""
-    if f.kind in ("RO", "SRO", "MRO"):
-        return "NULL"
-    name = f.name.replace("-", "_") if f.special or not f.steps else f.steps[0].name
-    names = [prefix + name]
-    if f.kind == "MRO+" and prefix == "set_":
-        names.append("set_property")
-    for candidate in names:
-        if any(m.name == candidate for m in schema.classes[x.cls].messages):
-            return cname.c_string(f"{x.cls}.{candidate}")
-    return "NULL"
+    return cname.c_string(name) if (name := xe.setter(schema, x, prefix, f)) else "NULL"
 
 
 def _steps(steps):
@@ -231,9 +239,10 @@ def _field(schema, x, f):
             f"{_message(schema, x, 'remove_from_' if map_ else 'remove_', f)}}},\n")
 
 
-def _class(x, tag, fields):
+def _class(schema, x, tag, fields):
     columns = ", ".join(cname.c_string(d) for d in x.default)
-    parts = [f'.name = "{x.name}"', f'.api = "{x.cls}"']
+    verbs = sum(1 << i for i, v in enumerate(xe.verbs(schema)) if xe.has_verb(schema, x, v))
+    parts = [f'.name = "{x.name}"', f'.api = "{x.cls}"', f".verbs = {verbs:#x}"]
     if x.has_list:
         parts.append(".has_list = true")
     if x.where:
@@ -261,6 +270,24 @@ def _command(schema, x):
             f"{cname.c_string(x.doc)},\n     {cname.c_string(x.call) if x.call else 'NULL'}, "
             f"{_list(x.args)}, {cname.c_string(m.result.text if m else 'void')}, "
             f"{cname.c_string(x.result)}}},\n")
+
+
+def _verbs(schema):
+    rows = "".join(f"    {{{cname.c_string(name)}, {_list(v.get('required', []))},\n     {_list(v.get('optional', []))},\n     "
+                   f"{cname.c_string(v['doc'])}}},\n" for name, v in xe.verbs(schema).items())
+    return (f"\nconst struct xe_verb xe_verbs[] = {{\n{rows}    {{NULL, NULL, NULL, NULL}},\n}};\n"
+            "\nconst int xe_verbs_n = sizeof(xe_verbs) / sizeof(xe_verbs[0]) - 1;\n")
+
+
+def _usage(schema):
+    lines = []
+    for name, option in xe.options(schema).items():
+        words = f"    [ {name}{' <' + option['arg'] + '>' if 'arg' in option else ''} ]"
+        lines.append(f"{words:30} {option['doc']}\n")
+    lines.append(f"{'    [ <other arguments> ... ]':30} what the command takes\n")
+    text = "\n    ".join(cname.c_string(line) for line in lines)
+    return (f"\nconst char *const xe_builtins[] = {'{' + ''.join(cname.c_string(n) + ', ' for n in xe.builtins(schema)) + 'NULL}'};\n"
+            f"\nconst char xe_options_usage[] =\n    {text};\n")
 
 
 def _topics(schema):

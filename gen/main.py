@@ -19,6 +19,7 @@ import emit_docs
 import emit_errors
 import emit_host
 import emit_lists
+import emit_man
 import emit_msg
 import emit_roles
 import emit_types
@@ -28,7 +29,7 @@ import schema as schema_module
 from out import Out
 
 EMITTERS = [emit_types, emit_class, emit_derive, emit_errors, emit_roles, emit_msg,
-            emit_lists, emit_host, emit_xe, emit_docs]
+            emit_lists, emit_host, emit_xe, emit_man, emit_docs]
 
 
 def build(folder, root=None):

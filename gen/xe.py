@@ -19,6 +19,10 @@ FIELD_KEYS = {"name": str, "path": str, "also": str, "kind": str, "flags": list,
 COMMAND_KEYS = {"required": list, "optional": list, "select": str, "flags": list, "output": str,
                 "doc": str, "call": str, "args": list, "result": str, "test": str}
 TOPIC_KEYS = {"doc": str, "text": str}
+VERB_KEYS = {"doc": str, "required": list, "optional": list, "test": str}
+BUILTIN_KEYS = {"doc": str, "words": str}
+OPTION_KEYS = {"doc": str, "arg": str, "more": str}
+VERBS = ("list", "param-list", "param-get", "param-set", "param-add", "param-remove", "param-clear")
 ARG_KINDS = ("string", "int", "bool", "float", "size", "map", "list", "pairs", "enum")
 # "param:kind", "param:kind=default", ":kind=constant", "@" (what was selected), "@pool", "@host";
 # with ".field=" in front: a member of the record that is the argument
@@ -215,6 +219,73 @@ def topics(schema):
             schema.problems.add(where, "is empty")
         found.append(XeTopic(name, table.get("doc", ""), table.get("text", "").strip("\n")))
     return found
+
+
+def verbs(schema):
+    """The commands every class has, {verb: its table}, in the order of VERBS."""
+    found = _tables(schema, "verbs", VERB_KEYS)
+    for name in found:
+        if name not in VERBS:
+            schema.problems.add(f"xe.toml: [verbs.{name}]", "unknown verb")
+    return {name: found[name] for name in VERBS if name in found}
+
+
+def builtins(schema):
+    return _tables(schema, "builtins", BUILTIN_KEYS)
+
+
+def options(schema):
+    return _tables(schema, "options", OPTION_KEYS)
+
+
+def _tables(schema, part, keys):
+    found = {}
+    for name, table in schema.xe.get(part, {}).items():
+        where = f"xe.toml: [{part}.{name}]"
+        if not _known(schema, where, table, keys):
+            continue
+        if not table.get("doc"):
+            schema.problems.add(where, "is not documented")
+        found[name] = table
+    return found
+
+
+def setter(schema, c, prefix, f):
+    """Wire name of the message that changes a column ("set_", "add_to_"...), or None."""
+    if f.kind in ("RO", "SRO", "MRO"):
+        return None
+    name = f.name.replace("-", "_") if f.special or not f.steps else f.steps[0].name
+    names = [prefix + name]
+    if f.kind == "MRO+" and prefix == "set_":
+        names.append("set_property")
+    for candidate in names:
+        if any(m.name == candidate for m in schema.classes[c.cls].messages):
+            return f"{c.cls}.{candidate}"
+    return None
+
+
+def is_set_whole(schema, c, f):
+    """Can param-set take the column as it is?"""
+    return bool(setter(schema, c, "set_", f)) and (f.kind[0] not in "SM" or "settable" in f.flags)
+
+
+def takes_members(schema, c, f):
+    return bool(setter(schema, c, "add_to_" if f.kind[0] == "M" else "add_", f))
+
+
+def has_verb(schema, c, verb):
+    """Has the class a column that allows it?"""
+    shown = [f for f in c.fields if "hidden" not in f.flags]
+    if verb == "list":
+        return c.has_list
+    if verb == "param-set":
+        return any(is_set_whole(schema, c, f) or (f.kind[0] == "M" and takes_members(schema, c, f)) or
+                   (f.kind == "MRO+" and setter(schema, c, "set_", f)) for f in shown)
+    if verb in ("param-add", "param-remove"):
+        return any(takes_members(schema, c, f) for f in shown)
+    if verb == "param-clear":
+        return any(is_set_whole(schema, c, f) or f.kind[0] in "SM" for f in shown)
+    return True
 
 
 def message(schema, wire):

@@ -47,35 +47,28 @@ static struct error *need_words(const struct xe *x, const char *const *required)
     return NULL;
 }
 
-static struct error *run_class(struct xe *x, const struct xe_class *c, const char *verb)
+static struct error *run_class(struct xe *x, const struct xe_class *c, const struct xe_verb *verb)
 {
-    static const char *const uuid[] = {"uuid", NULL};
-    static const char *const name[] = {"uuid", "param-name", NULL};
-    static const char *const key[] = {"uuid", "param-name", "param-key", NULL};
     static const struct {
         const char *verb;
-        const char *const *required;
         struct error *(*run)(struct xe *x, const struct xe_class *c);
     } verbs[] = {
-        {"list", uuid + 1, list_class},     {"param-list", uuid, param_list},
-        {"param-get", name, param_get},     {"param-set", uuid, param_set},
-        {"param-add", name, param_add},     {"param-remove", key, param_remove},
-        {"param-clear", name, param_clear},
+        {"list", list_class},         {"param-list", param_list}, {"param-get", param_get},
+        {"param-set", param_set},     {"param-add", param_add},   {"param-remove", param_remove},
+        {"param-clear", param_clear},
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-        if (streq(verbs[i].verb, verb)) {
-            TRY(need_words(x, verbs[i].required));
+    TRY(need_words(x, verb->required));
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        if (streq(verbs[i].verb, verb->name))
             return with_database(x, verbs[i].run, c);
-        }
-    }
-    return fail_usage("Unknown command", verb);
+    return fail_usage("Unknown command", verb->name);
 }
 
 struct error *command_run(struct xe *x, const char *name)
 {
     const struct xe_class *c;
-    const char *verb;
+    const struct xe_verb *verb;
 
     if (streq(name, "help"))
         return help_run(x);

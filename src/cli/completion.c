@@ -230,9 +230,8 @@ static struct error *candidates(struct xe *x, char *const *words, size_t n)
         first++;
     if (first + 1 >= n) {
         help_each_name(offer_name, &o);
-        offer(&o, "help", "");
-        offer(&o, "completion", "");
-        offer(&o, "top", "");
+        for (const char *const *name = xe_builtins; *name; name++)
+            offer(&o, *name, "");
         return NULL;
     }
     const char *command = words[first], *equals = strchr(o.typed, '=');

@@ -16,7 +16,6 @@ static void names_fini(struct names *n)
     vec_fini(n);
 }
 
-/* What a class has beside list, param-list and param-get. */
 static bool can_set(const struct xe_field *f)
 {
     bool members = field_is_map(f) || field_is_set(f);
@@ -34,32 +33,6 @@ static bool can_clear(const struct xe_field *f)
     return can_set(f) || field_is_map(f) || field_is_set(f);
 }
 
-static bool any_field(const struct xe_class *c, bool (*can)(const struct xe_field *f))
-{
-    for (int i = 0; i < c->n_fields; i++)
-        if (!(c->fields[i].flags & XE_HIDDEN_FIELD) && can(&c->fields[i]))
-            return true;
-    return false;
-}
-
-static bool can_add(const struct xe_field *f)
-{
-    return f->add != NULL;
-}
-
-static bool has_verb(const struct xe_class *c, const char *verb)
-{
-    if (streq(verb, "list"))
-        return c->has_list;
-    if (streq(verb, "param-set"))
-        return any_field(c, can_set) || any_field(c, can_set_key);
-    if (streq(verb, "param-add") || streq(verb, "param-remove"))
-        return any_field(c, can_add);
-    if (streq(verb, "param-clear"))
-        return any_field(c, can_clear);
-    return true;
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -67,9 +40,6 @@ static int by_name(const void *a, const void *b)
 
 static void all_names(bool standard_only, struct names *ret)
 {
-    static const char *const verbs[] = {"list",      "param-list",   "param-get",  "param-set",
-                                        "param-add", "param-remove", "param-clear"};
-
     for (int i = 0; i < xe_commands_n; i++)
         if (!(xe_commands[i].flags & XE_HIDDEN) &&
             (!standard_only || (xe_commands[i].flags & XE_STANDARD)))
@@ -82,9 +52,9 @@ static void all_names(bool standard_only, struct names *ret)
                 vec_add(ret, xasprintf("%s-list", name));
             continue;
         }
-        for (size_t v = 0; v < ARRAY_SIZE(verbs); v++)
-            if (has_verb(&xe_classes[i], verbs[v]))
-                vec_add(ret, xasprintf("%s-%s", name, verbs[v]));
+        for (int v = 0; v < xe_verbs_n; v++)
+            if (xe_classes[i].verbs & 1u << v)
+                vec_add(ret, xasprintf("%s-%s", name, xe_verbs[v].name));
     }
     qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
 }
@@ -125,12 +95,12 @@ static void usage_text(struct str *out)
                "Usage:\n  xe <command>\n%s\nTo get help on a specific command:\n"
                "  xe help <command>\n\nTo read about filters, files, consoles and more:\n"
                "  xe help topics\n\n",
-               options_usage());
+               xe_options_usage);
 }
 
 void help_usage(FILE *f)
 {
-    fprintf(f, "Usage:\n  xe <command>\n%s\nxe help lists the commands.\n", options_usage());
+    fprintf(f, "Usage:\n  xe <command>\n%s\nxe help lists the commands.\n", xe_options_usage);
 }
 
 static struct error *list_commands(struct xe *x, bool all)
@@ -213,57 +183,38 @@ static void add_fields(struct str *out, const struct xe_class *c,
             add_name(out, c->fields[i].name, suffix);
 }
 
-static void help_param_clear(struct xe *x, const struct xe_class *c, const char *name)
+static void add_clearable(struct str *doc, const struct xe_class *c)
 {
-    _cleanup_str_ struct str doc = STR_INIT, fields = STR_INIT;
+    const char *between = " param-name is one of ";
 
-    for (int i = 0; i < c->n_fields; i++)
-        if (!(c->fields[i].flags & XE_HIDDEN_FIELD) && can_clear(&c->fields[i]))
-            str_printf(&fields, "%s%s", fields.len ? "," : "", c->fields[i].name);
-    str_printf(&doc, "Empties a set, a map or a text; param-name is one of %s.", str_cstr(&fields));
-    print_help(x, name, "uuid, param-name", "", doc.s);
+    for (int i = 0; i < c->n_fields; i++) {
+        if ((c->fields[i].flags & XE_HIDDEN_FIELD) || !can_clear(&c->fields[i]))
+            continue;
+        str_printf(doc, "%s%s", between, c->fields[i].name);
+        between = ",";
+    }
 }
 
-static void help_list(struct xe *x, const struct xe_class *c, const char *name)
+static void help_class(struct xe *x, const struct xe_class *c, const struct xe_verb *verb,
+                       const char *name)
 {
-    _cleanup_str_ struct str optional = STR_INIT;
-    _cleanup_free_ char *doc =
-        xasprintf("Shows the objects of class %s whose fields have the values given. Maps are "
-                  "asked by 'map:key=value', sets by 'set:contains=member'.",
-                  c->name);
+    _cleanup_str_ struct str required = STR_INIT, optional = STR_INIT, doc = STR_INIT;
 
-    add_name(&optional, "params", "");
-    add_name(&optional, "database:", "");
-    add_fields(&optional, c, NULL, "");
-    add_fields(&optional, c, field_is_set, ":contains");
-    print_help(x, name, "", optional.s, doc);
-}
-
-static void help_class(struct xe *x, const struct xe_class *c, const char *verb, const char *name)
-{
-    _cleanup_str_ struct str optional = STR_INIT;
-
-    if (streq(verb, "list")) {
-        help_list(x, c, name);
-    } else if (streq(verb, "param-list")) {
-        print_help(x, name, "uuid", "database:", "Shows all fields of one object.");
-    } else if (streq(verb, "param-get")) {
-        print_help(x, name, "uuid, param-name", "param-key, database:",
-                   "Prints the value of one field; of a map with param-key=KEY one value.");
-    } else if (streq(verb, "param-set")) {
+    for (const char *const *p = verb->required; *p; p++)
+        add_name(&required, *p, "");
+    for (const char *const *p = verb->optional; *p; p++)
+        add_name(&optional, *p, "");
+    str_add(&doc, verb->doc);
+    if (streq(verb->name, "list")) {
+        add_fields(&optional, c, NULL, "");
+        add_fields(&optional, c, field_is_set, ":contains");
+    } else if (streq(verb->name, "param-set")) {
         add_fields(&optional, c, can_set, "");
         add_fields(&optional, c, can_set_key, ":");
-        print_help(x, name, "uuid", str_cstr(&optional),
-                   "Sets fields, each as 'field=value'; keys of maps as 'map:key=value'.");
-    } else if (streq(verb, "param-add")) {
-        print_help(x, name, "uuid, param-name", "param-key",
-                   "Adds the member param-key=MEMBER to a set, or 'key=value' pairs to a map.");
-    } else if (streq(verb, "param-remove")) {
-        print_help(x, name, "uuid, param-name, param-key", "",
-                   "Takes a member out of a set or a key out of a map.");
-    } else {
-        help_param_clear(x, c, name);
+    } else if (streq(verb->name, "param-clear")) {
+        add_clearable(&doc, c);
     }
+    print_help(x, name, str_cstr(&required), str_cstr(&optional), doc.s);
 }
 
 static void list_topics(struct xe *x)
@@ -287,7 +238,7 @@ void help_topic(struct xe *x, const char *name)
 {
     const struct xe_topic *topic = find_topic(name);
     const struct xe_command *command = xe_command_find(name);
-    const char *verb = NULL;
+    const struct xe_verb *verb = NULL;
     const struct xe_class *c = class_of_command(name, &verb);
 
     if (topic) {
@@ -296,7 +247,7 @@ void help_topic(struct xe *x, const char *name)
         list_topics(x);
     } else if (command) {
         help_command(x, command);
-    } else if (c && has_verb(c, verb)) {
+    } else if (c) {
         help_class(x, c, verb, name);
     } else {
         _cleanup_free_ char *text = xasprintf("Unknown command '%s'", name);

@@ -6,21 +6,20 @@
 
 /* The class of "vm-list", "vm-param-get"...; *ret_verb: what follows its name. The longest name
  * counts: "host-cpu-list" is not of class host. */
-const struct xe_class *class_of_command(const char *command, const char **ret_verb)
+const struct xe_class *class_of_command(const char *command, const struct xe_verb **ret_verb)
 {
-    static const char *const verbs[] = {"list",      "param-list",  "param-get",   "param-set",
-                                        "param-add", "param-clear", "param-remove"};
     const struct xe_class *best = NULL;
 
     for (int i = 0; i < xe_classes_n; i++) {
-        size_t n = strlen(xe_classes[i].name);
+        const struct xe_class *c = &xe_classes[i];
+        size_t n = strlen(c->name);
 
-        if (!str_starts(command, xe_classes[i].name) || command[n] != '-')
+        if (!str_starts(command, c->name) || command[n] != '-')
             continue;
-        for (size_t v = 0; v < ARRAY_SIZE(verbs); v++) {
-            if (streq(command + n + 1, verbs[v]) && (v || xe_classes[i].has_list)) {
-                best = &xe_classes[i];
-                *ret_verb = verbs[v];
+        for (int v = 0; v < xe_verbs_n; v++) {
+            if (streq(command + n + 1, xe_verbs[v].name) && (c->verbs & 1u << v)) {
+                best = c;
+                *ret_verb = &xe_verbs[v];
             }
         }
     }

@@ -8,7 +8,7 @@
 
 struct columns VEC(const struct xe_field *);
 
-const struct xe_class *class_of_command(const char *command, const char **ret_verb);
+const struct xe_class *class_of_command(const char *command, const struct xe_verb **ret_verb);
 /* The visible columns named in "a,b,c" or "all"; NULL: those shown by default. Always in the order
  * of the class; unknown names are left out. */
 void columns_choose(const struct xe_class *c, const char *asked, struct columns *ret);

@@ -257,16 +257,3 @@ struct error *options_read(int argc, char *const *argv, struct options *ret,
     o = (struct options){0};
     return NULL;
 }
-
-const char *options_usage(void)
-{
-    return "    [ -s <server> ]            host to connect to\n"
-           "    [ -p <port> ]              its port\n"
-           "    [ -u <username> -pw <password> | -pwf <password file> ]\n"
-           "                               account, by words or from a file\n"
-           "    [ --nossl ]                no TLS\n"
-           "    [ --new-certificate ]      the host's certificate was renewed\n"
-           "    [ --minimal ]              only values, separated by commas\n"
-           "    [ --trace ]                more about a failure\n"
-           "    [ <other arguments> ... ]  what the command takes\n";
-}

@@ -37,5 +37,3 @@ enum options_wish {
 _must_check_ struct error *options_read(int argc, char *const *argv, struct options *ret,
                                         enum options_wish *ret_wish);
 void options_fini(struct options *o);
-/* "-s host" and so on, as in the help. */
-const char *options_usage(void);

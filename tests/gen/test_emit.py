@@ -2,10 +2,12 @@
 """What the generator writes for the tiny schema."""
 
 import os
+import re
 import subprocess
 
 import main
 import works
+import xe
 from conftest import NUDGE, SHAKE
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -178,3 +180,38 @@ def test_result_compiles(tiny):
              "-I", os.path.join(ROOT, "src"), str(path)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
+
+
+def page_of_xe(tmp_path):
+    """The manual page of the real schema."""
+    assert main.main(["--schema", os.path.join(ROOT, "schema"), "--out", str(tmp_path / "gen")]) == 0
+    return tmp_path / "gen/xe.1", main.build(os.path.join(ROOT, "schema"))
+
+
+def test_manual_of_xe_is_well_formed(tmp_path):
+    page, _ = page_of_xe(tmp_path)
+    lint = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True).stdout.splitlines()
+    # Whether its neighbours are installed is not its fault.
+    assert [line for line in lint if "referenced manual not found" not in line] == []
+    shown = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", page], capture_output=True, text=True,
+                           env={**os.environ, "MANPAGER": "cat", "MANWIDTH": "100"})
+    assert shown.returncode == 0 and shown.stderr == ""
+
+
+def test_manual_of_xe_says_all_that_help_says(tmp_path):
+    page, schema = page_of_xe(tmp_path)
+    text = subprocess.run(["mandoc", "-T", "ascii", "-O", "width=1000", page], capture_output=True, text=True).stdout
+    text = re.sub(".\b", "", text)
+    words = " ".join(text.split())
+    for c in xe.commands(schema):
+        required = "".join(f" {p}{'key=value' if p[-1] in ':-' else '=value'}" for p in c.required)
+        assert re.search(rf"^ +{re.escape(c.name + required)}(?: |$)", text, re.M), c.name
+        for p in c.optional:
+            assert f"[{p}{'key=value' if p[-1] in ':-' else '=value'}]" in text, p
+        assert " ".join(c.doc.split()) in words, c.name
+    for c in xe.classes(schema).values():
+        for f in c.fields:
+            assert "hidden" in f.flags or f"{f.name} (" in words, f.name
+    for name in (*xe.options(schema), *xe.builtins(schema), *schema.xe["environment"], *schema.xe["files"]):
+        assert re.search(rf"^ +{re.escape(name)}\b", text, re.M), name
+    assert all(t.text.split("\n")[-1].strip() in text for t in xe.topics(schema))

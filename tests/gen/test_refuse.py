@@ -309,9 +309,19 @@ optional = ["times"]
 call = "Box.shake"
 args = ["uuid:Box"]
 test = "x::y"
+
+[verbs.list]
+doc = "Shows them."
+
+[options.-s]
+doc = "a host"
 """
 
 XE_CASES = {
+    "unknown verb": ("verbs.list", "verbs.show", "[verbs.show]: unknown verb"),
+    "verb without words": ('doc = "Shows them."', "", "[verbs.list]: is not documented"),
+    "option without words": ('doc = "a host"', "", "[options.-s]: is not documented"),
+    "unknown key of an option": ('doc = "a host"', 'doc = "a host"\nshort = "h"', "[options.-s]: unknown key 'short'"),
     "unknown class": ('"Box"', '"Bax"', "[classes.box]: unknown class 'Bax'"),
     "unknown column": ('default = ["uuid"]', 'default = ["color"]',
                        "[classes.box]: default column 'color' is no field"),

@@ -382,15 +382,16 @@ static void test_commands_known(void **state)
 
 static void test_class_commands(void **state)
 {
-    const char *verb = NULL;
+    const struct xe_verb *verb = NULL;
 
     assert_string_equal(class_of_command("host-cpu-list", &verb)->name, "host-cpu");
-    assert_string_equal(verb, "list");
+    assert_string_equal(verb->name, "list");
     assert_string_equal(class_of_command("vm-param-get", &verb)->name, "vm");
-    assert_string_equal(verb, "param-get");
+    assert_string_equal(verb->name, "param-get");
     assert_null(class_of_command("crashdump-list", &verb));
     assert_null(class_of_command("vm-start", &verb));
     assert_null(class_of_command("nothing-list", &verb));
+    assert_null(class_of_command("role-param-set", &verb)); /* no column can be set */
 }
 
 static void help_of(const char *topic, bool minimal, struct str *ret)
