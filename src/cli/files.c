@@ -38,6 +38,8 @@ static struct error *vdi_transfer(struct xe *x, bool upload)
         .upload = upload,
     };
 
+    t.resumes = streq(word_or(x, "format", "raw"), "raw");
+    TRY(words_int(&x->words, "offset", 0, &t.offset));
     TRY(word_ref(x, "uuid", "VDI", &vdi));
     if (!upload)
         TRY(disk_size(x, vdi, &t.total));

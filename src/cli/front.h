@@ -14,6 +14,7 @@
 #include "base/str.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct client;
 struct front;
@@ -26,6 +27,12 @@ struct front_place {
     const char *task; /* its reference, for how far it is */
 };
 
+/* How far a transfer got. */
+struct front_moved {
+    int status; /* the server's; 200 and 206 = it began to move, 0 = it failed at the user's end */
+    int64_t done; /* bytes from the start of the file that went over; 0 = unknown */
+};
+
 struct front_ops {
     /* Standard output, as it stands; whole lines. */
     struct error *(*print)(struct front *f, const char *text, size_t n);
@@ -34,10 +41,9 @@ struct front_ops {
     struct error *(*read_file)(struct front *f, const char *name, size_t max, struct str *ret);
     /* A line of the input without its end; "" when there is none. */
     struct error *(*read_line)(struct front *f, struct str *ret);
-    /* Moves the file of t. *ret_status: the server's; 200 = all of it went over, 0 = it failed at
-     * the user's end, which may have said why. */
+    /* Moves the file of t, all of it unless this fails; the user's end may have said why. */
     struct error *(*move)(struct front *f, struct client *c, const struct transfer *t,
-                          const struct front_place *p, int *ret_status);
+                          const struct front_place *p, struct front_moved *ret);
     /* The download moved last has failed after all: nothing is to look like it. */
     void (*discard)(struct front *f);
     /* Shows a console until the user leaves it. */
@@ -48,6 +54,7 @@ struct front {
     const struct front_ops *ops;
     bool is_person; /* somebody reads along: hints are welcome */
     bool colours;   /* of the output */
+    bool resumes;   /* it can go on with a file at any byte */
 };
 
 void front_tell(struct front *f, const char *fmt, ...) _printf_(2, 3);

@@ -75,7 +75,7 @@ struct error *http_connect(const struct http_client *h, const char *host, struct
 }
 
 struct error *http_send_head(struct channel *ch, const char *verb, const char *path,
-                             const char *host, int64_t length)
+                             const char *host, int64_t length, int64_t from)
 {
     _cleanup_str_ struct str head = STR_INIT;
 
@@ -83,6 +83,8 @@ struct error *http_send_head(struct channel *ch, const char *verb, const char *p
                path, host ? host : "localhost");
     if (length >= 0)
         str_printf(&head, "content-length: %lld\r\n", (long long)length);
+    if (from)
+        str_printf(&head, "range: bytes=%lld-\r\n", (long long)from);
     if (streq(verb, "POST"))
         str_lit(&head, "content-type: application/json\r\n");
     str_lit(&head, "\r\n");

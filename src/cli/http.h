@@ -32,9 +32,9 @@ _must_check_ struct error *http_connect(const struct http_client *h, const char 
  * the same order: one round trip. */
 _must_check_ struct error *http_post_all(struct http_client *h, const char *path,
                                          char *const *bodies, size_t n, struct str *ret_bodies);
-/* Sends a head; length < 0: none is announced. */
+/* Sends a head; length < 0: none is announced; from: the first byte that is wanted. */
 _must_check_ struct error *http_send_head(struct channel *ch, const char *verb, const char *path,
-                                          const char *host, int64_t length);
+                                          const char *host, int64_t length, int64_t from);
 _must_check_ struct error *http_read_head(struct channel *ch, struct http_answer *ret);
 /* Splits "https://host/path" into host (caller frees; NULL for a bare path) and path within url. */
 const char *http_split_url(const char *url, char **ret_host);

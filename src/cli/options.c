@@ -18,6 +18,7 @@ void options_fini(struct options *o)
     free(o->password);
     free(o->socket);
     free(o->known.path);
+    free(o->typed_options);
     vec_foreach (arg, &o->args)
         free(*arg);
     vec_fini(&o->args);
@@ -134,9 +135,24 @@ static const char *switch_key(const char *arg, bool *ret_has_value)
     return NULL;
 }
 
+/* Of a switch with a value, or of "key=value" with value NULL. */
+static void note_typed(struct str *out, const char *word, const char *value)
+{
+    bool secret = streq(word, "-pw") || str_starts(word, "password=");
+
+    str_add_char(out, ' ');
+    shell_add(out, secret ? "-pw" : word);
+    if (value || secret) {
+        str_add_char(out, ' ');
+        shell_add(out, secret ? "PASSWORD" : value);
+    }
+}
+
 static struct error *read_args(struct options *o, int argc, char *const *argv,
                                enum options_wish *ret_wish)
 {
+    _cleanup_str_ struct str typed = STR_INIT;
+
     for (int i = 1; i < argc; i++) {
         bool has_value, ours;
         const char *key = switch_key(argv[i], &has_value);
@@ -146,13 +162,17 @@ static struct error *read_args(struct options *o, int argc, char *const *argv,
         } else if (streq(argv[i], "-version") || streq(argv[i], "--version")) {
             *ret_wish = OPTIONS_VERSION;
         } else if (key && !(has_value && i + 1 == argc)) {
+            note_typed(&typed, argv[i], has_value ? argv[i + 1] : NULL);
             TRY(set(o, key, has_value ? argv[++i] : "true", &ours));
         } else {
             TRY(set_pair(o, argv[i], &ours));
-            if (!ours)
+            if (ours)
+                note_typed(&typed, argv[i], NULL);
+            else
                 vec_add(&o->args, xstrdup(argv[i]));
         }
     }
+    o->typed_options = str_take(&typed);
     return NULL;
 }
 

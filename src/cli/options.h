@@ -25,6 +25,8 @@ struct options {
     bool only_channel;       /* the connection that is there is the only one to be had */
     struct VEC(char *) args; /* the command and its words */
     size_t n_typed;          /* of them, those of the command line; they come first */
+    char *typed_options;     /* the others of the command line, as for a shell, each with a space in
+                                front; a password is only hinted at */
 };
 
 enum options_wish {

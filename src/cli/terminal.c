@@ -58,8 +58,10 @@ static bool has_colours(void)
 
 void terminal_init(struct terminal *t)
 {
-    *t = (struct terminal){
-        .front = {.ops = &ops, .is_person = isatty(STDERR_FILENO), .colours = has_colours()}};
+    *t = (struct terminal){.front = {.ops = &ops,
+                                     .is_person = isatty(STDERR_FILENO),
+                                     .colours = has_colours(),
+                                     .resumes = true}};
 }
 
 void terminal_fini(struct terminal *t)

@@ -19,6 +19,6 @@ void terminal_fini(struct terminal *t);
 /* terminal_files.c, terminal_console.c */
 _must_check_ struct error *terminal_move(struct front *f, struct client *c,
                                          const struct transfer *t, const struct front_place *p,
-                                         int *ret_status);
+                                         struct front_moved *ret);
 _must_check_ struct error *terminal_console(struct front *f, struct client *c,
                                             const struct front_place *p);

@@ -89,7 +89,7 @@ static struct error *open_console(struct front *f, struct client *c, const struc
 
     /* On the machine itself the local socket leads there too. */
     TRY(http_connect(&c->http, c->options->server ? p->host : NULL, &ch));
-    TRY(http_send_head(ch, "CONNECT", p->path, NULL, 0));
+    TRY(http_send_head(ch, "CONNECT", p->path, NULL, 0, 0));
     TRY(http_read_head(ch, &a));
     if (a.status == 404)
         return front_fail(f, "Server replied with HTTP 404: the console is not available");

@@ -234,7 +234,7 @@ static char *url_of(const struct front_place *p)
 }
 
 static struct error *move(struct front *f, struct client *c, const struct transfer *tr,
-                          const struct front_place *p, int *ret_status)
+                          const struct front_place *p, struct front_moved *ret)
 {
     struct thin *t = container_of(f, struct thin, front);
     _cleanup_free_ char *url = url_of(p);
@@ -246,7 +246,7 @@ static struct error *move(struct front *f, struct client *c, const struct transf
     TRY(receive(t, MOVE_S, &m));
     if (m.answer != THIN_OK && m.answer != THIN_FAILED)
         return unexpected(t);
-    *ret_status = m.answer == THIN_OK ? 200 : 0;
+    ret->status = m.answer == THIN_OK ? 200 : 0;
     if (tr->progress && m.answer == THIN_OK) {
         _cleanup_str_ struct str line = STR_INIT;
 

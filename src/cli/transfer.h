@@ -16,8 +16,10 @@ struct transfer {
     const char *host;   /* reference of the host that has it; NULL = any */
     const char *file;   /* download: must not exist; "" = stdout */
     bool upload;
-    bool progress; /* set by transfer_run: asked for, or somebody looks on */
-    int64_t total; /* bytes of a download, for the bar; 0 = unknown */
+    bool progress;  /* set by transfer_run: asked for, or somebody looks on */
+    int64_t total;  /* bytes of a download, for the bar; 0 = unknown */
+    bool resumes;   /* the server can go on in the middle */
+    int64_t offset; /* where to: what is before has gone over. The word offset= */
 };
 
 /* *ret_result (may be NULL): result of the task. */

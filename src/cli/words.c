@@ -162,6 +162,25 @@ const char *word_map_key(const struct word *w, const char *name)
     return w->key + n + 1;
 }
 
+void shell_add(struct str *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_=+:,./@%";
+
+    if (*word && !word[strspn(word, plain)]) {
+        str_add(out, word);
+        return;
+    }
+    str_add_char(out, '\'');
+    for (; *word; word++) {
+        if (*word == '\'')
+            str_lit(out, "'\\''");
+        else
+            str_add_char(out, *word);
+    }
+    str_add_char(out, '\'');
+}
+
 bool word_is_standard(const char *key)
 {
     static const char *const names[] = {"server",           "password", "port",     "username",

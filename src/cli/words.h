@@ -7,6 +7,7 @@
  */
 
 #include "base/error.h"
+#include "base/str.h"
 #include "base/vec.h"
 
 #include <stdint.h>
@@ -39,6 +40,9 @@ _must_check_ struct error *bool_parse(const char *name, const char *text, bool *
 
 /* The part of a key behind "name:" or "name-" (the old form); NULL if it is another key. */
 const char *word_map_key(const struct word *w, const char *name);
+
+/* Adds a word as a shell wants to see it. */
+void shell_add(struct str *out, const char *word);
 
 /* Is this a word of xe itself, never a filter? */
 bool word_is_standard(const char *key);

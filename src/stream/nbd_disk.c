@@ -188,6 +188,15 @@ static struct error *ask_ahead(struct nbd_disk *d)
     return NULL;
 }
 
+struct error *nbd_disk_skip(struct nbd_disk *d, int64_t bytes)
+{
+    assert(!d->in_use && !d->next);
+    if (bytes < 0 || bytes > d->size)
+        return error_errno(EINVAL, "byte %lld is beyond the end of the disk", (long long)bytes);
+    d->next = bytes;
+    return NULL;
+}
+
 struct error *nbd_disk_next(struct nbd_disk *d, const void **ret_data, size_t *ret_len)
 {
     if (d->holding) {

@@ -31,6 +31,9 @@ int64_t nbd_disk_size(const struct nbd_disk *d);
 _must_check_ struct error *nbd_disk_next(struct nbd_disk *d, const void **ret_data,
                                          size_t *ret_len);
 
+/* Before the first piece: reading begins at that byte. EINVAL beyond the end. */
+_must_check_ struct error *nbd_disk_skip(struct nbd_disk *d, int64_t bytes);
+
 /*
  * Writing at any offset: the caller fills the room handed out (NBD_PIECE bytes, valid until the
  * next call) and puts the first `len` bytes of it in their place; they are on their way when this

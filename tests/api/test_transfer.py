@@ -106,8 +106,35 @@ def test_body_larger_than_the_disk(daemons, xen, vdi, fails):
 
 
 def test_truncated_body(daemons, xen, vdi, fails):
-    fails("INTERNAL_ERROR", lambda: put(daemons, xen, vdi, b"\x55" * MIB, length=SIZE))
-    assert get(daemons, xen, vdi)[MIB:] == bytes(SIZE - MIB)
+    """What came is in the disk, and the failure says how much that is."""
+    told = fails("INTERNAL_ERROR", lambda: put(daemons, xen, vdi, b"\x55" * MIB, length=SIZE))
+    assert told == [f"the body ends after {MIB} of {SIZE} bytes"]
+    assert get(daemons, xen, vdi) == b"\x55" * MIB + bytes(SIZE - MIB)
+    cut = records((MIB, b"\x66" * MIB))[:-12 - 1000]
+    told = fails("INTERNAL_ERROR", lambda: put(daemons, xen, vdi, cut, chunked="1"))
+    assert told == [f"the body ends after {2 * MIB - 1000} bytes of the disk, in the middle of a record"]
+    assert get(daemons, xen, vdi) == b"\x55" * MIB + b"\x66" * (MIB - 1000) + bytes(SIZE - 2 * MIB + 1000)
+
+
+@pytest.mark.parametrize("first", [1, 4096, 300_001, SIZE - 1])
+def test_export_from_a_byte_on(daemons, xen, vdi, first):
+    data = pattern()
+    put(daemons, xen, vdi, data)
+    reply = ask(daemons, "GET", "/export_raw_vdi", vdi=vdi, session_id=xen.session, fields=[f"Range: bytes={first}-"])
+    assert (reply.status, reply.headers["content-range"]) == (206, f"bytes {first}-{SIZE - 1}/{SIZE}")
+    assert reply.headers["content-length"] == str(SIZE - first)
+    assert reply.body() == data[first:]
+
+
+def test_ranges_that_are_not_served(daemons, xen, vdi):
+    """All of it, as RFC 9110 allows; but nothing behind the end."""
+    data = pattern()
+    put(daemons, xen, vdi, data)
+    for field in ("bytes=0-", "bytes=5-9", "bytes=-5", "bytes=1-,5-", "lines=5-", "bytes=99999999999999999999-", "bytes= 5-"):
+        reply = ask(daemons, "GET", "/export_raw_vdi", vdi=vdi, session_id=xen.session, fields=[f"Range: {field}"])
+        assert reply.status == 200 and reply.body() == data, field
+    reply = ask(daemons, "GET", "/export_raw_vdi", vdi=vdi, session_id=xen.session, fields=[f"Range: bytes={SIZE}-"])
+    assert reply.status == 416 and b"INVALID_VALUE" in reply.body()
 
 
 @pytest.mark.parametrize("length", [0, PIB])

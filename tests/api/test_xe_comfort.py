@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import shlex
 import socket
 import struct
 import subprocess
@@ -15,7 +16,7 @@ import threading
 import time
 
 import pytest
-from conftest import a_pair
+from conftest import PROGRAMS, a_pair
 from test_xe import WAYS, Xe
 
 ODD = ["two words", 'say "x"', "it's", "a,b\\c", "späte Grüße ☃", "k: v; k2: v2", "$(true) `x` %n", " ", "=", "--force", "x" * 3000]
@@ -290,18 +291,86 @@ def test_transfers_show_rate_and_time(xe, vdi, tmp_path):
     assert at_terminal(xe, "vdi-export", f"uuid={vdi}", "filename=") == ("", 0)
 
 
+def advised(told, what):
+    """How much has gone over, and the command line that goes on, as a failure tells them."""
+    found = re.search(rf"^The {what} broke off; the first (\d+) bytes are in (.*)\. To go on behind them:\n  (xe .*)\n.", told.err, re.M)
+    assert told.code == 1 and told.out == "" and found, told.err
+    return int(found[1]), found[2], found[3]
+
+
+def run_line(xe, line):
+    """A command line as somebody types it again."""
+    env = {**xe.env, "PATH": f"{PROGRAMS['xe'].parent}:{xe.env['PATH']}"}
+    done = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), (line, done)
+
+
 @native
-def test_transfer_that_breaks_off_says_how_to_go_on(xe, vdi, between, tmp_path):
+def test_download_that_breaks_off_goes_on(xe, vdi, between, tmp_path):
+    data, cut = bytearray(os.urandom(16 << 20)), Xe(between.state)
+    data[1 << 20:3 << 20] = bytes(2 << 20)  # the file has a hole where it may end
+    (tmp_path / "in").write_bytes(data)
+    xe("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in")
+    out = tmp_path / "out of order's"
+    between.cut_after = 2 << 20
+    kept, where, line = advised(cut.run("vdi-export", f"uuid={vdi}", f"filename={out}", "--progress"), "download")
+    assert where == str(out) and 0 < kept <= 2 << 20 and out.read_bytes() == data[:kept]
+    between.cut_after = 4 << 20  # it breaks off once more
+    words = [word for word in shlex.split(line)[1:] if word != "--progress"]
+    more, _, line = advised(cut.run(*words), "download")
+    assert more > kept and out.read_bytes() == data[:more]
+    run_line(xe, line)
+    assert out.read_bytes() == data
+    # Nothing is missing, or it is another file.
+    run_line(xe, shlex.join(["xe", "vdi-export", f"uuid={vdi}", f"filename={out}", f"offset={16 << 20}"]))
+    assert out.read_bytes() == data
+    again = ("vdi-export", f"uuid={vdi}", f"filename={out}")
+    assert xe.fails(*again, "offset=5") == f"Error: {out} has not 5 bytes"
+    out.write_bytes(data[:100000] + b"x")
+    assert xe.fails(*again, "offset=100001") == f"Error: what is in {out} is not the beginning of this disk"
+    assert out.read_bytes() == data[:100000] + b"x"
+    out.write_bytes(data[:1000])
+    assert xe(*again, "offset=1000") == "" and out.read_bytes() == data
+
+
+@native
+def test_upload_that_breaks_off_goes_on(xe, vdi, between, tmp_path):
+    data, cut = os.urandom((16 << 20) - 1000), Xe(between.state)
+    (tmp_path / "in").write_bytes(data)
+    between.cut_after = 6 << 20
+    kept, where, line = advised(cut.run("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in"), "upload")
+    assert where == "the disk" and 0 < kept <= 6 << 20
+    xe("vdi-export", f"uuid={vdi}", f"filename={tmp_path}/part")
+    assert (tmp_path / "part").read_bytes()[:kept] == data[:kept]
+    between.cut_after = 7 << 20
+    more, _, line = advised(cut.run(*shlex.split(line)[1:]), "upload")
+    assert more > kept
+    run_line(xe, line)
+    xe("vdi-export", f"uuid={vdi}", f"filename={tmp_path}/out")
+    assert (tmp_path / "out").read_bytes() == data + bytes(1000)
+    again = ("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in")
+    assert xe.fails(*again, f"offset={len(data) + 1}") == f"Error: {tmp_path}/in has not at least {len(data) + 1} bytes"
+    assert xe.fails(*again, "offset=-1") == "Error: offset= is for raw disks and files"
+
+
+@native
+def test_transfer_that_cannot_go_on_is_begun_anew(xe, vdi, between, tmp_path):
+    """Standard output has no middle to go on from."""
     (tmp_path / "in").write_bytes(os.urandom(16 << 20))
     xe("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in")
     between.cut_after = 4 << 20
-    cut = Xe(between.state)
-    told = cut.run("vdi-export", f"uuid={vdi}", f"filename={tmp_path}/out")
-    assert told.code == 1 and told.out == "" and not (tmp_path / "out").exists()
-    assert told.err.startswith("The download broke off and what had come was removed. The same command begins it anew.\nError: ")
-    told = cut.run("vdi-import", f"uuid={vdi}", f"filename={tmp_path}/in")
-    assert told.code == 1 and told.err.startswith(
-        f"The upload broke off: part of {tmp_path}/in has arrived. The same command begins it anew.\n"), told.err
+    told = Xe(between.state, "-u", "root", "-pw", "not told").run("vdi-export", f"uuid={vdi}", "filename=", binary=True)
+    assert told.code == 1 and told.err.decode().startswith(
+        "The download broke off and cannot be taken up in the middle. To begin anew:\n"
+        f"  xe -u root -pw PASSWORD vdi-export uuid={vdi} filename=\n")
+    assert xe.fails("vdi-export", f"uuid={vdi}", "filename=", "offset=5") == "Error: offset= is for raw disks and files"
+    assert xe.fails("vdi-export", f"uuid={vdi}", "filename=x", "format=vhd", "offset=5") == "Error: offset= is for raw disks and files"
+
+
+@pytest.mark.parametrize("xe", ["thin"], indirect=True)
+def test_thin_clients_write_whole_files(xe, vdi, tmp_path):
+    assert xe.fails("vdi-export", f"uuid={vdi}", f"filename={tmp_path}/x", "offset=5") == \
+        "Error: offset= needs the xe of this product: others write new files only"
 
 
 @native

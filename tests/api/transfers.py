@@ -47,18 +47,18 @@ def connect_tcp(daemons):
     return socket.create_connection(("127.0.0.1", daemons.http), timeout=60)
 
 
-def head(verb, path, length=None, **query):
+def head(verb, path, length=None, fields=(), **query):
     text = "&".join(f"{k}={v}" for k, v in query.items())
-    lines = [f"{verb} {path}?{text} HTTP/1.1", "Host: x"]
+    lines = [f"{verb} {path}?{text} HTTP/1.1", "Host: x", *fields]
     if length is not None:
         lines.append(f"Content-Length: {length}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def ask(daemons, verb, path, body=b"", length=None, **query):
+def ask(daemons, verb, path, body=b"", length=None, fields=(), **query):
     """One request of which the whole body is sent at once; our direction is closed behind it."""
     s = connect(daemons)
-    s.sendall(head(verb, path, len(body) if length is None and verb == "PUT" else length, **query))
+    s.sendall(head(verb, path, len(body) if length is None and verb == "PUT" else length, fields, **query))
     reply = None
     if body:
         # The answer comes before the body is read.

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* GET /export_raw_vdi: the bytes of a disk. Holes are not read, but sent: raw has no other form. */
+/*
+ * GET /export_raw_vdi: the bytes of a disk. Holes are not read, but sent: raw has no other form.
+ * `Range: bytes=N-` asks for those from N on, after a download that broke off. Other ranges are
+ * answered with all bytes, which RFC 9110 leaves to the server.
+ */
 #include "api/http/disk.h"
 #include "gen/class/VDI.h"
 #include "gen/errors.h"
+
+#include <ctype.h>
+#include <errno.h>
+
+#define TYPE "application/octet-stream"
 
 static const char zeroes[64 << 10];
 
@@ -17,9 +26,9 @@ static struct error *send_zeroes(struct transfer *t, size_t len)
     return NULL;
 }
 
-static struct error *send_all(struct transfer *t, struct nbd_disk *nbd)
+static struct error *send_all(struct transfer *t, struct nbd_disk *nbd, int64_t from)
 {
-    int64_t sent = 0, size = nbd_disk_size(nbd);
+    int64_t sent = from, size = nbd_disk_size(nbd);
 
     for (;;) {
         const void *data = NULL;
@@ -32,6 +41,33 @@ static struct error *send_all(struct transfer *t, struct nbd_disk *nbd)
         sent += (int64_t)len;
         TRY(transfer_progress(t, (double)sent / (double)size));
     }
+}
+
+/* 0: all of it is wanted. */
+static int64_t first_byte(const struct transfer *t)
+{
+    const char *range = http_header_find(&t->rq->head, "range");
+    char *end;
+
+    if (!range || !str_starts(range, "bytes=") || !isdigit((unsigned char)range[6]))
+        return 0;
+    errno = 0;
+    int64_t n = strtoll(range + 6, &end, 10);
+
+    return !errno && streq(end, "-") ? n : 0;
+}
+
+static struct error *send_disk(struct transfer *t, struct nbd_disk *nbd, const char *file)
+{
+    int64_t from = first_byte(t), size = nbd_disk_size(nbd);
+
+    if (from >= size && from) {
+        t->status = 416;
+        return err_invalid_value("range", http_header_find(&t->rq->head, "range"));
+    }
+    TRY(nbd_disk_skip(nbd, from));
+    TRY(from ? transfer_take_from(t, TYPE, file, from, size) : transfer_take(t, TYPE, file, size));
+    return disk_failure(send_all(t, nbd, from));
 }
 
 static struct error *export_disk(struct transfer *t)
@@ -47,10 +83,8 @@ static struct error *export_disk(struct transfer *t)
     TRY(disk_open(t, vdi, false, &disk));
     const char *file = arena_printf(&t->arena, "attachment; filename=\"%s.raw\"",
                                     v ? ((const struct vdi_rec *)v->rec)->uuid : "disk");
-    struct error *e = transfer_take(t, "application/octet-stream", file, nbd_disk_size(disk.nbd));
+    struct error *e = send_disk(t, disk.nbd, file);
 
-    if (!e)
-        e = disk_failure(send_all(t, disk.nbd));
     disk_close(t, &disk);
     return e;
 }

@@ -189,23 +189,44 @@ struct error *transfer_object(struct transfer *t, enum class_id class_id, const 
     return NULL;
 }
 
-struct error *transfer_take(struct transfer *t, const char *type, const char *disposition,
-                            int64_t length)
+static struct error *take(struct transfer *t, int status, const char *type,
+                          const struct http_field *more, size_t n_more, int64_t length)
 {
-    struct http_field headers[2];
+    struct http_field headers[4];
     size_t n = 0;
 
     if (!str_empty(t->task))
         headers[n++] = (struct http_field){"task-id", t->task};
-    if (disposition)
-        headers[n++] = (struct http_field){"content-disposition", disposition};
+    for (size_t i = 0; i < n_more; i++)
+        if (more[i].value)
+            headers[n++] = more[i];
     const struct http_reply reply = {
-        .status = 200, .type = type, .headers = headers, .n_headers = n};
+        .status = status, .type = type, .headers = headers, .n_headers = n};
     int minor = t->rq->head.minor;
 
     transfers_set_stream(t, http_take(t->rq));
     transfer_begun(t);
     return http_stream_head(t->stream, minor, &reply, length);
+}
+
+struct error *transfer_take(struct transfer *t, const char *type, const char *disposition,
+                            int64_t length)
+{
+    const struct http_field header = {"content-disposition", disposition};
+
+    return take(t, 200, type, &header, 1, length);
+}
+
+struct error *transfer_take_from(struct transfer *t, const char *type, const char *disposition,
+                                 int64_t from, int64_t size)
+{
+    const struct http_field headers[] = {
+        {"content-disposition", disposition},
+        {"content-range", arena_printf(&t->arena, "bytes %lld-%lld/%lld", (long long)from,
+                                       (long long)size - 1, (long long)size)},
+    };
+
+    return take(t, 206, type, headers, ARRAY_SIZE(headers), size - from);
 }
 
 void transfer_set_web(struct transfer *t, struct websocket *web)

@@ -97,6 +97,9 @@ _must_check_ struct error *transfer_object(struct transfer *t, enum class_id cla
  * NULL; length -1 = until the end of the connection. */
 _must_check_ struct error *transfer_take(struct transfer *t, const char *type,
                                          const char *disposition, int64_t length);
+/* The same with 206, for the bytes from `from` on of `size`. */
+_must_check_ struct error *transfer_take_from(struct transfer *t, const char *type,
+                                              const char *disposition, int64_t from, int64_t size);
 /* 0..1, written to the task at most every 200 ms. TASK_CANCELLED if someone asked for that. */
 _must_check_ struct error *transfer_progress(struct transfer *t, double done);
 /* TASK_CANCELLED if someone asked for that; for waits without progress. */
@@ -123,7 +126,7 @@ void transfer_leave(struct transfer *t);
 /* Waits for bytes of the body, and meanwhile looks whether the task was cancelled. *ret_n 0 = the
  * end; ETIMEDOUT after five minutes without a byte. */
 _must_check_ struct error *transfer_read(struct transfer *t, void *buf, size_t want, size_t *ret_n);
-/* The same until buf is full or the body ends. */
+/* The same until buf is full or the body ends. *ret_n counts what came when it fails, too. */
 _must_check_ struct error *transfer_fill(struct transfer *t, void *buf, size_t want, size_t *ret_n);
 /* Takes what a client sends behind the end of what matters, a moment and a megabyte at most: it is
  * to hear of the end, and not of a broken connection. */

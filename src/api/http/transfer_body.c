@@ -31,17 +31,14 @@ struct error *transfer_read(struct transfer *t, void *buf, size_t want, size_t *
 
 struct error *transfer_fill(struct transfer *t, void *buf, size_t want, size_t *ret_n)
 {
-    size_t n = 0;
-
-    while (n < want) {
+    for (*ret_n = 0; *ret_n < want;) {
         size_t got = 0;
 
-        TRY(transfer_read(t, (char *)buf + n, want - n, &got));
+        TRY(transfer_read(t, (char *)buf + *ret_n, want - *ret_n, &got));
         if (!got)
             break;
-        n += got;
+        *ret_n += got;
     }
-    *ret_n = n;
     return NULL;
 }
 
