@@ -540,7 +540,9 @@ void engine_start(struct engine *e, struct plan *p,
     give_to_worker(e, p);
 }
 
-struct error *engine_commit(struct engine *e, struct txn *t, struct plan *p, const char *call)
+struct error *engine_commit_for(struct engine *e, struct txn *t, struct plan *p, const char *call,
+                                void (*done)(void *ctx, const struct error *error, json_t *result),
+                                void *ctx)
 {
     const struct commit_info info = {.who = "", .task = p->task_ref, .call = call};
 
@@ -551,8 +553,13 @@ struct error *engine_commit(struct engine *e, struct txn *t, struct plan *p, con
         plan_discard(p);
         return err;
     }
-    engine_start(e, p, NULL, NULL);
+    engine_start(e, p, done, ctx);
     return NULL;
+}
+
+struct error *engine_commit(struct engine *e, struct txn *t, struct plan *p, const char *call)
+{
+    return engine_commit_for(e, t, p, call, NULL, NULL);
 }
 
 bool engine_cancel(struct engine *e, const char *task_ref)

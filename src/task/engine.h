@@ -35,6 +35,10 @@ void plan_discard(struct plan *p);
 /* For plan_begin_internal: commits t and starts p; discards p on failure. */
 _must_check_ struct error *engine_commit(struct engine *e, struct txn *t, struct plan *p,
                                          const char *call);
+/* The same for whoever waits: done as by engine_start, if it was committed. */
+_must_check_ struct error *engine_commit_for(
+    struct engine *e, struct txn *t, struct plan *p, const char *call,
+    void (*done)(void *ctx, const struct error *error, json_t *result), void *ctx);
 
 /* Task.cancel. False: no plan of that task is running. */
 bool engine_cancel(struct engine *e, const char *task_ref);

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from conftest import XenError
-from transfers import PIB, Reply, ask, connect, connect_tcp, get, head, put, records
+from transfers import PIB, Reply, ask, connect, connect_tcp, get, head, put, put_task, records
 from vms import MIB, default_sr, new_disk, new_vdi, new_vm, remove, simulated_sr
 
 SIZE = 8 * MIB
@@ -135,6 +135,36 @@ def test_ranges_that_are_not_served(daemons, xen, vdi):
         assert reply.status == 200 and reply.body() == data, field
     reply = ask(daemons, "GET", "/export_raw_vdi", vdi=vdi, session_id=xen.session, fields=[f"Range: bytes={SIZE}-"])
     assert reply.status == 416 and b"INVALID_VALUE" in reply.body()
+
+
+@pytest.mark.parametrize("sr", [default_sr, simulated_sr])
+def test_import_makes_a_disk(daemons, xen, fails, sr):
+    sr, before = sr(xen), set(xen.VDI.get_all())
+    made = put_task(daemons, xen, "/import_raw_vdi", pattern(), sr_id=sr)
+    record = xen.VDI.get_record(made)
+    assert (record["name_label"], record["virtual_size"], record["SR"]) == ("Imported VDI", str(SIZE), sr)
+    assert get(daemons, xen, made) == pattern()
+    xen.VDI.destroy(made)
+    made = put_task(daemons, xen, "/import_raw_vdi", b"x" * 512, sr_id=xen.SR.get_uuid(sr))
+    xen.VDI.destroy(made)
+    # Nothing is left of what did not come whole; a probe makes nothing.
+    told = fails("INTERNAL_ERROR", lambda: put_task(daemons, xen, "/import_raw_vdi", bytes(MIB), length=SIZE, sr_id=sr))
+    assert told == [f"the body ends after {MIB} of {SIZE} bytes"]
+    assert ask(daemons, "PUT", "/import_raw_vdi", length=0, sr_id=sr, session_id=xen.session).status == 200
+    assert set(xen.VDI.get_all()) == before
+
+
+def test_import_that_cannot_make_a_disk(daemons, xen):
+    sr, before = default_sr(xen), set(xen.VDI.get_all())
+    for status, word, query in ((400, b"INVALID_VALUE", {"sr_id": sr, "chunked": "1", "length": 100}), (400, b"HANDLE_INVALID", {"sr_id": "none"}),
+                                (400, b"INVALID_VALUE", {"sr_id": sr, "verb": "PUT"}), (400, b"HANDLE_INVALID", {})):
+        s = connect(daemons)
+        length = query.pop("length", None if query.pop("verb", None) else 1)
+        s.sendall(head("PUT", "/import_raw_vdi", length, session_id=xen.session, **query))
+        reply = Reply(s)
+        assert (reply.status, word in reply.body()) == (status, True), query
+        s.close()
+    assert set(xen.VDI.get_all()) == before
 
 
 @pytest.mark.parametrize("length", [0, PIB])

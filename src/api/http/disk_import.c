@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * PUT /import_raw_vdi: bytes into a disk. The answer goes out
+ * PUT /import_raw_vdi: bytes into a disk, or into a new one of a repository. The answer goes out
  * before the body is read, because clients wait for it; what goes wrong later is told by the task,
  * a body shorter than announced too, unless what was announced is more than the disk holds. With
  * `chunked` the body is records of offset, length, data.
@@ -9,6 +9,7 @@
  * whoever sends it may go on from there, with records.
  */
 #include "api/http/disk.h"
+#include "base/log.h"
 #include "gen/errors.h"
 
 /* How far the body is in the disk, from its start, and how it broke off. */
@@ -143,20 +144,41 @@ static struct error *fill_disk(struct transfer *t, const char *vdi)
     return e;
 }
 
+/* The disk is as long as the body. One that did not get all of it is not left behind. */
+static struct error *fill_new_disk(struct transfer *t)
+{
+    const char *vdi;
+
+    if (http_query_find(&t->rq->head, "chunked"))
+        return err_invalid_value("vdi", "records go into a disk that is there");
+    TRY(disk_make(t, t->rq->head.content_length, &vdi));
+    struct error *e = fill_disk(t, vdi);
+
+    if (e)
+        log_and_free(LOG_WARNING, disk_unmake(t, vdi), "cannot remove the disk of an import");
+    else
+        transfer_result(t, json_string(vdi));
+    return e;
+}
+
 static struct error *import_disk(struct transfer *t)
 {
     const char *text = transfer_param(t, "vdi"), *format = transfer_param(t, "format");
-    const char *vdi = NULL;
+    bool makes = !*text && *transfer_param(t, "sr_id");
+    const char *object = NULL;
 
     TRY(disk_format(t, format));
     if (t->rq->head.chunked) {
         t->status = 404;
         return err_internal_error("Chunked encoding is not supported here");
     }
-    TRY(transfer_object(t, CLASS_VDI, text, &vdi));
+    if (makes)
+        TRY(transfer_object(t, CLASS_SR, transfer_param(t, "sr_id"), &object));
+    else
+        TRY(transfer_object(t, CLASS_VDI, text, &object));
     if (is_probe(t))
         return transfer_take(t, "application/octet-stream", NULL, 0);
-    return fill_disk(t, vdi);
+    return makes ? fill_new_disk(t) : fill_disk(t, object);
 }
 
 const struct transfer_kind transfer_import_raw_vdi = {
