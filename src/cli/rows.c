@@ -153,6 +153,15 @@ static struct error *read_rows(struct store *s, struct table *t, struct str *tex
     return all.bad ? error_text("the server's answer is not JSON") : NULL;
 }
 
+static struct error *load_only(struct store *s, struct table *t)
+{
+    _cleanup_free_ char *message = xasprintf("%s.get_all_records_where", t->cls);
+    _cleanup_str_ struct str text = STR_INIT;
+
+    TRY(call_text(s->c, &text, message, json_pack("[s]", t->only)));
+    return read_rows(s, t, &text);
+}
+
 static struct error *load(struct store *s, struct table *const *tables, size_t n)
 {
     char **messages = xnew_array(char *, n + 1);
@@ -175,7 +184,9 @@ static struct error *load(struct store *s, struct table *const *tables, size_t n
 
 struct error *table_load(struct store *s, struct table *t)
 {
-    return t->is_loaded ? NULL : load(s, &t, 1);
+    if (t->is_loaded)
+        return NULL;
+    return t->only ? load_only(s, t) : load(s, &t, 1);
 }
 
 struct error *store_load(struct store *s)

@@ -24,8 +24,9 @@ struct table {
     struct VEC(struct row *) rows; /* in the order of the server */
     struct strmap by_ref;          /* of the first n_indexed rows */
     size_t n_indexed;
-    size_t n_single; /* rows fetched one by one */
-    bool is_loaded;  /* all of them */
+    size_t n_single;  /* rows fetched one by one */
+    bool is_loaded;   /* all of them */
+    const char *only; /* a filter of the server's: no other rows are fetched; NULL = all */
     struct VEC(struct str) texts;
 };
 

@@ -10,7 +10,7 @@
 #include "model/stored_form.h"
 #include "value/number.h"
 
-enum op { OP_TRUE, OP_FALSE, OP_EQUAL, OP_NOT, OP_AND, OP_OR };
+enum op { OP_TRUE, OP_FALSE, OP_EQUAL, OP_BEGINS, OP_NOT, OP_AND, OP_OR };
 enum operand_kind { LITERAL, COLUMN, SELF };
 
 struct operand {
@@ -39,6 +39,7 @@ enum token {
     T_OR,
     T_FIELD,
     T_EQUAL,
+    T_BEGINS,
     T_OPEN,
     T_CLOSE,
     T_TEXT,
@@ -71,7 +72,7 @@ static const struct {
     enum token token;
 } words[] = {
     {"true", T_TRUE},   {"false", T_FALSE}, {"not", T_NOT}, {"and", T_AND}, {"or", T_OR},
-    {"field", T_FIELD}, {"=", T_EQUAL},     {"(", T_OPEN},  {")", T_CLOSE},
+    {"field", T_FIELD}, {"=", T_EQUAL},     {"(", T_OPEN},  {")", T_CLOSE}, {"begins", T_BEGINS},
 };
 
 /* Words need no space around them: `field"uuid"="x"or true` is fine. */
@@ -161,11 +162,12 @@ static struct operand parse_value(struct parser *p)
 
 static void parse_comparison(struct parser *p)
 {
-    struct instruction i = {.op = OP_EQUAL, .a = parse_value(p)};
+    struct instruction i = {.a = parse_value(p)};
 
     if (p->wrong)
         return;
-    if (p->token != T_EQUAL) {
+    i.op = p->token == T_BEGINS ? OP_BEGINS : OP_EQUAL;
+    if (p->token != T_EQUAL && p->token != T_BEGINS) {
         fail(p, "expected =");
         return;
     }
@@ -290,6 +292,9 @@ bool filter_match(const struct filter *f, const struct struct_info *si, const vo
             break;
         case OP_EQUAL:
             truth = streq(operand_text(&in->a, &s, &a), operand_text(&in->b, &s, &b));
+            break;
+        case OP_BEGINS:
+            truth = str_starts(operand_text(&in->a, &s, &a), operand_text(&in->b, &s, &b));
             break;
         case OP_NOT:
             truth = !truth;

@@ -5,7 +5,8 @@
  * The expression language of get_all_where:
  *     field "name__label" = "x" and not field "is_a_template" = "true"
  * `and` and `or` have equal precedence and associate to the left; `not` takes all that follows it:
- * `not A and B` is `not (A and B)`. Columns are database names and "_ref"; secrets and
+ * `not A and B` is `not (A and B)`. `begins` in the place of `=` is ours: the left text begins with
+ * the right one. Columns are database names and "_ref"; secrets and
  * internal fields have none.
  * Values compare as the strings a database of the XenAPI stores. Source: XenAPI query language
  * (docs/wire.md). Pure functions; a filter lives as long as its arena and serves any thread.

@@ -269,6 +269,37 @@ def test_candidates(xe, vm):
     assert offered("vm-start", "vm=two", env={"XE_EXTRA_ARGS": "minimal=true"}) == ["vm=two words"]
 
 
+def test_server_finds_what_is_typed(xen, vm):
+    assert [r["uuid"] for r in xen.VM.get_all_records_where(f'field "uuid" begins "{vm[:9]}"').values()] == [vm]
+    assert xen.VM.get_all_records_where('field "name__label" begins "comf" and field "uuid" begins "x"') == {}
+
+
+@native
+def test_completion_does_not_fetch_what_is_not_offered(xe, vm, between):
+    """As from a server that has only what begins with what is typed."""
+    seen = []
+    pump = between.pump
+    between.pump = lambda one, other, counts: pump(Recording(one, seen) if counts else one, other, counts)
+    assert Xe(between.state)("completion", "candidates", "vm-start", f"uuid={vm[:9]}") == f"uuid={vm}\n"
+    asked = b"".join(seen)
+    assert f'begins \\"{vm[:9]}\\"'.encode() in asked and b"get_all_records\"" not in asked
+
+
+class Recording:
+    """A socket that notes what is read from it."""
+
+    def __init__(self, sock, seen):
+        self.sock, self.seen = sock, seen
+
+    def recv(self, n):
+        data = self.sock.recv(n)
+        self.seen.append(data)
+        return data
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+
 @pytest.fixture
 def vdi(xe, xen):
     sr = xen.SR.get_uuid(xen.pool.get_default_SR(xen.pool.get_all()[0]))

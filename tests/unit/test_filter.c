@@ -51,6 +51,18 @@ static void constants_and_spacing(void **state)
     assert_true(matches("\"\" = \"\""));
 }
 
+/* Ours: the left text begins with the right one. */
+static void beginnings(void **state)
+{
+    assert_true(matches("\"abc\" begins \"ab\""));
+    assert_true(matches("\"abc\" begins \"abc\" and \"abc\"begins\"\""));
+    assert_false(matches("\"abc\" begins \"abcd\""));
+    assert_false(matches("\"abc\" begins \"bc\" or \"abc\" begins \"AB\""));
+    assert_true(matches("field \"ready\" begins \"tr\" and not field \"ready\" begins \"f\""));
+    assert_refused("\"a\" begins", "expected a value at character 10");
+    assert_refused("begins \"a\"", "expected a value at character 6");
+}
+
 /* Equal precedence, left to right: these differ from the rules of most languages. */
 static void and_and_or_are_equals(void **state)
 {
@@ -275,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(constants_and_spacing),
+        cmocka_unit_test(beginnings),
         cmocka_unit_test(and_and_or_are_equals),
         cmocka_unit_test(not_takes_all_that_follows),
         cmocka_unit_test(truth_tables),
