@@ -39,7 +39,8 @@ static const char zsh[] =
     "    done < <(xe completion candidates \"${(@Q)words[2,CURRENT]}\" 2>/dev/null)\n"
     "    [[ -n $any ]] || _files\n"
     "}\n"
-    "compdef _xe xe\n";
+    "# A file of fpath is the function's first call; one that is read defines it.\n"
+    "if [[ $funcstack[1] == _xe ]]; then _xe \"$@\"; else compdef _xe xe; fi\n";
 
 static const char fish[] = "# fish completion for xe, of `xe completion fish`\n"
                            "complete -c xe -a '(xe completion candidates (commandline -opc)[2..-1] "
