@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/filter.h"
 
+#include "cli/failure.h"
+
 #include <strings.h>
 
 /* The field whose name the word begins with, the longest one; `map`: among maps, else sets. */
@@ -117,7 +119,7 @@ struct error *filter_problem(const struct filter *f)
 {
     switch (f->problem) {
     case FILTER_UNKNOWN_FIELD:
-        return error_text("Unknown field '%s'", f->name);
+        return fail_code("Missing parameter", f->name);
     case FILTER_NO_MEMBERS:
         return error_text("Field '%s' is not a set or map", f->field->name);
     case FILTER_BAD_SET:
@@ -127,12 +129,18 @@ struct error *filter_problem(const struct filter *f)
     }
 }
 
+struct error *filters_check(const struct filters *fs)
+{
+    vec_foreach (f, fs)
+        TRY(filter_problem(f));
+    return NULL;
+}
+
 struct error *filters_match(struct store *s, struct table *t, const struct row *r,
                             const struct filters *fs, bool *ret)
 {
     *ret = true;
     vec_foreach (f, fs) {
-        TRY(filter_problem(f));
         TRY(matches(s, t, r, f, ret));
         if (!*ret)
             return NULL;

@@ -33,6 +33,8 @@ _must_check_ struct error *filter_problem(const struct filter *f);
 void filters_take(struct filters *fs, const struct xe_class *x, const struct words *w,
                   const char *const *const except[], size_t n_except);
 void filters_want(struct store *s, const char *cls, const struct filters *fs);
+/* Before anything is matched: NULL if all of them can be used. */
+_must_check_ struct error *filters_check(const struct filters *fs);
 _must_check_ struct error *filters_match(struct store *s, struct table *t, const struct row *r,
                                          const struct filters *fs, bool *ret);
 /* The conditions a class always has for its list. */

@@ -127,6 +127,7 @@ static struct error *show_rows(struct xe *x, struct store *s, const struct xe_cl
 
     /* --all: templates and what filters leave out, too. */
     TRY(words_bool(&x->words, "all", false, &all));
+    TRY(filters_check(fs));
     where_want(s, c);
     filters_want(s, c->api, fs);
     vec_foreach (f, columns)

@@ -166,6 +166,8 @@ struct error *event_wait(struct xe *x)
     if (!w.cls)
         return error_text("Cli listening for class '%s' not currently implemented", name);
     TRY(read_wish(x, &w));
+    TRY(filters_check(&w.equal));
+    TRY(filters_check(&w.unequal));
     return wait_for(x, &w);
 }
 

@@ -198,7 +198,9 @@ struct error *param_set(struct xe *x, const struct xe_class *c)
             continue;
         filter_resolve(c, word->key, &f);
         f.value = word->value;
-        if (f.problem == FILTER_UNKNOWN_FIELD || f.problem == FILTER_NO_MEMBERS)
+        if (f.problem == FILTER_UNKNOWN_FIELD)
+            return error_text("Unknown field '%s'", word->key);
+        if (f.problem == FILTER_NO_MEMBERS)
             return filter_problem(&f);
         if (f.kind == FILTER_SET)
             return error_text("Cannot param-set on set fields");

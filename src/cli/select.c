@@ -152,6 +152,12 @@ static struct error *pick(struct xe *x, struct store *s, const struct selector *
 {
     struct table *t = store_table(s, sel->cls);
 
+    vec_foreach (f, fs)
+        if (f->problem == FILTER_UNKNOWN_FIELD)
+            return error_text("Parameter '%s' is not a field of the %s class. Failed to select %s "
+                              "for operation.",
+                              f->name, sel->cls, sel->cls);
+    TRY(filters_check(fs));
     want(s, sel, fs);
     TRY(load(x, s, sel));
     for (size_t i = 0; i < t->rows.n; i++) {

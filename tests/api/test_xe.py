@@ -197,7 +197,7 @@ def test_filters(xe, vm):
         assert vm in xe.line("vm-list", good, "--minimal").split(","), good
     for bad in ("other-config:xe-test=no", "tags:contains=re", "power-state=Halted", "other-config:none="):
         assert vm not in xe.line("vm-list", bad, "--minimal").split(","), bad
-    assert xe.fails("vm-list", "nonsense=1") == "Error: Unknown field 'nonsense'"
+    assert xe.fails("vm-list", "nonsense=1") == "Error code: Missing parameter\nError parameters: nonsense"
     assert xe.fails("vm-list", "tags:has=red") == \
         "Error: Invalid syntax for set filtering (should be set-param:contains=key)"
 
