@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A message that works names its test as "FILE::NAME", and so do another HTTP request and each command of xe; file and name
-must exist."""
+must exist. Commands of every class are run for the classes that a file lists: all of them."""
 
 import os
 import re
+
+CLASSES = "tests/facts/xe_classes.txt"
 
 
 def run(schema, root):
@@ -18,6 +20,26 @@ def run(schema, root):
     for name, command in schema.xe.get("commands", {}).items():
         if command.get("test"):
             _one(schema, root, f"xe.toml: [commands.{name}]", command["test"], texts)
+
+
+    for name, verb in schema.xe.get("verbs", {}).items():
+        if verb.get("test"):
+            _one(schema, root, f"xe.toml: [verbs.{name}]", verb["test"], texts)
+            _classes(schema, root)
+
+
+def _classes(schema, root):
+    path = os.path.join(root, CLASSES)
+    try:
+        with open(path, encoding="utf-8") as f:
+            listed = [line.split(" | ")[0] for line in f]
+        schema.files.append(path)
+    except OSError:
+        listed = []
+    for name in schema.xe.get("classes", {}):
+        text = f"'{CLASSES}' does not list it, so no test runs its commands"
+        if name not in listed and f"xe.toml: [classes.{name}]: {text}" not in schema.problems.texts:
+            schema.problems.add(f"xe.toml: [classes.{name}]", text)
 
 
 def _one(schema, root, where, test, texts):

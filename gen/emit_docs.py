@@ -114,12 +114,15 @@ def _http_page(schema):
 
 
 def _xe_page(schema):
-    text = "# Commands of xe\n\nEvery class below also has the commands list, param-list, " \
-           "param-get, param-set, param-add, param-remove and param-clear.\n\n## Classes\n\n"
+    text = "# Commands of xe\n\n## Classes\n\n"
     text += _table(("Class", "Shown by default", "All columns"),
                    [(c.name, " ".join(c.default) or "all",
                      " ".join(f.name for f in c.fields if "hidden" not in f.flags))
                     for c in xe.classes(schema).values()])
+    text += "\n## Commands of every class\n\n" + _table(
+        ("Command", "", "Test"),
+        [(f"{c.name}-{name}", v["doc"], f"{v.get('test', '')}[{c.name}]") for c in xe.classes(schema).values()
+         for name, v in xe.verbs(schema).items() if xe.has_verb(schema, c, name)])
     text += "\n## Topics\n\n"
     text += "\n".join(f"### {t.name}\n\n{t.doc[0].upper()}{t.doc[1:]}.\n\n```\n{t.text}\n```\n" for t in xe.topics(schema))
     text += "\n## Commands\n\n"

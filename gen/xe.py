@@ -224,7 +224,9 @@ def topics(schema):
 def verbs(schema):
     """The commands every class has, {verb: its table}, in the order of VERBS."""
     found = _tables(schema, "verbs", VERB_KEYS)
-    for name in found:
+    for name, table in found.items():
+        if not table.get("test"):
+            schema.problems.add(f"xe.toml: [verbs.{name}]", "no test runs it: name one with test = \"FILE::NAME\"")
         if name not in VERBS:
             schema.problems.add(f"xe.toml: [verbs.{name}]", "unknown verb")
     return {name: found[name] for name in VERBS if name in found}
@@ -270,7 +272,9 @@ def is_set_whole(schema, c, f):
 
 
 def takes_members(schema, c, f):
-    return bool(setter(schema, c, "add_to_" if f.kind[0] == "M" else "add_", f))
+    """One by one; by param-add a set also where it can only be set whole."""
+    return bool(setter(schema, c, "add_to_" if f.kind[0] == "M" else "add_", f)) or (
+        f.kind == "SRW" and bool(setter(schema, c, "set_", f)))
 
 
 def has_verb(schema, c, verb):

@@ -102,6 +102,25 @@ static struct error *list_value(const struct xe_field *f, const char *text, json
     return NULL;
 }
 
+/* Uuids, separated by commas. */
+static struct error *refs_value(struct xe *x, const struct xe_field *f, const char *text,
+                                json_t **ret)
+{
+    _cleanup_json_ json_t *list = json_array();
+
+    for (const char *p = text; *text && p;) {
+        const char *comma = strchr(p, ',');
+        _cleanup_free_ char *uuid = xmemdup0(p, comma ? (size_t)(comma - p) : strlen(p));
+        _cleanup_free_ char *ref = NULL;
+
+        TRY(ref_of(&x->client, f->steps[0].cls, uuid, &ref));
+        json_array_append_new(list, json_string(ref));
+        p = comma ? comma + 1 : NULL;
+    }
+    *ret = TAKE_PTR(list);
+    return NULL;
+}
+
 /* What a setter takes, from the text given. */
 static struct error *value_of_text(struct xe *x, const struct xe_field *f, const char *text,
                                    json_t **ret)
@@ -116,6 +135,8 @@ static struct error *value_of_text(struct xe *x, const struct xe_field *f, const
         *ret = json_string(ref ? ref : REF_NULL);
         return NULL;
     }
+    if (is_reference(f))
+        return refs_value(x, f, text, ret);
     if (streq(f->type, "int") || streq(f->type, "float"))
         return number_value(f, text, ret);
     if (streq(f->type, "bool")) {
@@ -223,21 +244,47 @@ static struct error *add_pairs(struct xe *x, const struct object *o)
     return NULL;
 }
 
+static bool is_set_whole(const struct xe_field *f)
+{
+    return f->kind == XE_SRW && f->set;
+}
+
+/* The set without a member, and with another one (each may be NULL), where it is only set whole. */
+static struct error *set_whole_set(struct xe *x, const struct object *o, const struct members *m,
+                                   const char *without, const char *with)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+    json_t *value = NULL;
+
+    vec_foreach (member, m)
+        if (!without || !streq(member->text, without))
+            str_printf(&text, "%s%s", text.len ? "," : "", member->text);
+    if (with && !has_key(m, with))
+        str_printf(&text, "%s%s", text.len ? "," : "", with);
+    TRY(value_of_text(x, o->field, str_cstr(&text), &value));
+    return call(&x->client, NULL, o->field->set, "so", o->row->ref, value);
+}
+
 struct error *param_add(struct xe *x, const struct xe_class *c)
 {
     _cleanup_(object_fini) struct object o = {0};
+    _cleanup_(members_fini) struct members m = {0};
     const char *key = words_find(&x->words, "param-key");
 
     TRY(object_of_name(x, c, &o));
     if (!field_is_set(o.field) && !field_is_map(o.field))
         return error_text("Can only add to parameters of type Set or Map");
-    if (!o.field->add)
+    if (!o.field->add && !is_set_whole(o.field))
         return error_text("Parameter is read-only");
     if (field_is_map(o.field))
         return add_pairs(x, &o);
     if (!key)
         return error_text("When adding a key to a set, use the syntax: *-param-add "
                           "param-name=<name> param-key=<key>");
+    if (!o.field->add) {
+        TRY(field_members(&o.store, o.table, o.row, o.field, &m));
+        return set_whole_set(x, &o, &m, NULL, key);
+    }
     return call(&x->client, NULL, o.field->add, "ss", o.row->ref, key);
 }
 
@@ -250,12 +297,14 @@ struct error *param_remove(struct xe *x, const struct xe_class *c)
     TRY(object_of_name(x, c, &o));
     if (!field_is_set(o.field) && !field_is_map(o.field))
         return error_text("Can only remove from parameters of type Set or Map");
-    if (!o.field->remove)
+    if (!o.field->remove && !is_set_whole(o.field))
         return error_text("Cannot remove parameters from read-only map");
     TRY(field_members(&o.store, o.table, o.row, o.field, &m));
     if (!has_key(&m, key))
         return error_text(
             field_is_set(o.field) ? "Key %s is not in the set" : "Key %s is not in map", key);
+    if (!o.field->remove)
+        return set_whole_set(x, &o, &m, key, NULL);
     return call(&x->client, NULL, o.field->remove, "ss", o.row->ref, key);
 }
 
@@ -279,6 +328,8 @@ struct error *param_clear(struct xe *x, const struct xe_class *c)
     if (field_is_set(o.field) || field_is_map(o.field)) {
         if (o.field->remove)
             return clear_members(x, &o);
+        if (is_set_whole(o.field))
+            return call(&x->client, NULL, o.field->set, "so", o.row->ref, json_array());
         if (o.field->kind == XE_MRO_SETTABLE && o.field->set &&
             !strstr(o.field->set, ".set_property"))
             return call(&x->client, NULL, o.field->set, "so", o.row->ref, json_object());

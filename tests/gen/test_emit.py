@@ -182,6 +182,19 @@ def test_result_compiles(tiny):
         assert done.returncode == 0, done.stderr
 
 
+def test_classes_of_xe_are_listed_for_their_tests(tiny, tmp_path, capsys):
+    tiny.write("xe.toml", '[classes.box]\nclass = "Box"\nfields = []\n[verbs.list]\ndoc = "Shows."\ntest = "tests/a.py::test_a"\n')
+    facts = tmp_path / "tests/facts"
+    facts.mkdir(parents=True)
+    (tmp_path / "tests/a.py").write_text("def test_a(): pass\n")
+    arguments = ["--schema", str(tiny.folder), "--out", str(tmp_path / "o"), "--root", str(tmp_path)]
+    for listed, code in (("ball | all | uuid", 1), ("box | all | uuid", 0)):
+        (facts / "xe_classes.txt").write_text(listed + "\n")
+        assert main.main(arguments) == code
+        said = "xe.toml: [classes.box]: 'tests/facts/xe_classes.txt' does not list it, so no test runs its commands"
+        assert (said in capsys.readouterr().err) == bool(code)
+
+
 def page_of_xe(tmp_path):
     """The manual page of the real schema."""
     assert main.main(["--schema", os.path.join(ROOT, "schema"), "--out", str(tmp_path / "gen")]) == 0

@@ -312,6 +312,7 @@ test = "x::y"
 
 [verbs.list]
 doc = "Shows them."
+test = "x::y"
 
 [options.-s]
 doc = "a host"
@@ -319,6 +320,8 @@ doc = "a host"
 
 XE_CASES = {
     "unknown verb": ("verbs.list", "verbs.show", "[verbs.show]: unknown verb"),
+    "verb without a test": ('doc = "Shows them."\ntest = "x::y"', 'doc = "Shows them."',
+                            "[verbs.list]: no test runs it: name one with test = \"FILE::NAME\""),
     "verb without words": ('doc = "Shows them."', "", "[verbs.list]: is not documented"),
     "option without words": ('doc = "a host"', "", "[options.-s]: is not documented"),
     "unknown key of an option": ('doc = "a host"', 'doc = "a host"\nshort = "h"', "[options.-s]: unknown key 'short'"),
