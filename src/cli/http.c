@@ -154,12 +154,18 @@ static struct error *read_body(struct channel *ch, int64_t length, struct str *r
 }
 
 /* Head and body leave together: one packet, one wake-up of the server. */
-static void add_post(struct str *out, const char *path, const char *body, size_t n)
+static void add_post(struct str *out, const struct options *o, const char *path, const char *body,
+                     size_t n)
 {
     str_printf(out,
                "POST %s HTTP/1.1\r\nhost: localhost\r\nuser-agent: xe\r\noriginator: cli\r\n"
-               "content-type: application/json\r\ncontent-length: %zu\r\n\r\n",
+               "content-type: application/json\r\ncontent-length: %zu\r\n",
                path, n);
+    if (o->traceparent)
+        str_printf(out, "traceparent: %s\r\n", o->traceparent);
+    if (o->baggage)
+        str_printf(out, "baggage: %s\r\n", o->baggage);
+    str_lit(out, "\r\n");
     str_add_mem(out, body, n);
 }
 
@@ -190,7 +196,7 @@ struct error *http_post_all(struct http_client *h, const char *path, char *const
     if (!h->channel)
         TRY(http_connect(h, NULL, &h->channel));
     for (size_t i = 0; i < n; i++)
-        add_post(&requests, path, bodies[i], strlen(bodies[i]));
+        add_post(&requests, h->options, path, bodies[i], strlen(bodies[i]));
     struct error *e = channel_write(h->channel, requests.s, requests.len);
 
     for (size_t i = 0; i < n && !e; i++)

@@ -19,6 +19,8 @@ void options_fini(struct options *o)
     free(o->socket);
     free(o->known.path);
     free(o->typed_options);
+    free(o->traceparent);
+    free(o->baggage);
     vec_foreach (arg, &o->args)
         free(*arg);
     vec_fini(&o->args);
@@ -28,6 +30,13 @@ static void replace(char **field, const char *value)
 {
     free(*field);
     *field = xstrdup(value);
+}
+
+/* For a header: what would be more than one line is left out. */
+static void set_line(char **field, const char *value)
+{
+    if (value && *value && !strpbrk(value, "\r\n"))
+        replace(field, value);
 }
 
 static struct error *set_port(struct options *o, const char *text)
@@ -87,7 +96,9 @@ static struct error *set(struct options *o, const char *key, const char *value, 
             o->known.renew = on;
         else
             o->tls = !on;
-    } else if (!streq(key, "debugonfail") && !streq(key, "traceparent")) {
+    } else if (streq(key, "traceparent")) {
+        set_line(&o->traceparent, value);
+    } else if (!streq(key, "debugonfail")) {
         *ret = false;
     }
     return NULL;
@@ -249,6 +260,8 @@ struct error *options_read(int argc, char *const *argv, struct options *ret,
 
     o.user = xstrdup("");
     o.password = xstrdup("");
+    set_line(&o.traceparent, getenv("TRACEPARENT"));
+    set_line(&o.baggage, getenv("BAGGAGE"));
     *ret_wish = OPTIONS_RUN;
     /* Later sources overrule: so the weakest is read first. */
     struct error *e = read_file(&o, &late);

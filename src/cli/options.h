@@ -22,6 +22,8 @@ struct options {
     bool tls;
     struct known known;
     bool debug;
+    char *traceparent;       /* the trace of which the calls are a part (W3C), NULL = none */
+    char *baggage;           /* what goes along with it */
     bool only_channel;       /* the connection that is there is the only one to be had */
     struct VEC(char *) args; /* the command and its words */
     size_t n_typed;          /* of them, those of the command line; they come first */

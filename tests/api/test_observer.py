@@ -12,6 +12,7 @@ import time
 import pytest
 
 from test_limits import answer, post, unix
+from test_xe import Xe
 
 
 def make(xen, **more):
@@ -79,6 +80,19 @@ def call_with(daemons, session, parent):
     c.request("POST", "/jsonrpc", body, {"traceparent": parent})
     assert b"result" in c.getresponse().read()
     c.close()
+
+
+def test_xe_is_part_of_a_trace(fresh_daemons):
+    xen, trace, parent = fresh_daemons.client(), "1af7651916cd43dd8448eb211c80319c", "c7ad6b7169203331"
+    make(xen, components=["xapi"], enabled=True)
+    text = f"00-{trace}-{parent}-01"
+    for how in ({"env": {"TRACEPARENT": text, "BAGGAGE": "a=b"}}, {"args": ("--traceparent", text)}):
+        xe = Xe(fresh_daemons.state)
+        xe(*how.get("args", ()), "pif-list" if "env" in how else "sr-list", env=how.get("env"))
+    for call in ("PIF.get_all_records", "SR.get_all_records"):
+        wait_for_span(fresh_daemons, call, traceId=trace, parentId=parent)
+    # What is no header is left out.
+    assert Xe(fresh_daemons.state)("host-list", "--minimal", env={"TRACEPARENT": "x\r\ny: z", "BAGGAGE": "a\nb"})
 
 
 def test_calls_are_traced(fresh_daemons, fails):
