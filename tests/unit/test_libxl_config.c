@@ -60,8 +60,11 @@ static struct hv_start guest(enum hv_kind kind)
 
 static void compare(const char *name, const struct hv_start *p)
 {
-    struct xl_config_in in = {
-        .start = p, .name = "web", .dir = "/state/run/vm/U", .scripts = "/scripts"};
+    struct xl_config_in in = {.start = p,
+                              .name = "web",
+                              .dir = "/state/run/vm/U",
+                              .scripts = "/scripts",
+                              .uefi = "/ovmf"};
     _cleanup_free_ char *path = xasprintf("%s/%s.json", golden_dir, name);
     _cleanup_str_ struct str want = STR_INIT;
     libxl_domain_config config;

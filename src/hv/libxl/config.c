@@ -152,8 +152,11 @@ static void set_hvm(const struct xl_config_in *in, libxl_domain_build_info *b)
     const struct hv_start *p = in->start;
 
     b->device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
-    b->u.hvm.bios =
-        p->firmware == HV_FIRMWARE_UEFI ? LIBXL_BIOS_TYPE_OVMF : LIBXL_BIOS_TYPE_SEABIOS;
+    b->u.hvm.bios = LIBXL_BIOS_TYPE_SEABIOS;
+    if (p->firmware == HV_FIRMWARE_UEFI) {
+        b->u.hvm.bios = LIBXL_BIOS_TYPE_OVMF;
+        b->u.hvm.system_firmware = give(in->uefi);
+    }
     b->u.hvm.boot = give(p->boot_order);
     b->u.hvm.serial = xstrdup("pty");
     b->u.hvm.vga.kind = vga_of(find(p, "vga", "std"));

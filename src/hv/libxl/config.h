@@ -19,6 +19,7 @@ struct xl_config_in {
     const char *name;    /* unique on the host */
     const char *dir;     /* of the domain; for the display's socket */
     const char *scripts; /* directory of xen-block and xen-vif */
+    const char *uefi;    /* firmware of machines that are to have UEFI */
 };
 
 /* ret is to be disposed of with libxl_domain_config_dispose in any case. */

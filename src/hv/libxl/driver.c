@@ -36,7 +36,9 @@ static struct error *fill_caps(struct xl *x)
         .block_devices = true,
     };
     if (strstr(x->capabilities, "hvm"))
-        x->caps.features |= HV_CAN_PVH; /* not UEFI: Debian's OVMF is not for Xen */
+        x->caps.features |= HV_CAN_PVH;
+    if (access(XL_UEFI_FIRMWARE, R_OK) == 0)
+        x->caps.features |= HV_CAN_UEFI;
     return NULL;
 }
 

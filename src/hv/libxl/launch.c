@@ -59,8 +59,11 @@ static struct error *check_memory(struct xdom *d, libxl_domain_config *config)
 static struct error *make(struct xdom *d, int resume_fd, uint32_t *ret)
 {
     _cleanup_free_ char *name = unique_name(d);
-    struct xl_config_in in = {
-        .start = &d->start, .name = name, .dir = d->dir, .scripts = XENOLITH_LIBEXEC};
+    struct xl_config_in in = {.start = &d->start,
+                              .name = name,
+                              .dir = d->dir,
+                              .scripts = XENOLITH_LIBEXEC,
+                              .uefi = XL_UEFI_FIRMWARE};
     libxl_domain_restore_params params;
     libxl_domain_config config;
     int rc = 0;

@@ -35,6 +35,9 @@
 #include <pthread.h>
 #include <xentoollog.h>
 
+/* Debian's own OVMF is not for Xen; tools/make-ovmf makes one that is. */
+#define XL_UEFI_FIRMWARE XENOLITH_DATA "/ovmf-xen.fd"
+
 struct xs_handle;
 
 struct xl_ctx {
