@@ -165,8 +165,10 @@ static void set_hvm(const struct xl_config_in *in, libxl_domain_build_info *b)
     /* With a colon libxl hands it to the device model as it is. */
     b->u.hvm.vnc.listen = xasprintf("unix:%s/vnc", in->dir);
     libxl_defbool_set(&b->u.hvm.vnc.findunused, false);
-    libxl_defbool_set(&b->u.hvm.usb, true);
-    b->u.hvm.usbdevice = xstrdup("tablet");
+    if (b->u.hvm.vga.kind != LIBXL_VGA_INTERFACE_TYPE_NONE) { /* what points at a display */
+        libxl_defbool_set(&b->u.hvm.usb, true);
+        b->u.hvm.usbdevice = xstrdup("tablet");
+    }
     libxl_defbool_set(&b->u.hvm.viridian, is_true(find(p, "viridian", "false")));
     libxl_defbool_set(&b->u.hvm.hpet, is_true(find(p, "hpet", "true")));
     libxl_defbool_set(&b->apic, is_true(find(p, "apic", "true")));
