@@ -9,13 +9,14 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import uuid
 
 from guestimage import cache, debs
 from guestimage.cache import Progress
 from guestimage.debian import as_root
 
-from . import gpt, package
+from . import firmware, gpt, package
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = ["image.py", "gpt.py", "files/setup"]
@@ -66,7 +67,24 @@ def base(release, packages):
     return os.path.join(cache.obtain(f"xen-base-{release}", cache.recipe([], words=[release, *wanted, *EXCLUDED, LICENCES]), make), "base.tar")
 
 
-def make(work, out, release, archive, packages):
+def guests_firmware():
+    """Folder with the firmware of UEFI guests; None if its sources are out of reach, which is no reason to have no image."""
+    try:
+        return firmware.obtain()
+    except (firmware.FirmwareError, debs.PackageError, subprocess.CalledProcessError) as error:
+        print(f"no UEFI firmware for guests on Xen, the image is made without: {error}", file=sys.stderr, flush=True)
+        return None
+
+
+def _firmware_hooks(uefi):
+    if uefi is None:
+        return []
+    places = {firmware.NAME: "usr/share/xenolith", "copyright": "usr/share/doc/ovmf-xen"}
+    return [f"--customize-hook=mkdir -p \"$1/{place}\"" for place in places.values()] + [
+        f"--customize-hook=upload {shlex.quote(os.path.join(uefi, name))} /{place}/{name}" for name, place in places.items()]
+
+
+def make(work, out, release, archive, packages, uefi):
     progress = Progress(f"appliance on {release}")
     progress.step("adding our packages and settings")
     whole, setup = os.path.join(work, "root.tar"), os.path.join(HERE, "files", "setup")
@@ -77,7 +95,7 @@ def make(work, out, release, archive, packages):
                  "--setup-hook=mkdir -p \"$1/dev/pts\" \"$1/dev/shm\"",
                  "--customize-hook=mkdir -p \"$1/tmp/packages\"",
                  *[f"--customize-hook=upload {shlex.quote(path)} /tmp/packages/{os.path.basename(path)}" for path in packages],
-                 f"--customize-hook=upload {shlex.quote(setup)} /tmp/setup",
+                 *_firmware_hooks(uefi), f"--customize-hook=upload {shlex.quote(setup)} /tmp/setup",
                  "--customize-hook=chroot \"$1\" sh /tmp/setup " + LABEL, release, whole, *debs.Packages(work, release).sources])
     progress.step("unpacking")
     tree = os.path.join(work, "tree")
@@ -96,5 +114,6 @@ def obtain(release):
     folder = package.obtain(release)
     packages = package.files(folder)
     archive = base(release, packages)
-    digest = cache.recipe(SOURCES, HERE, [release, os.path.basename(folder), os.path.basename(os.path.dirname(archive))])
-    return cache.obtain(f"appliance-{release}", digest, lambda work, out: make(work, out, release, archive, packages))
+    uefi = guests_firmware()
+    digest = cache.recipe(SOURCES, HERE, [release, *(os.path.basename(path or "") for path in (folder, os.path.dirname(archive), uefi))])
+    return cache.obtain(f"appliance-{release}", digest, lambda work, out: make(work, out, release, archive, packages, uefi))

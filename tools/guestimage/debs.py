@@ -87,3 +87,17 @@ class Packages:
             raise PackageError(f"apt-get download {package}: {done.stderr.strip()}")
         debs = [name for name in os.listdir(self.private) if name.startswith(package + "_") and name.endswith(".deb")]
         subprocess.run(["dpkg-deb", "-x", os.path.join(self.private, debs[0]), into], check=True)
+
+    def unpack_source(self, package, into):
+        """Downloads a source package, checked by apt, and unpacks it with Debian's patches to the new folder into."""
+        with open(self.sources_file, "w") as out:
+            out.writelines(f"deb-src{line.removeprefix('deb')}\n" for line in self.sources)
+        self._updated = False
+        self._update()
+        done = _apt(self.private, "source", "--download-only", package)
+        if done.returncode != 0:
+            raise PackageError(f"apt-get source {package}: {done.stderr.strip()}")
+        described, = [name for name in os.listdir(self.private) if name.startswith(package + "_") and name.endswith(".dsc")]
+        # apt has checked it; the keys of Debian's people are elsewhere
+        subprocess.run(["dpkg-source", "--no-check", "-x", os.path.join(self.private, described), into], check=True,
+                       stdout=subprocess.DEVNULL)
