@@ -6,11 +6,11 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT
+from conftest import BUILD
 from guests import ARGUMENTS
 
 FOLDER = "/var/tmp/contract"
-PROGRAM = os.path.join(os.environ.get("XENOLITH_BUILD", os.path.join(ROOT, "build")), "tests/contract/test_contract_hv")
+PROGRAM = os.path.join(BUILD, "tests/contract/test_contract_hv")
 
 
 def put(rig, path, name):
