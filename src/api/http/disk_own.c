@@ -54,6 +54,7 @@ static struct error *begin_once(struct transfer *t, const struct message *m, con
         .roles = t->roles,
         .superuser = t->superuser,
         .originator = "",
+        .agent = "",
         .task = "",
         .no_wait = true,
     };
