@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The life of a VM: starting, pausing, stopping, suspending, and guests that act by themselves."""
 
+import json
 import time
 
 import pytest
 
+import vms
 from conftest import NULL
 
 
@@ -184,6 +186,24 @@ def test_suspend_and_resume(xen, vm, fails):
     disk = xen.VM.get_suspend_VDI(vm)
     xen.VM.resume_on(vm, xen.host.get_all()[0], True, False)
     assert xen.VM.get_power_state(vm) == "Paused"
+    xen.VM.hard_shutdown(vm)
+    fails("HANDLE_INVALID", xen.VDI.get_type, disk)
+
+
+def test_suspend_whose_way_back_is_barred(daemons, xen, vm, fails):
+    """Nobody knows then whether the guest was saved: rows and memory stay, and the guest, which was not, runs on."""
+    xen.VM.set_suspend_SR(vm, xen.pool.get_default_SR(xen.pool.get_all()[0]))
+    card = vms.new_card(xen, vm)
+    xen.VM.start(vm, False, False)
+    before = xen.VM.get_record(vm)
+    fault = {"op": "query", "code": "INTERNAL_ERROR", "params": ["told to fail"], "times": 2}
+    daemons.host_call("vm_control", command=json.dumps({"fault": fault}))
+    fails("INTERNAL_ERROR", xen.VM.suspend, vm)
+    now = xen.VM.get_record(vm)
+    assert [now[f] for f in ("power_state", "domid", "current_operations")] == ["Running", before["domid"], {}]
+    xen.VIF.unplug(card)
+    disk = now["suspend_VDI"]
+    assert xen.VDI.get_type(disk) == "suspend"
     xen.VM.hard_shutdown(vm)
     fails("HANDLE_INVALID", xen.VDI.get_type, disk)
 

@@ -5,30 +5,31 @@
 #include "api/vm/suspend_disk.h"
 #include "proto/client.h"
 
-/* Plan state: the VM did not come back, its memory is all that is left of the guest. */
+/* Plan state: the VM did not come back, or nobody knows. Its memory may be all that is left of the
+ * guest. */
 #define KEEP_MEMORY "keep memory"
 
-static struct error *start_again(struct plan *p)
-{
-    struct error *e = domain_start(p);
-
-    if (!e)
-        e = domain_run(p);
-    plan_set_bool(p, KEEP_MEMORY, e && !hostd_is_away(e));
-    return e;
-}
-
-struct error *saved_return(struct plan *p)
+static struct error *come_back(struct plan *p)
 {
     const struct host_domain_rec *dom;
 
     TRY(domain_find(p, &dom));
-    if (!dom)
-        return start_again(p);
+    if (!dom) {
+        TRY(domain_start(p));
+        return domain_run(p);
+    }
     /* Never saved, or restored by an undo that was cut off. */
     plan_set_int(p, "domid", dom->domid);
     plan_set_str(p, "run", dom->run);
     return streq(dom->state, "paused") ? domain_run(p) : NULL;
+}
+
+struct error *saved_return(struct plan *p)
+{
+    struct error *e = come_back(p);
+
+    plan_set_bool(p, KEEP_MEMORY, e && !hostd_is_away(e));
+    return e;
 }
 
 struct error *saved_returned(struct plan *p, struct txn *t)

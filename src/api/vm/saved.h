@@ -10,7 +10,7 @@
 #include "task/plan.h"
 
 /* Undo of saving: a guest that was never saved just runs on, one that was comes back from its
- * memory. One that cannot come back keeps it. */
+ * memory. One that cannot come back, or of which nothing can be learnt, keeps it. */
 _must_check_ struct error *saved_return(struct plan *p);
 _must_check_ struct error *saved_returned(struct plan *p, struct txn *t);
 /* Undo of making the disk for the memory, unless that is all that is left of the guest. */
