@@ -12,6 +12,7 @@
 #include "hostd/machine.h"
 #include "proto/server.h"
 #include "storage/sr_driver.h"
+#include "storage/sr_mount.h"
 #include "storage/vdi.h"
 
 #include <errno.h>
@@ -170,12 +171,54 @@ struct error *host_sr_scan(struct host_call *c, const struct host_sr_scan_args *
 struct error *host_sr_roots(struct host_call *c, const struct host_sr_roots_args *a,
                             struct host_sr_roots_result *ret)
 {
-    static const char *const types[] = {"file", "iso", "sim"};
     const struct machine *m = host_call_ctx(c);
+    size_t n = 0;
 
+    while (sr_type_name(m->storage, n))
+        n++;
+    const char **types = arena_array(host_call_arena(c), const char *, n);
+
+    for (size_t i = 0; i < n; i++)
+        types[i] = sr_type_name(m->storage, i);
     ret->roots = (struct set_string){.n = m->n_roots, .v = m->roots};
-    ret->types = (struct set_string){.n = ARRAY_SIZE(types), .v = types};
+    ret->types = (struct set_string){.n = n, .v = types};
     return NULL;
+}
+
+static struct host_place_rec place_rec_of(struct arena *a, const struct sr_place_found *f)
+{
+    const char **word = arena_array(a, const char *, 2);
+
+    word[0] = arena_strdup(a, f->key ? f->key : "");
+    word[1] = arena_strdup(a, f->value ? f->value : "");
+    return (struct host_place_rec){
+        .configuration = {.n = f->key != NULL, .k = &word[0], .v = &word[1]},
+        .complete = f->complete,
+        .sr = arena_strdup(a, f->sr.s),
+        .size = f->size,
+        .free = f->free,
+        .what = arena_strdup(a, f->what ? f->what : ""),
+    };
+}
+
+struct error *host_sr_probe(struct host_call *c, const struct host_sr_probe_args *a,
+                            struct host_sr_probe_result *ret)
+{
+    struct arena *arena = host_call_arena(c);
+    const struct uuid_text any = uuid_random();
+    struct sr_places_found found = {0};
+    struct sr_spec spec;
+
+    TRY(spec_of(any.s, a->type, &a->device_config, &spec));
+    struct error *e = sr_probe(storage_of(c), &spec, &found);
+    struct host_place_rec *places = arena_array(arena, struct host_place_rec, found.v.n);
+
+    for (size_t i = 0; i < found.v.n; i++)
+        places[i] = place_rec_of(arena, &found.v.v[i]);
+    ret->places.n = found.v.n;
+    ret->places.v = places;
+    sr_places_found_fini(&found);
+    return e;
 }
 
 static struct error *parse_format(const char *name, int *ret)

@@ -37,7 +37,7 @@ static void allow_to_look(const struct machine *m, const char *program, const ch
     child_allow(c, m->state_dir, LANDLOCK_READ);
     child_allow(c, run_dir, LANDLOCK_READ);
     child_allow(c, m->api_state_dir, LANDLOCK_READ);
-    for (size_t i = 0; i < m->n_roots; i++)
+    for (size_t i = 0; i < m->n_disk_roots; i++)
         child_allow(c, m->roots[i], LANDLOCK_READ);
 }
 

@@ -10,3 +10,5 @@
 #include "base/error.h"
 
 _must_check_ struct error *confine_self(bool xen);
+/* The same for the process that mounts (mount_helper.h). */
+_must_check_ struct error *confine_mount_helper(void);

@@ -10,6 +10,7 @@
 #include "hostd/accounts.h"
 #include "hostd/collector.h"
 #include "hostd/guests.h"
+#include "hostd/mount_helper.h"
 #include "hostd/options.h"
 #include "hv/hv.h"
 #include "hv/qmp.h"
@@ -26,7 +27,7 @@
 
 static struct error *make_directories(struct machine *m)
 {
-    static const char *const dirs[] = {"run", "run/storage", "sr", "iso", "boot"};
+    static const char *const dirs[] = {"run", "run/storage", "sr", "iso", "mnt", "boot"};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         _cleanup_free_ char *path = xasprintf("%s/%s", m->state_dir, dirs[i]);
@@ -93,8 +94,10 @@ static void name_roots(struct machine *m)
 {
     m->own_roots[0] = xasprintf("%s/sr", m->state_dir);
     m->own_roots[1] = xasprintf("%s/iso", m->state_dir);
+    m->own_roots[2] = xasprintf("%s/mnt", m->state_dir);
     m->roots = (const char *const *)m->own_roots;
-    m->n_roots = ARRAY_SIZE(m->own_roots);
+    m->n_roots = 2;
+    m->n_disk_roots = ARRAY_SIZE(m->own_roots);
 }
 
 /* ---- hypervisor ---- */
@@ -120,7 +123,7 @@ static struct error *open_hypervisor(struct machine *m, const struct options *o)
 {
     struct hv_config config = {.state_dir = m->state_dir,
                                .disk_roots = m->roots,
-                               .n_disk_roots = m->n_roots,
+                               .n_disk_roots = m->n_disk_roots,
                                .on_event = on_event,
                                .ctx = m};
 
@@ -142,7 +145,7 @@ static void on_lost_sr(void *arg, const char *sr, struct error *e)
     log_and_free(LOG_ERROR, e, "cannot attach SR %s", sr);
 }
 
-static struct error *open_storage(struct machine *m)
+static struct error *open_storage(struct machine *m, const struct options *o)
 {
     _cleanup_free_ char *run = xasprintf("%s/run/storage", m->state_dir);
 
@@ -152,6 +155,9 @@ static struct error *open_storage(struct machine *m)
                                     .roots = m->roots,
                                     .n_roots = m->n_roots,
                                     .loop = m->loop,
+                                    .mount_root = m->own_roots[2],
+                                    .mounter = o->mount_helper ? &mounter_helper : NULL,
+                                    .mounter_ctx = o->mount_helper,
                                     .block_devices = hv_probe(m->hv)->block_devices};
 
     TRY(storage_new(&config, &m->storage));
@@ -215,7 +221,7 @@ struct error *machine_start(struct machine *m, const struct options *o)
     TRY(accounts_open(m->state_dir, o->auth, &m->accounts));
     name_roots(m);
     TRY(open_hypervisor(m, o));
-    TRY(open_storage(m));
+    TRY(open_storage(m, o));
     TRY(guests_open(m));
     guests_restore(m);
     TRY(collector_start(m->storage, o->merge_pause_us, &m->collector));

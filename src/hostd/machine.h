@@ -33,6 +33,7 @@ struct machine {
     struct host_server *server;
     const char *const *roots; /* where file and ISO SRs may lie */
     size_t n_roots;
+    size_t n_disk_roots; /* the same array's: those below which disks may lie */
     struct net *net;
     struct accounts *accounts;
     struct guests *guests;    /* disks of domains (guests.h) */
@@ -50,8 +51,8 @@ struct machine {
     atomic_int trace_posts;         /* the same (trace_post.h) */
     char boot_id[64];
     char *own_state_dir;
-    char *own_roots[2];
-    int lock_fd; /* <state>/run/hostd.lock: one hostd per state directory */
+    char *own_roots[3]; /* sr, iso, and mnt, where file systems of SRs are mounted */
+    int lock_fd;        /* <state>/run/hostd.lock: one hostd per state directory */
 };
 
 /* Brings everything up: adopts domains, attaches SRs, listens. On failure *m can be given to

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "hostd/confine.h"
 #include "hostd/machine.h"
+#include "hostd/mount_helper.h"
 #include "hostd/options.h"
 #include "hostd/pam.h"
 #include "value/json.h"
@@ -21,7 +22,7 @@ static void ignore_signals_of_writes(void)
 
 int main(int argc, char **argv)
 {
-    struct options o;
+    struct options o = {0};
     struct machine m = {0};
     sigset_t signals;
     int sig;
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
 
     if (!e && o.pam_helper)
         return pam_helper_main();
+    if (!e && o.mount_root)
+        return mount_helper_main(o.mount_root);
     if (!e) {
         log_set_level(o.debug ? LOG_DEBUG : LOG_INFO);
         ignore_signals_of_writes();
@@ -40,18 +43,22 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGINT);
         sigaddset(&signals, SIGHUP);
         pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
-        e = confine_self(streq(o.hv, "libxl"));
+        e = o.mounts ? mount_helper_start(o.state_dir, &o.mount_helper) : NULL;
+        if (!e)
+            e = confine_self(streq(o.hv, "libxl"));
         if (!e)
             e = machine_start(&m, &o);
     }
     if (e) {
         log_and_free(LOG_ERROR, e, "cannot start");
         machine_stop(&m);
+        mount_helper_free(o.mount_helper);
         return 1;
     }
     log_info("ready");
     sigwait(&signals, &sig);
     log_info("stopping; guests go on");
     machine_stop(&m);
+    mount_helper_free(o.mount_helper);
     return 0;
 }

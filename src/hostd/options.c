@@ -17,6 +17,8 @@ static const char help[] =
     "                 pam: accounts of this host, as root\n"
     "  --user NAME    may connect to DIR/run/hostd beside root and the caller\n"
     "  --api-state DIR         that of xenolithd, if it has one of its own; reports look at it\n"
+    "  --mounts       repositories on devices, NFS and SMB (types ext, xfs, nfs, smb);\n"
+    "                 as root\n"
     "  --manage-machine        clients may change name, clock, services and power of this machine\n"
     "  --merge-pause SECONDS   between looks for disk images to merge (30)\n"
     "  --debug        say more\n"
@@ -49,7 +51,7 @@ static struct error *check(const struct options *o, int argc)
     static const char *const hvs[] = {"auto", "libxl", "qemu", "sim", NULL};
     static const char *const auths[] = {"file", "pam", NULL};
 
-    if (optind < argc || (!o->state_dir && !o->pam_helper))
+    if (optind < argc || (!o->state_dir && !o->pam_helper && !o->mount_root))
         return error_text("say where the state lies with --state DIR; see --help");
     TRY(one_of("hv", o->hv, hvs));
     return one_of("auth", o->auth, auths);
@@ -92,6 +94,12 @@ static struct error *take(int c, struct options *o)
     case 'M':
         o->manage_machine = true;
         break;
+    case 'n':
+        o->mounts = true;
+        break;
+    case 'r':
+        o->mount_root = optarg;
+        break;
     case 'd':
         o->debug = true;
         break;
@@ -116,6 +124,7 @@ struct error *options_parse(int argc, char **argv, struct options *ret)
         {"state", required_argument, NULL, 's'}, {"api-state", required_argument, NULL, 'A'},
         {"hv", required_argument, NULL, 'v'},    {"auth", required_argument, NULL, 'a'},
         {"user", required_argument, NULL, 'u'},  {"merge-pause", required_argument, NULL, 'm'},
+        {"mounts", no_argument, NULL, 'n'},      {"mount-helper", required_argument, NULL, 'r'},
         {"debug", no_argument, NULL, 'd'},       {"manage-machine", no_argument, NULL, 'M'},
         {"pam-helper", no_argument, NULL, 'p'},  {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},     {NULL, 0, NULL, 0},

@@ -9,9 +9,12 @@
 
 struct options {
     const char *state_dir;
-    const char *api_state;  /* that of xenolithd, NULL = the same */
-    const char *hv;         /* "libxl", "qemu", "sim" */
-    const char *auth;       /* "file", "pam" */
+    const char *api_state;             /* that of xenolithd, NULL = the same */
+    const char *hv;                    /* "libxl", "qemu", "sim" */
+    const char *auth;                  /* "file", "pam" */
+    const char *mount_root;            /* this process is the one that mounts, there; else NULL */
+    bool mounts;                       /* repositories may have file systems of their own */
+    struct mount_helper *mount_helper; /* if so; main's */
     const char *user;       /* who may connect beside root and ourselves, NULL = nobody */
     int64_t merge_pause_us; /* between looks for images to merge */
     bool manage_machine;    /* name, clock, services and power of the machine may be changed */

@@ -15,9 +15,11 @@
 
 struct sr_spec {
     const char *uuid;
-    const char *type; /* "file", "iso", "sim" (and "dir", a second name of file) */
+    const char *type; /* "file" (and "dir", a second name of it), "ext", "xfs", "nfs", "smb", "iso",
+                         "sim" */
     /* Map of strings. `location`: directory, below one of the roots; absent = <first root>/<uuid>.
-     * `preferred-image-formats`: "qcow2" (default), "raw" or "vhd". */
+     * `preferred-image-formats`: "qcow2" (default), "raw" or "vhd". Keys of file systems that SRs
+     * have to themselves: sr_mount_parse.c; passwords are in clear here and kept on no disk. */
     struct map device_config;
 };
 

@@ -3,25 +3,13 @@
 
 #include "base/io.h"
 #include "storage/sr_internal.h"
+#include "storage/sr_mount.h"
 #include "storage/tune.h"
 #include "value/json.h"
 #include "value/value.h"
 
 #include <assert.h>
 #include <errno.h>
-
-struct error *sr_find_driver(const char *type, const struct sr_driver **ret)
-{
-    for (size_t i = 0; sr_drivers[i]; i++) {
-        if (streq(sr_drivers[i]->type, type)) {
-            *ret = sr_drivers[i];
-            return NULL;
-        }
-    }
-    if (streq(type, "dir"))
-        return sr_find_driver("file", ret);
-    return error_api("SR_UNKNOWN_DRIVER", 1, type);
-}
 
 /* ---- where an SR lies ---- */
 
@@ -47,8 +35,23 @@ static char *resolve(const char *path)
     return xasprintf("%s%s", real_dir, slash);
 }
 
-static struct error *find_location(const struct storage_config *config, const struct sr_spec *spec,
-                                   bool only_look, char **ret)
+/* Where its file system is mounted by now: no link of it may lead out. */
+static struct error *find_mounted(const struct storage_config *config, const char *uuid,
+                                  const struct sr_mount *m, char **ret)
+{
+    _cleanup_free_ char *top = xasprintf("%s/%s", config->mount_root, uuid);
+    _cleanup_free_ char *path = sr_mount_path(config, uuid, m);
+    _cleanup_free_ char *root = realpath(top, NULL);
+    _cleanup_free_ char *real = resolve(path);
+
+    if (!real || !root || !is_below(real, root))
+        return sr_failure(SR_FAILURE_UNAVAILABLE, "%s does not exist", path);
+    *ret = TAKE_PTR(real);
+    return NULL;
+}
+
+static struct error *find_directory(const struct storage_config *config, const struct sr_spec *spec,
+                                    bool only_look, char **ret)
 {
     const char *given = map_string_find(&spec->device_config, "location");
     _cleanup_free_ char *path =
@@ -78,11 +81,14 @@ static struct error *find_location(const struct storage_config *config, const st
 struct error *sr_place_config(const struct storage_config *c, const struct sr_spec *spec,
                               bool only_look, struct place_config *ret)
 {
+    _cleanup_sr_mount_ struct sr_mount m = {0};
     char *location = NULL;
 
     if (!uuid_is_valid(spec->uuid))
         return error_api("UUID_INVALID", 2, "SR", spec->uuid);
-    TRY(find_location(c, spec, only_look, &location));
+    TRY(sr_mount_parse(spec, false, &m));
+    TRY(m.fs ? find_mounted(c, spec->uuid, &m, &location)
+             : find_directory(c, spec, only_look, &location));
     *ret = (struct place_config){
         .storage = c, .uuid = xstrdup(spec->uuid), .location = location, .only_look = only_look};
     return NULL;
@@ -101,6 +107,43 @@ static char *inventory_path(const struct storage *s, const char *uuid)
     return xasprintf("%s/%s.json", s->inventory, uuid);
 }
 
+static bool is_password(const char *key)
+{
+    return streq(key, "password") || streq(key, "cifspassword");
+}
+
+/* Passwords lie where nothing outlives the boot, so that what a restarted program needs for guests
+ * that go on is there, and no disk has it. */
+static char *password_path(const struct storage *s, const char *uuid)
+{
+    return xasprintf("%s/%s.password", s->config.run_dir, uuid);
+}
+
+static struct error *remember_password(struct storage *s, const char *uuid, const char *password)
+{
+    _cleanup_free_ char *path = password_path(s, uuid);
+
+    return password && *password ? io_replace_file(path, password, strlen(password), 0600)
+                                 : io_unlink(path);
+}
+
+/* What is to be mounted, with the password that was known when it was attached. */
+static struct error *find_mount(struct storage *s, const struct sr_spec *spec, struct sr_mount *ret)
+{
+    _cleanup_free_ char *path = password_path(s, spec->uuid);
+    _cleanup_str_ struct str text = STR_INIT;
+
+    if (!uuid_is_valid(spec->uuid))
+        return error_api("UUID_INVALID", 2, "SR", spec->uuid);
+    TRY(sr_mount_parse(spec, false, ret));
+    if (!ret->fs || *ret->password || access(path, F_OK) < 0)
+        return NULL;
+    TRY(io_read_file(path, 4096, &text));
+    free(ret->password);
+    ret->password = str_take(&text);
+    return NULL;
+}
+
 static struct error *remember(struct storage *s, const struct sr_spec *spec)
 {
     _cleanup_json_ json_t *config = json_object();
@@ -108,7 +151,8 @@ static struct error *remember(struct storage *s, const struct sr_spec *spec)
     const char *const *values = spec->device_config.v;
 
     for (size_t i = 0; i < spec->device_config.n; i++)
-        json_object_set_new(config, keys[i], json_string(values[i]));
+        if (!is_password(keys[i]))
+            json_object_set_new(config, keys[i], json_string(values[i]));
     _cleanup_json_ json_t *j = json_pack("{s:i, s:s, s:s, s:O}", "xenolith", 1, "sr", spec->uuid,
                                          "type", spec->type, "device_config", config);
     _cleanup_free_ char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
@@ -172,9 +216,16 @@ struct restoring {
     struct storage *storage;
     void (*fn)(void *arg, const char *sr, struct error *e);
     void *arg;
+    struct VEC(pthread_t) threads;
 };
 
-static void restore_one(void *arg, const char *uuid, const struct sr_spec *spec, struct error *e)
+/* One whose server may be silent. */
+struct waiting_entry {
+    struct restoring *restoring;
+    char *path;
+};
+
+static void attach_again(void *arg, const char *uuid, const struct sr_spec *spec, struct error *e)
 {
     const struct restoring *r = arg;
 
@@ -186,13 +237,48 @@ static void restore_one(void *arg, const char *uuid, const struct sr_spec *spec,
         error_free(e);
 }
 
+static void *restore_aside(void *arg)
+{
+    struct waiting_entry *w = arg;
+    const struct inventory in = {.arg = w->restoring, .fn = attach_again};
+
+    IGNORE_ERROR(read_entry(&in, w->path)); /* it could be read a moment ago */
+    free(w->path);
+    free(w);
+    return NULL;
+}
+
+static void restore_one(void *arg, const char *uuid, const struct sr_spec *spec, struct error *e)
+{
+    _cleanup_sr_mount_ struct sr_mount m = {0};
+    struct restoring *r = arg;
+    pthread_t thread;
+
+    if (spec)
+        IGNORE_ERROR(sr_mount_parse(spec, false, &m));
+    if (!m.fs) {
+        attach_again(r, uuid, spec, e);
+        return;
+    }
+    struct waiting_entry *w = xnew(struct waiting_entry);
+    *w = (struct waiting_entry){.restoring = r, .path = inventory_path(r->storage, uuid)};
+    if (pthread_create(&thread, NULL, restore_aside, w) == 0)
+        vec_add(&r->threads, thread);
+    else
+        restore_aside(w);
+}
+
 void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, struct error *e),
                      void *arg)
 {
     struct restoring r = {.storage = s, .fn = fn, .arg = arg};
 
     io_remove_temporaries(s->inventory);
+    sr_mount_sweep(s);
     storage_each_attached(s->config.state_dir, restore_one, &r);
+    vec_foreach (thread, &r.threads)
+        pthread_join(*thread, NULL);
+    vec_fini(&r.threads);
 }
 
 /* ---- recovery ---- */
@@ -344,20 +430,22 @@ static size_t count_attached(struct storage *s)
     return n;
 }
 
-static struct error *attach_locked(struct storage *s, const struct sr_spec *spec)
+static struct error *check_room(struct storage *s)
 {
-    const struct sr_driver *d = NULL;
+    if (count_attached(s) < SR_ATTACHED_MAX)
+        return NULL;
+    return sr_failure(SR_FAILURE_UNAVAILABLE, "%d repositories are attached", SR_ATTACHED_MAX);
+}
+
+/* Its place is there, mounted if need be. */
+static struct error *open_sr(struct storage *s, const struct sr_spec *spec, const struct sr_type *t)
+{
     struct place_config c = {0};
 
-    if (is_attached(s, spec->uuid))
-        return NULL;
-    if (count_attached(s) >= SR_ATTACHED_MAX)
-        return sr_failure(SR_FAILURE_UNAVAILABLE, "%d repositories are attached", SR_ATTACHED_MAX);
-    TRY(sr_find_driver(spec->type, &d));
     TRY(sr_place_config(&s->config, spec, false, &c));
-    struct sr *sr = sr_new(s, d, spec);
+    struct sr *sr = sr_new(s, t->driver, spec);
     sr->place_config = c;
-    struct error *e = d->attach(&sr->place_config, &sr->place);
+    struct error *e = t->driver->attach(&sr->place_config, &sr->place);
     if (!e)
         e = load(sr);
     if (!e)
@@ -374,9 +462,22 @@ static struct error *attach_locked(struct storage *s, const struct sr_spec *spec
 
 struct error *sr_attach(struct storage *s, const struct sr_spec *spec)
 {
-    pthread_mutex_lock(&s->attach_lock);
-    struct error *e = attach_locked(s, spec);
-    pthread_mutex_unlock(&s->attach_lock);
+    _cleanup_turn_ struct held_turn turn = turn_take(&s->attaching, spec->uuid);
+    _cleanup_sr_mount_ struct sr_mount m = {0};
+    const struct sr_type *t = NULL;
+
+    if (is_attached(s, spec->uuid))
+        return NULL;
+    TRY(check_room(s));
+    TRY(sr_find_usable_type(s, spec->type, &t));
+    TRY(find_mount(s, spec, &m));
+    if (m.fs) {
+        TRY(sr_mount_up(s, spec->uuid, &m));
+        TRY(remember_password(s, spec->uuid, m.password));
+    }
+    struct error *e = open_sr(s, spec, t);
+    if (e && m.fs)
+        IGNORE_ERROR(sr_mount_down(s, spec->uuid));
     return e;
 }
 
@@ -397,7 +498,7 @@ static struct error *check_unused(struct sr *sr)
     return NULL;
 }
 
-static struct error *detach_locked(struct storage *s, const char *uuid)
+static struct error *close_sr(struct storage *s, const char *uuid)
 {
     _cleanup_free_ char *path = inventory_path(s, uuid);
     struct sr *sr = NULL;
@@ -427,38 +528,76 @@ static struct error *detach_locked(struct storage *s, const char *uuid)
 
 struct error *sr_detach(struct storage *s, const char *uuid)
 {
-    pthread_mutex_lock(&s->attach_lock);
-    struct error *e = detach_locked(s, uuid);
-    pthread_mutex_unlock(&s->attach_lock);
-    return e;
+    _cleanup_turn_ struct held_turn turn = turn_take(&s->attaching, uuid);
+
+    TRY(close_sr(s, uuid));
+    if (!uuid_is_valid(uuid))
+        return NULL;
+    TRY(remember_password(s, uuid, NULL));
+    return sr_mount_down(s, uuid);
+}
+
+/* ---- create and destroy ---- */
+
+/* A library is its owner's: it is there or not. */
+static struct error *make_place(const struct sr_type *t, const struct sr_mount *m,
+                                const struct place_config *c)
+{
+    if (!m->read_only)
+        return sr_failure_from(SR_FAILURE_UNAVAILABLE, t->driver->create(c));
+    return access(c->location, R_OK | X_OK) == 0
+               ? NULL
+               : sr_failure(SR_FAILURE_ISO_SHARE, "%s is not on the share", m->below);
 }
 
 struct error *sr_create(struct storage *s, const struct sr_spec *spec)
 {
+    _cleanup_turn_ struct held_turn turn = turn_take(&s->attaching, spec->uuid);
     _cleanup_place_config_ struct place_config c = {0};
-    const struct sr_driver *d = NULL;
+    _cleanup_sr_mount_ struct sr_mount m = {0};
+    const struct sr_type *t;
 
-    TRY(sr_find_driver(spec->type, &d));
-    pthread_mutex_lock(&s->attach_lock);
+    TRY(sr_find_usable_type(s, spec->type, &t));
+    TRY(find_mount(s, spec, &m));
+    if (m.fs) {
+        TRY(sr_mount_format(s, spec, &m));
+        TRY(sr_mount_up(s, spec->uuid, &m));
+    }
     struct error *e = sr_place_config(&s->config, spec, false, &c);
     if (!e)
-        e = sr_failure_from(SR_FAILURE_UNAVAILABLE, d->create(&c));
-    pthread_mutex_unlock(&s->attach_lock);
+        e = make_place(t, &m, &c);
+    if (m.fs && !is_attached(s, spec->uuid))
+        IGNORE_ERROR(sr_mount_down(s, spec->uuid));
     return e;
+}
+
+static struct error *erase_place(struct storage *s, const struct sr_spec *spec,
+                                 const struct sr_type *t)
+{
+    _cleanup_place_config_ struct place_config c = {0};
+
+    TRY(sr_place_config(&s->config, spec, false, &c));
+    return sr_failure_from(SR_FAILURE_UNAVAILABLE, t->driver->destroy(&c));
 }
 
 struct error *sr_destroy(struct storage *s, const struct sr_spec *spec)
 {
-    _cleanup_place_config_ struct place_config c = {0};
-    const struct sr_driver *d = NULL;
+    _cleanup_turn_ struct held_turn turn = turn_take(&s->attaching, spec->uuid);
+    _cleanup_sr_mount_ struct sr_mount m = {0};
+    const struct sr_type *t;
+    bool made = true;
 
-    TRY(sr_find_driver(spec->type, &d));
-    pthread_mutex_lock(&s->attach_lock);
-    struct error *e = is_attached(s, spec->uuid) ? error_api("SR_HAS_PBD", 1, spec->uuid) : NULL;
-    if (!e)
-        e = sr_place_config(&s->config, spec, false, &c);
-    if (!e)
-        e = sr_failure_from(SR_FAILURE_UNAVAILABLE, d->destroy(&c));
-    pthread_mutex_unlock(&s->attach_lock);
-    return e;
+    TRY(sr_find_usable_type(s, spec->type, &t));
+    if (is_attached(s, spec->uuid))
+        return error_api("SR_HAS_PBD", 1, spec->uuid);
+    TRY(find_mount(s, spec, &m));
+    if (!m.fs)
+        return erase_place(s, spec, t);
+    TRY(sr_mount_is_made(s, spec->uuid, &m, &made));
+    if (!made)
+        return NULL;
+    TRY(sr_mount_up(s, spec->uuid, &m));
+    struct error *e = erase_place(s, spec, t);
+    IGNORE_ERROR(sr_mount_down(s, spec->uuid));
+    return e ? e : sr_mount_wipe(s, &m);
 }

@@ -53,6 +53,8 @@ struct sr_driver {
     void (*detach)(struct place *p);
     /* Removes what create and image_create made, nothing else. */
     struct error *(*destroy)(const struct place_config *c);
+    /* Whose SR lies there, without attaching it; ENOENT: nobody's. May be NULL. */
+    struct error *(*whose)(const char *location, struct uuid_text *ret);
     struct error *(*stat)(struct place *p, int64_t *ret_size, int64_t *ret_used);
     /* Fails if the place is not what was attached (directory removed, not mounted). */
     struct error *(*check)(struct place *p);

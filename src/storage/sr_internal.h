@@ -8,6 +8,7 @@
  * owners and exports. Order: sr->lock may be taken while nothing is held, storage->lock is a leaf.
  */
 
+#include "base/turns.h"
 #include "storage/owner.h"
 
 #include <pthread.h>
@@ -18,8 +19,8 @@ struct storage {
     pthread_mutex_t lock;
     pthread_cond_t unused;
     struct strmap srs;
-    struct strmap guests;        /* guest.c, under lock */
-    pthread_mutex_t attach_lock; /* one attach, detach, create, destroy at a time */
+    struct strmap guests;   /* guest.c, under lock */
+    struct turns attaching; /* one attach, detach, create, destroy of an SR at a time */
 };
 
 /* A client's NBD connection. */
@@ -48,9 +49,6 @@ struct sr {
     bool yield;       /* somebody waits for the images being merged */
 };
 
-extern const struct sr_driver *const sr_drivers[];
-
-_must_check_ struct error *sr_find_driver(const char *type, const struct sr_driver **ret);
 /* Where an SR lies. `c` is borrowed. */
 _must_check_ struct error *sr_place_config(const struct storage_config *c,
                                            const struct sr_spec *spec, bool only_look,

@@ -4,6 +4,7 @@
 #include "storage/sr_look.h"
 
 #include "storage/sr_internal.h"
+#include "storage/sr_mount.h"
 
 static void note_stray(void *arg, const char *name, bool half_made)
 {
@@ -47,17 +48,17 @@ struct error *sr_look(const struct storage_config *c, const struct sr_spec *spec
                       struct sr_look *ret)
 {
     _cleanup_place_config_ struct place_config config = {0};
-    const struct sr_driver *d;
+    const struct sr_type *t;
     struct sr_look l = {0};
     struct place *p;
 
-    TRY(sr_find_driver(spec->type, &d));
+    TRY(sr_find_type(spec->type, &t));
     TRY(sr_place_config(c, spec, true, &config));
-    TRY(d->attach(&config, &p));
+    TRY(t->driver->attach(&config, &p));
     tree_init(&l.tree);
-    struct error *e = look_inside(d, p, &l);
+    struct error *e = look_inside(t->driver, p, &l);
 
-    d->detach(p);
+    t->driver->detach(p);
     if (e) {
         sr_look_fini(&l);
         return e;

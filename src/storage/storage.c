@@ -11,8 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 
-const struct sr_driver *const sr_drivers[] = {&sr_dir_driver, &sr_iso_driver, &sr_sim_driver, NULL};
-
 struct error *sr_failure(enum sr_failure n, const char *fmt, ...)
 {
     char code[40];
@@ -78,6 +76,9 @@ static void copy_config(struct storage_config *to, const struct storage_config *
         .storage_daemon = dup_or(from->storage_daemon, "qemu-storage-daemon"),
         .loop = from->loop,
         .block_devices = from->block_devices,
+        .mount_root = from->mount_root ? xstrdup(from->mount_root) : NULL,
+        .mounter = from->mounter,
+        .mounter_ctx = from->mounter_ctx,
     };
 }
 
@@ -93,6 +94,7 @@ static void free_config(struct storage_config *c)
     free((void *)(uintptr_t)c->roots);
     drop(c->state_dir);
     drop(c->run_dir);
+    drop(c->mount_root);
     drop(c->qemu_img);
     drop(c->storage_daemon);
 }
@@ -104,11 +106,13 @@ struct error *storage_new(const struct storage_config *c, struct storage **ret)
     assert(c->n_roots > 0);
     copy_config(&s->config, c);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_mutex_init(&s->attach_lock, NULL);
+    turns_init(&s->attaching);
     pthread_cond_init(&s->unused, NULL);
     s->inventory = xasprintf("%s/storage", c->state_dir);
     TRY(io_mkdir_p(s->inventory, 0700));
     TRY(io_mkdir_p(c->run_dir, 0700));
+    if (c->mount_root)
+        TRY(io_mkdir_p(c->mount_root, 0700));
     owner_daemon_sweep(s->config.run_dir, c->loop);
     *ret = TAKE_PTR(s);
     return NULL;
@@ -129,7 +133,7 @@ void storage_free(struct storage *s)
     guests_free(s);
     strmap_fini(&s->srs);
     pthread_cond_destroy(&s->unused);
-    pthread_mutex_destroy(&s->attach_lock);
+    turns_fini(&s->attaching);
     pthread_mutex_destroy(&s->lock);
     free_config(&s->config);
     free(s->inventory);

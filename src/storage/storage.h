@@ -22,6 +22,7 @@
 
 struct storage;
 struct qmp_loop;
+struct mounter;
 
 struct storage_config {
     const char *state_dir;    /* durable: the list of attached SRs */
@@ -32,13 +33,17 @@ struct storage_config {
     const char *storage_daemon; /* program, NULL = "qemu-storage-daemon" */
     struct qmp_loop *loop;      /* borrowed; must outlive the storage; NULL = only "sim" SRs */
     bool block_devices;         /* guests take disks as block devices of the host (guest.h) */
+    const char *mount_root; /* directory below which SRs' own file systems are mounted, or NULL */
+    const struct mounter *mounter; /* borrowed, with its ctx; NULL = there are no such SRs */
+    void *mounter_ctx;
 };
 
 /* Everything in the configuration but the loop is copied. */
 _must_check_ struct error *storage_new(const struct storage_config *c, struct storage **ret);
 /* Stops its storage daemons; guests keep their disks. NULL is accepted. */
 void storage_free(struct storage *s);
-/* Attaches what was attached; an SR that cannot be attached is told to fn and kept on the list. */
+/* Attaches what was attached; an SR that cannot be attached is told to fn and kept on the list.
+ * Those on servers are attached side by side, and fn is called from several threads. */
 void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, struct error *e),
                      void *arg);
 
@@ -63,11 +68,25 @@ enum sr_failure {
     SR_FAILURE_VDI_DELETE = 80,
     SR_FAILURE_VDI_CLONE = 81,
     SR_FAILURE_VDI_SNAPSHOT = 82,
+    SR_FAILURE_NFS_VERSION = 72,
+    SR_FAILURE_NFS_MOUNT = 73,
+    SR_FAILURE_DEVICE_MISSING = 90,
     SR_FAILURE_DEVICE_INVALID = 91,
     SR_FAILURE_LOCATION_MISSING = 94,
+    SR_FAILURE_SERVERPATH_MISSING = 101,
+    SR_FAILURE_SERVER_MISSING = 102,
+    SR_FAILURE_NFS_TARGET = 108,
     SR_FAILURE_CHAIN_TOO_LONG = 109,
     SR_FAILURE_VDI_RESIZE = 110,
+    SR_FAILURE_SMB_MOUNT = 111,
+    SR_FAILURE_PARAMS = 115,
+    SR_FAILURE_DNS = 140,
     SR_FAILURE_EIO = 200,
+    SR_FAILURE_ISO_LOCATION_MISSING = 220,
+    SR_FAILURE_ISO_MOUNT = 222,
+    SR_FAILURE_ISO_SHARE = 224,
+    SR_FAILURE_ISO_LOCATION = 225,
+    SR_FAILURE_ISO_SMB_VERSION = 227,
     SR_FAILURE_ISO_NO_WRITE = 461,
 };
 

@@ -7,6 +7,7 @@
 #include "gen/class/SR.h"
 #include "gen/class/VDI.h"
 #include "storage/sr_look.h"
+#include "storage/sr_mount.h"
 
 struct storage_check {
     struct verify *v;
@@ -188,13 +189,60 @@ static void check_disk(const struct place_check *p, const struct vdi *d)
            "a scan gives it one: xe sr-scan uuid=%s", p->sr->uuid);
 }
 
+/* ---- file systems that repositories have to themselves ---- */
+
+struct mount_search {
+    const char *name;
+    bool found;
+};
+
+static void compare_mount(void *arg, const char *name, const char *source)
+{
+    struct mount_search *s = arg;
+
+    s->found |= streq(s->name, name);
+}
+
+/* The unit's mounts are its own: whoever looks from outside does not see them. */
+static bool is_seen(struct storage_check *c, const struct sr_rec *sr, const struct sr_spec *spec)
+{
+    _cleanup_sr_mount_ struct sr_mount m = {0};
+    struct mount_search s = {.name = spec->uuid};
+
+    IGNORE_ERROR(sr_mount_parse(spec, false, &m));
+    if (!m.fs)
+        return true;
+    IGNORE_ERROR(mounter_programs.list(c->config.mounter_ctx, compare_mount, &s));
+    if (!s.found)
+        advise(add_finding(c->v, NOTE, "repository-not-seen", sr->uuid,
+                           "The file system of repository %s (%s) is not mounted where "
+                           "xenolith-verify runs: what lies on it was not looked at.",
+                           sr->uuid, sr->name_label),
+               c->v->hostd_runs ? "run it in the mounts of xenolith-hostd: nsenter -m -t PID"
+                                : "xenolith-hostd mounts it when it starts");
+    return s.found;
+}
+
+static void note_mount(void *arg, const char *name, const char *source)
+{
+    struct storage_check *c = arg;
+
+    if (!strmap_find(&c->attached, name) && !c->v->hostd_runs && !is_planned(c->v, name))
+        advise(add_finding(c->v, WARNING, "mount-left", name,
+                           "%s is mounted for repository %s, which is not attached.", source, name),
+               "xenolith-hostd unmounts it when it starts");
+}
+
 static void check_place(struct storage_check *c, const struct sr_rec *sr,
                         const struct sr_spec *spec)
 {
     struct place_check p = {.v = c->v, .sr = sr};
-    struct error *e = sr_look(&c->config, spec, &p.look);
     const struct vdi *d;
     size_t pos = 0;
+
+    if (!is_seen(c, sr, spec))
+        return;
+    struct error *e = sr_look(&c->config, spec, &p.look);
 
     c->v->checked[CHECKED_REPOSITORIES]++;
     if (e) {
@@ -294,11 +342,14 @@ void check_storage(struct verify *v)
                                          .run_dir = "",
                                          .roots = roots,
                                          .n_roots = ARRAY_SIZE(roots),
+                                         .mount_root = host_path(v, "mnt"),
+                                         .mounter_ctx = (void *)(uintptr_t)host_path(v, "mnt"),
                                          .qemu_img = "qemu-img",
                                          .storage_daemon = ""}};
     struct version_list all;
 
     storage_each_attached(v->host_dir, note_attached, &c);
+    IGNORE_ERROR(mounter_programs.list(c.config.mounter_ctx, note_mount, &c));
     store_all(v->store, CLASS_SR, &all);
     vec_foreach (sr, &all)
         check_sr(&c, (*sr)->rec);

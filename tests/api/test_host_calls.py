@@ -49,7 +49,7 @@ BAD = {
     "signal": ["", "kill", "9", "x" * 500000],
     "console": ["", "qmp", "../serial", "x" * 500000],
     "locking": ["locked", "x", "x" * 500000],
-    "srtype": ["", "nfs", "../file", "/bin/sh", "x" * 500000],
+    "srtype": ["", "ext", "nfs", "smb", "../file", "/bin/sh", "x" * 500000],
     "format": ["vmdk", "RAW", "raw,file=/etc/shadow", "x" * 500000],
     "plugin": ["", ".", "..", "../password", "/bin/sh", "a/b", "absent", "x" * 500000],
     "account": ["", "nobody at all", "a:b", "u:a\n", "x" * 500000],
@@ -89,6 +89,7 @@ KINDS = {
     "vm_detach_nic.device": "port", "vm_detach_nic.timeout": "clamped",
     "vm_console.kind": "console", "vm_control.command": "free",
     "sr_create.type": "srtype", "sr_attach.type": "srtype", "sr_destroy.type": "srtype",
+    "sr_probe.type": "srtype", "sr_probe.device_config": "config",
     "sr_create.device_config": "config", "sr_attach.device_config": "config", "sr_destroy.device_config": "config",
     "vdi_create.virtual_size": "size", "vdi_create.format": "format", "vdi_create.props": "props",
     "vdi_resize.virtual_size": "size", "vdi_set_props.props": "props",
@@ -114,7 +115,8 @@ GOOD = {
 ABSENT_IS_SUCCESS = {"vm_destroy", "vm_forget", "vm_query", "sr_detach", "vdi_copy_progress",
                      "net_attach", "net_detach", "plugin_exists"}
 NO_ID = {name for name, call in CALLS.items() if not call.get("args")} | {
-    "hello", "host_auth", "host_set_password", "directory_set", "vm_control", "vm_start", "sr_create", "sr_destroy"}
+    "hello", "host_auth", "host_set_password", "directory_set", "vm_control", "vm_start", "sr_create", "sr_destroy",
+    "sr_probe"}
 
 
 class Refused(Exception):

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 const char *rig_type = "file";
+const char *rig_device;
 
 void must(struct error *e)
 {
@@ -31,21 +32,60 @@ void must_fail(struct error *e, const char *code)
     error_free(e);
 }
 
-static void open_storage(struct rig *r)
+struct map rig_config(const char *type)
+{
+    static const char *device[] = {FAKE_DEVICE};
+    static const char *const device_keys[] = {"device"};
+    static const char *const nfs_keys[] = {"server", "serverpath", "nfsversion"};
+    static const char *const nfs[] = {FAKE_SERVER, FAKE_EXPORT, "4.1"};
+    static const char *const smb_keys[] = {"server", "username", "password"};
+    static const char *const smb[] = {FAKE_SHARE, "OFFICE\\ann", FAKE_PASSWORD};
+
+    if (rig_device)
+        device[0] = rig_device;
+    if (streq(type, "ext") || streq(type, "xfs"))
+        return (struct map){.n = 1, .k = device_keys, .v = device};
+    if (streq(type, "nfs"))
+        return (struct map){.n = 3, .k = nfs_keys, .v = nfs};
+    if (streq(type, "smb"))
+        return (struct map){.n = 3, .k = smb_keys, .v = smb};
+    return (struct map){0};
+}
+
+struct sr_spec rig_spec(const struct rig *r)
+{
+    return (struct sr_spec){.uuid = r->sr.s, .type = r->type, .device_config = rig_config(r->type)};
+}
+
+/* Where the disks lie, for those who look at files. */
+static char *place_of(const struct rig *r)
+{
+    return rig_config(r->type).n ? xasprintf("%s/mnt/%s/%s", r->dir, r->sr.s, r->sr.s)
+                                 : xasprintf("%s/sr/%s", r->dir, r->sr.s);
+}
+
+void rig_open(struct rig *r)
 {
     _cleanup_free_ char *state = xasprintf("%s/state", r->dir);
     _cleanup_free_ char *run = xasprintf("%s/run", r->dir);
     _cleanup_free_ char *root = xasprintf("%s/sr", r->dir);
     const char *roots[] = {root};
-    const struct storage_config c = {
-        .state_dir = state, .run_dir = run, .roots = roots, .n_roots = 1, .loop = r->loop};
+    const struct storage_config c = {.state_dir = state,
+                                     .run_dir = run,
+                                     .roots = roots,
+                                     .n_roots = 1,
+                                     .loop = r->loop,
+                                     .mount_root = r->fake.root,
+                                     .mounter = rig_device ? &mounter_programs : &mounter_fake,
+                                     .mounter_ctx =
+                                         rig_device ? (void *)r->fake.root : (void *)&r->fake};
 
     must(storage_new(&c, &r->storage));
 }
 
 struct error *rig_attach(struct rig *r)
 {
-    const struct sr_spec spec = {.uuid = r->sr.s, .type = r->type};
+    const struct sr_spec spec = rig_spec(r);
 
     return sr_attach(r->storage, &spec);
 }
@@ -59,10 +99,11 @@ int rig_set_up(void **state)
     r->type = rig_type;
     r->dir = xstrdup(mkdtemp(template));
     r->sr = uuid_random();
-    r->sr_dir = xasprintf("%s/sr/%s", r->dir, r->sr.s);
+    r->sr_dir = place_of(r);
+    fake_mounter_init(&r->fake, r->dir);
     r->loop = qmp_loop_start();
-    open_storage(r);
-    const struct sr_spec spec = {.uuid = r->sr.s, .type = r->type};
+    rig_open(r);
+    const struct sr_spec spec = rig_spec(r);
     must(sr_create(r->storage, &spec));
     must(rig_attach(r));
     *state = r;
@@ -77,7 +118,7 @@ void rig_stop(struct rig *r)
 
 void rig_start(struct rig *r)
 {
-    open_storage(r);
+    rig_open(r);
     must(rig_attach(r));
 }
 
@@ -95,7 +136,8 @@ struct rig *rig_take_over(const char *dir, const char *sr)
     r->type = rig_type;
     r->dir = xstrdup(dir);
     snprintf(r->sr.s, sizeof(r->sr.s), "%s", sr);
-    r->sr_dir = xasprintf("%s/sr/%s", dir, sr);
+    r->sr_dir = place_of(r);
+    fake_mounter_init(&r->fake, r->dir);
     r->loop = qmp_loop_start();
     rig_start(r);
     return r;
@@ -105,6 +147,7 @@ void rig_give_back(struct rig *r)
 {
     storage_free(r->storage);
     qmp_loop_stop(r->loop);
+    fake_mounter_fini(&r->fake);
     free(r->sr_dir);
     free(r->dir);
     free(r);

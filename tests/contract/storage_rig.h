@@ -6,6 +6,7 @@
  * under test, disks filled and read over NBD.
  */
 
+#include "fake_mounter.h"
 #include "hv/qmp.h"
 #include "storage/vdi.h"
 
@@ -21,6 +22,7 @@ struct rig {
     char *dir; /* of this test; removed at the end */
     char *sr_dir;
     struct qmp_loop *loop;
+    struct fake_mounter fake;
     struct storage *storage;
     struct uuid_text sr;
     /* Of a test that starts a QEMU: ended with the test, also a failed one. */
@@ -28,18 +30,24 @@ struct rig {
     struct qmp *guest_qmp;
 };
 
-/* Which kind of SR rig_set_up makes: "file" or "sim". */
+/* Which kind of SR rig_set_up makes. Those with a file system of their own have one of
+ * fake_mounter.h, or a real one on rig_device if that is set. */
 extern const char *rig_type;
+extern const char *rig_device;
+/* What a device_config of that kind says here. */
+struct map rig_config(const char *type);
 int rig_set_up(void **state);
 int rig_tear_down(void **state);
 /* The storage ends / starts again and attaches the SR. */
 void rig_stop(struct rig *r);
+void rig_open(struct rig *r); /* without attaching */
 void rig_start(struct rig *r);
 void rig_restart(struct rig *r);
 /* Another process's directory and SR, attached here. */
 struct rig *rig_take_over(const char *dir, const char *sr);
 void rig_give_back(struct rig *r);
 struct error *rig_attach(struct rig *r);
+struct sr_spec rig_spec(const struct rig *r);
 
 /* The test ends here if e is an error, and says which. */
 void must(struct error *e);

@@ -434,7 +434,7 @@ static void test_space(void **state)
 static void test_sr_life(void **state)
 {
     struct rig *r = *state;
-    const struct sr_spec spec = {.uuid = r->sr.s, .type = r->type};
+    const struct sr_spec spec = rig_spec(r);
 
     (void)rig_disk(r, 4 * MIB);
     must_fail(sr_destroy(r->storage, &spec), "SR_HAS_PBD");
@@ -473,5 +473,7 @@ int main(void)
     rig_type = "sim";
     int failed = cmocka_run_group_tests_name("sim", tests, NULL, NULL);
     rig_type = "file";
-    return failed + cmocka_run_group_tests_name("file", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("file", tests, NULL, NULL);
+    rig_type = "nfs";
+    return failed + cmocka_run_group_tests_name("nfs", tests, NULL, NULL);
 }

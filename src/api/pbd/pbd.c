@@ -2,6 +2,7 @@
 /* PBD rows: create, destroy, device_config. */
 #include "gen/msg/PBD.h"
 #include "api/common/lists.h"
+#include "api/sr/secrets.h"
 #include "api/sr/sr.h"
 #include "gen/class/host_txn.h"
 #include "rpc/call.h"
@@ -34,6 +35,7 @@ struct error *api_pbd_create(struct call *c, const struct pbd_create_args *a, co
     pbd->host = host->self;
     pbd->SR = sr->self;
     pbd->device_config = a->args.device_config;
+    secrets_hide(c->txn, &pbd->device_config);
     pbd->other_config = a->args.other_config;
     *ret = pbd->self;
     return NULL;
@@ -46,6 +48,7 @@ struct error *api_pbd_destroy(struct call *c, const struct pbd_destroy_args *a)
     TRY(txn_pbd(c->txn, a->self, &pbd));
     if (pbd->currently_attached)
         return err_operation_not_allowed("PBD is currently attached");
+    TRY(secrets_drop(c->txn, pbd->self, &pbd->device_config));
     return txn_delete_pbd(c->txn, pbd->self);
 }
 
@@ -56,5 +59,6 @@ struct error *api_pbd_set_device_config(struct call *c, const struct pbd_set_dev
     TRY(check_config(&a->value));
     TRY(txn_edit_pbd(c->txn, a->self, &pbd));
     pbd->device_config = a->value;
+    secrets_hide(c->txn, &pbd->device_config);
     return NULL;
 }

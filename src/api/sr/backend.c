@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Repositories as hostd sees them. */
 #include "api/common/host_error.h"
+#include "api/sr/secrets.h"
 #include "api/sr/sr.h"
 #include "gen/errors.h"
 #include "value/json.h"
@@ -13,18 +14,20 @@ static struct error *about(struct daemon *d, struct error *e)
 struct error *sr_backend_create(struct daemon *d, struct arena *a, const char *uuid,
                                 const char *type, const struct map_string_string *config)
 {
-    const struct host_sr_create_args args = {.uuid = uuid, .type = type, .device_config = *config};
+    struct host_sr_create_args args = {.uuid = uuid, .type = type};
     struct host_sr_create_result result;
 
+    TRY(secrets_show(d, a, config, &args.device_config));
     return about(d, hostd_sr_create(d->hostd, &args, a, &result));
 }
 
 struct error *sr_backend_attach(struct daemon *d, struct arena *a, const char *uuid,
                                 const char *type, const struct map_string_string *config)
 {
-    const struct host_sr_attach_args args = {.uuid = uuid, .type = type, .device_config = *config};
+    struct host_sr_attach_args args = {.uuid = uuid, .type = type};
     struct host_sr_attach_result result;
 
+    TRY(secrets_show(d, a, config, &args.device_config));
     return about(d, hostd_sr_attach(d->hostd, &args, a, &result));
 }
 
@@ -39,10 +42,21 @@ struct error *sr_backend_detach(struct daemon *d, struct arena *a, const char *u
 struct error *sr_backend_destroy(struct daemon *d, struct arena *a, const char *uuid,
                                  const char *type, const struct map_string_string *config)
 {
-    const struct host_sr_destroy_args args = {.uuid = uuid, .type = type, .device_config = *config};
+    struct host_sr_destroy_args args = {.uuid = uuid, .type = type};
     struct host_sr_destroy_result result;
 
+    TRY(secrets_show(d, a, config, &args.device_config));
     return about(d, hostd_sr_destroy(d->hostd, &args, a, &result));
+}
+
+struct error *sr_backend_probe(struct daemon *d, struct arena *a, const char *type,
+                               const struct map_string_string *config,
+                               struct host_sr_probe_result *ret)
+{
+    struct host_sr_probe_args args = {.type = type};
+
+    TRY(secrets_show(d, a, config, &args.device_config));
+    return about(d, hostd_sr_probe(d->hostd, &args, a, ret));
 }
 
 struct error *sr_look(struct daemon *d, struct arena *a, const char *uuid, struct sr_found *ret)

@@ -3,6 +3,7 @@
 #include "api/common/lists.h"
 #include "api/sr/drivers.h"
 #include "api/sr/plans.h"
+#include "api/sr/secrets.h"
 #include "api/sr/sr.h"
 #include "base/uuid.h"
 #include "gen/class/SM.h"
@@ -27,6 +28,13 @@ static struct error *unmake(struct plan *p)
                               plan_str(p, P_TYPE), &config);
 }
 
+static struct error *forget_secrets(struct plan *p, struct txn *t)
+{
+    struct map_string_string config = plan_config(p, txn_arena(t));
+
+    return secrets_drop(t, NULL, &config);
+}
+
 static struct error *record_rows(struct plan *p, struct txn *t)
 {
     struct sr_rec *sr = txn_new_sr(t);
@@ -44,7 +52,7 @@ static struct error *record_rows(struct plan *p, struct txn *t)
     sr->default_vdi_visibility = true;
     pbd->SR = sr->self;
     pbd->host = plan_str(p, "host");
-    pbd->device_config = a->device_config;
+    pbd->device_config = plan_config(p, txn_arena(t));
     pbd->currently_attached = true;
     plan_set_str(p, P_SR, sr->self);
     plan_set_result(p, sr->self);
@@ -60,7 +68,7 @@ static struct error *unrecord_rows(struct plan *p, struct txn *t)
 }
 
 static const struct plan_step steps[] = {
-    {.name = "make", .act = make, .undo = unmake},
+    {.name = "make", .act = make, .undo = unmake, .unrecord = forget_secrets},
     {.name = "attach",
      .act = step_attach,
      .record = record_rows,
@@ -89,13 +97,15 @@ struct error *api_sr_create(struct call *c, const struct sr_create_args *a, cons
     TRY(txn_host(c->txn, a->host, &host));
     if (!sm)
         return err_sr_unknown_driver(a->type);
+    struct sr_create_args args = *a;
     struct plan *p = plan_begin(c, &plan_sr_create);
 
     plan_set_str(p, P_SRUUID, uuid.s);
     plan_set_str(p, P_TYPE, sm->type);
     plan_set_str(p, "host", host->self);
-    plan_set_config(p, &a->device_config);
-    plan_set_json(p, "args", args_json(a));
+    secrets_hide(c->txn, &args.device_config);
+    plan_set_config(p, &args.device_config);
+    plan_set_json(p, "args", args_json(&args));
     return NULL;
 }
 

@@ -29,13 +29,69 @@ static const char *const file_config[] = {
     "location", "directory of the disks; without it the host chooses one",
     "preferred-image-formats", "format of new disks: qcow2, vhd or raw", NULL};
 static const char *const iso_config[] = {
-    "location", "directory of the files; without it the host chooses one", NULL};
+    "location",
+    "directory of the files, SERVER:/PATH or //SERVER/SHARE; without it the host chooses one",
+    "type",
+    "nfs_iso or cifs",
+    "iso_path",
+    "directory below the share",
+    "username",
+    "of a share",
+    "cifspassword",
+    "kept as a secret",
+    "vers",
+    "version of the protocol of a share",
+    "nfsversion",
+    "3, 4, 4.0, 4.1 or 4.2",
+    "options",
+    "of an NFS mount",
+    "legacy_mode",
+    "true: location is a directory of the host",
+    NULL};
+static const char *const device_config[] = {
+    "device",
+    "the disk, best by its name in /dev/disk/by-id",
+    "force",
+    "true: whatever lies on the disk may be erased when the repository is made",
+    "preferred-image-formats",
+    "format of new disks: qcow2, vhd or raw",
+    NULL};
+static const char *const nfs_config[] = {
+    "server",
+    "name or address of the server",
+    "serverpath",
+    "what it exports",
+    "nfsversion",
+    "3, 4, 4.0, 4.1 or 4.2; without it what both sides know",
+    "options",
+    "of the mount: rsize, wsize, timeo, retrans, nconnect, port, sec and some more",
+    "preferred-image-formats",
+    "format of new disks: qcow2, vhd or raw",
+    NULL};
+static const char *const smb_config[] = {"server",
+                                         "the share: //server/share",
+                                         "username",
+                                         "USER or DOMAIN\\USER; without it a guest",
+                                         "password",
+                                         "kept as a secret",
+                                         "vers",
+                                         "version of the protocol",
+                                         "preferred-image-formats",
+                                         "format of new disks: qcow2, vhd or raw",
+                                         NULL};
 static const char *const no_config[] = {NULL};
 
 static const struct driver_info drivers[] = {
     {"file", "Directory", "Disks as files in a directory", disk_features, file_config, true},
     {"iso", "ISO images", "Installation media as files in a directory", media_features, iso_config,
      false},
+    {"ext", "ext4 on a disk", "Disks as files on a file system of their own", disk_features,
+     device_config, true},
+    {"xfs", "XFS on a disk", "Disks as files on a file system of their own", disk_features,
+     device_config, true},
+    {"nfs", "NFS", "Disks as files on an NFS server", disk_features, nfs_config, true},
+    {"smb", "SMB", "Disks as files on a share of Windows or Samba", disk_features, smb_config,
+     true},
     {"sim", "Simulated", "Disks without contents, for tests", disk_features, no_config, true},
 };
 

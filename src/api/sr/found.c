@@ -4,6 +4,7 @@
  * names and links: rows of disks that are gone go too, but only if all of it could be read.
  */
 #include "api/common/lists.h"
+#include "api/sr/secrets.h"
 #include "api/sr/sr.h"
 #include "base/map.h"
 #include "gen/class/VBD_txn.h"
@@ -181,6 +182,19 @@ struct error *sr_write_found(struct txn *t, const char *sr_ref, const struct sr_
     return write_disks(t, sr, found);
 }
 
+static struct error *drop_secrets(struct txn *t, const struct sr_rec *sr)
+{
+    const struct set_ref *pbds = &txn_inv_sr(t, sr)->PBDs;
+
+    for (size_t i = 0; i < pbds->n; i++) {
+        const struct pbd_rec *pbd = txn_find_pbd(t, pbds->v[i]);
+
+        if (pbd)
+            TRY(secrets_drop(t, pbd->self, &pbd->device_config));
+    }
+    return NULL;
+}
+
 struct error *sr_remove_rows(struct txn *t, const struct sr_rec *sr)
 {
     const struct set_ref *vdis = &txn_inv_sr(t, sr)->VDIs;
@@ -191,5 +205,6 @@ struct error *sr_remove_rows(struct txn *t, const struct sr_rec *sr)
         if (row)
             TRY(vdi_remove_row(t, row));
     }
+    TRY(drop_secrets(t, sr));
     return txn_delete_sr(t, sr->self); /* PBDs go with it */
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* SR.scan, SR.update, SR.probe: looking at what lies on a repository. */
-#include "api/sr/drivers.h"
+/* SR.scan, SR.update: looking at what lies on a repository. */
 #include "api/sr/plans.h"
 #include "api/sr/refresh.h"
 #include "api/sr/sr.h"
 #include "gen/class/SM_txn.h"
-#include "gen/class/host_txn.h"
 #include "gen/msg/SR.h"
 #include "rpc/call.h"
 #include "rules/ops.h"
@@ -41,27 +39,6 @@ struct error *api_sr_update(struct call *c, const struct sr_update_args *a)
     TRY(sr_op_check(txn_view(c->txn), sr, STORAGE_OPERATIONS_UPDATE));
     TRY(txn_edit_sr(c->txn, a->sr, &edit));
     return sr_write_sizes(c->daemon, c->txn, edit);
-}
-
-/* The types there are have nothing to discover: the caller must say the place himself. */
-struct error *api_sr_probe(struct call *c, const struct sr_probe_args *a, const char **ret)
-{
-    const struct host_rec *host;
-
-    TRY(txn_host(c->txn, a->host, &host));
-    if (!sm_find(c->txn, a->type))
-        return err_sr_unknown_driver(a->type);
-    *ret = "<?xml version=\"1.0\" ?>\n<SRlist>\n</SRlist>\n";
-    return NULL;
-}
-
-struct error *api_sr_probe_ext(struct call *c, const struct sr_probe_ext_args *a,
-                               struct set_probe_result_rec *ret)
-{
-    const char *text;
-
-    *ret = (struct set_probe_result_rec){0};
-    return api_sr_probe(c, &(struct sr_probe_args){.host = a->host, .type = a->type}, &text);
 }
 
 struct error *api_sr_get_supported_types(struct call *c,

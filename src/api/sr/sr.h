@@ -10,7 +10,7 @@
 #include "task/daemon.h"
 #include "task/plan.h"
 
-/* Orders to hostd; errors name references. Block. */
+/* Orders to hostd, with passwords in place of secrets; errors name references. Block. */
 _must_check_ struct error *sr_backend_create(struct daemon *d, struct arena *a, const char *uuid,
                                              const char *type,
                                              const struct map_string_string *config);
@@ -21,6 +21,10 @@ _must_check_ struct error *sr_backend_detach(struct daemon *d, struct arena *a, 
 _must_check_ struct error *sr_backend_destroy(struct daemon *d, struct arena *a, const char *uuid,
                                               const char *type,
                                               const struct map_string_string *config);
+
+_must_check_ struct error *sr_backend_probe(struct daemon *d, struct arena *a, const char *type,
+                                            const struct map_string_string *config,
+                                            struct host_sr_probe_result *ret);
 
 /* The PBD of this SR on a host, NULL if there is none. */
 const struct pbd_rec *sr_pbd_on(struct txn *t, const struct sr_rec *sr, const char *host);

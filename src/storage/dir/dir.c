@@ -46,7 +46,8 @@ static char *image_name(const struct node *n)
 
 /* ---- the place ---- */
 
-static struct error *read_marker(const char *location, const char *uuid)
+/* Whose SR lies in a directory; ENOENT if none does. */
+static struct error *dir_whose(const char *location, struct uuid_text *ret)
 {
     _cleanup_free_ char *path = xasprintf("%s/" MARKER, location);
     _cleanup_str_ struct str text = STR_INIT;
@@ -54,7 +55,18 @@ static struct error *read_marker(const char *location, const char *uuid)
     TRY(io_read_file(path, 4096, &text));
     _cleanup_json_ json_t *j = json_loadb(str_cstr(&text), text.len, 0, NULL);
     const char *found = json_string_value(json_object_get(j, "sr"));
-    if (!found || !streq(found, uuid))
+    if (!found || !uuid_is_plain(found))
+        return error_errno(ESTALE, "%s names no SR", path);
+    snprintf(ret->s, sizeof(ret->s), "%s", found);
+    return NULL;
+}
+
+static struct error *read_marker(const char *location, const char *uuid)
+{
+    struct uuid_text found;
+
+    TRY(dir_whose(location, &found));
+    if (!streq(found.s, uuid))
         return error_errno(ESTALE, "%s belongs to another SR", location);
     return NULL;
 }
@@ -492,6 +504,7 @@ const struct sr_driver sr_dir_driver = {
     .attach = dir_attach,
     .detach = place_free,
     .destroy = dir_destroy,
+    .whose = dir_whose,
     .stat = dir_stat,
     .check = dir_check,
     .records = dir_records,
