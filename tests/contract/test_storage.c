@@ -318,6 +318,32 @@ static void test_resize(void **state)
     vdi_info_fini(&i);
 }
 
+/* The largest disk there may be holds data up to its end, and takes no more than that. */
+static void test_largest_disk(void **state)
+{
+    struct rig *r = *state;
+    struct uuid_text a = rig_disk(r, VDI_SIZE_MAX);
+    struct uuid_text b = rig_disk(r, VDI_SIZE_MAX - VDI_SIZE_STEP);
+    struct vdi_info i;
+    int64_t size;
+
+    vdi_fill(r, a.s, VDI_SIZE_MAX - MIB, 6);
+    struct uuid_text s = snapshot(r, a.s);
+    vdi_fill(r, a.s, VDI_SIZE_MAX - MIB, 7);
+    assert_int_equal(vdi_byte(r, a.s, VDI_SIZE_MAX - 1), 7);
+    assert_int_equal(vdi_byte(r, s.s, VDI_SIZE_MAX - 1), 6);
+    must(vdi_resize(r->storage, r->sr.s, b.s, VDI_SIZE_MAX, &size));
+    assert_int_equal(size, VDI_SIZE_MAX);
+    vdi_fill(r, b.s, VDI_SIZE_MAX - MIB, 8);
+    assert_int_equal(vdi_byte(r, b.s, VDI_SIZE_MAX - 1), 8);
+    must_fail(vdi_resize(r->storage, r->sr.s, b.s, VDI_SIZE_MAX + 1, &size),
+              "SR_BACKEND_FAILURE_79");
+    must(vdi_stat(r->storage, r->sr.s, b.s, &i));
+    assert_int_equal(i.virtual_size, VDI_SIZE_MAX);
+    assert_true(i.physical_utilisation < 64 * MIB);
+    vdi_info_fini(&i);
+}
+
 static void test_copy(void **state)
 {
     struct rig *r = *state;
@@ -461,6 +487,7 @@ int main(void)
         TEST(test_use_is_exclusive),
         TEST(test_nothing_changes_while_somebody_attaches),
         TEST(test_resize),
+        TEST(test_largest_disk),
         TEST(test_copy),
         TEST(test_merge_at_rest),
         TEST(test_merge_under_a_writer),
