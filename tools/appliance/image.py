@@ -24,7 +24,7 @@ DISK_MIB = 4096  # more is taken at the first boot, if the disk has it
 LABEL = "xenolith-root"
 PACKAGES = """
     systemd systemd-sysv udev dbus login passwd procps kmod iproute2 iputils-ping netbase ca-certificates less vim-tiny
-    systemd-resolved systemd-timesyncd openssh-server e2fsprogs dosfstools fdisk initramfs-tools zstd apt bash-completion
+    systemd-resolved systemd-timesyncd openssh-server e2fsprogs xfsprogs cifs-utils dosfstools fdisk initramfs-tools zstd apt bash-completion
     linux-image-amd64 xen-system-amd64 qemu-system-xen qemu-system-x86 qemu-utils qemu-block-extra seabios ovmf ipxe-qemu
     bridge-utils ethtool pciutils
 """.split()
