@@ -21,7 +21,7 @@
 #define ORDER_MAX  (64u << 10)
 #define ORDERS_MAX 16 /* under way: silent servers must not leave no room for others */
 /* The helper limits its programs; should one not even end when it is killed, this does. */
-#define GRACE_S 15
+#define GRACE_S 5
 
 /* ---- the process ---- */
 
@@ -208,7 +208,8 @@ struct error *mount_helper_start(const char *state_dir, struct mount_helper **re
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_errno(errno, "cannot make a socket");
     _cleanup_spawn_ struct spawn s;
-    spawn_init(&s, "/proc/self/exe");
+    spawn_init(&s, "xenolith-mounts");
+    s.file = "/proc/self/exe";
     s.session = true;
     s.stderr_fd = STDERR_FILENO;
     spawn_add(&s, "--mount-helper");

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define MOUNT_TIME_S  30  /* mounting, unmounting, asking a server */
+#define MOUNT_TIME_S  20  /* mounting, unmounting, asking a server */
 #define FORMAT_TIME_S 300 /* making a file system */
 
 struct mount_order {

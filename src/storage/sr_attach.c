@@ -2,6 +2,7 @@
 /* Creating, attaching, detaching and destroying SRs; recovery; the list of attached ones. */
 
 #include "base/io.h"
+#include "base/wait.h"
 #include "storage/sr_internal.h"
 #include "storage/sr_mount.h"
 #include "storage/tune.h"
@@ -212,27 +213,22 @@ void storage_each_attached(const char *state_dir, storage_entry_fn *fn, void *ar
     }
 }
 
-struct restoring {
-    struct storage *storage;
-    void (*fn)(void *arg, const char *sr, struct error *e);
-    void *arg;
-    struct VEC(pthread_t) threads;
-};
-
 /* One whose server may be silent. */
 struct waiting_entry {
-    struct restoring *restoring;
+    struct storage *storage;
     char *path;
+    void (*fn)(void *arg, const char *sr, struct error *e);
+    void *arg;
 };
 
 static void attach_again(void *arg, const char *uuid, const struct sr_spec *spec, struct error *e)
 {
-    const struct restoring *r = arg;
+    const struct waiting_entry *w = arg;
 
     if (spec)
-        e = sr_attach(r->storage, spec);
-    if (e && r->fn)
-        r->fn(r->arg, uuid, e);
+        e = sr_attach(w->storage, spec);
+    if (e && w->fn)
+        w->fn(w->arg, uuid, e);
     else
         error_free(e);
 }
@@ -240,30 +236,40 @@ static void attach_again(void *arg, const char *uuid, const struct sr_spec *spec
 static void *restore_aside(void *arg)
 {
     struct waiting_entry *w = arg;
-    const struct inventory in = {.arg = w->restoring, .fn = attach_again};
+    const struct inventory in = {.arg = w, .fn = attach_again};
+    struct storage *s = w->storage;
 
     IGNORE_ERROR(read_entry(&in, w->path)); /* it could be read a moment ago */
     free(w->path);
     free(w);
+    pthread_mutex_lock(&s->lock);
+    s->restoring--;
+    pthread_cond_broadcast(&s->unused);
+    pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
 static void restore_one(void *arg, const char *uuid, const struct sr_spec *spec, struct error *e)
 {
     _cleanup_sr_mount_ struct sr_mount m = {0};
-    struct restoring *r = arg;
+    struct waiting_entry *common = arg;
+    struct storage *s = common->storage;
     pthread_t thread;
 
     if (spec)
         IGNORE_ERROR(sr_mount_parse(spec, false, &m));
     if (!m.fs) {
-        attach_again(r, uuid, spec, e);
+        attach_again(common, uuid, spec, e);
         return;
     }
     struct waiting_entry *w = xnew(struct waiting_entry);
-    *w = (struct waiting_entry){.restoring = r, .path = inventory_path(r->storage, uuid)};
+    *w = *common;
+    w->path = inventory_path(s, uuid);
+    pthread_mutex_lock(&s->lock);
+    s->restoring++;
+    pthread_mutex_unlock(&s->lock);
     if (pthread_create(&thread, NULL, restore_aside, w) == 0)
-        vec_add(&r->threads, thread);
+        vec_add(&s->restorers, thread);
     else
         restore_aside(w);
 }
@@ -271,14 +277,17 @@ static void restore_one(void *arg, const char *uuid, const struct sr_spec *spec,
 void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, struct error *e),
                      void *arg)
 {
-    struct restoring r = {.storage = s, .fn = fn, .arg = arg};
+    struct waiting_entry common = {.storage = s, .fn = fn, .arg = arg};
+    int64_t end = mono_us() + RESTORE_TIMEOUT_US;
+    bool in_time = true;
 
     io_remove_temporaries(s->inventory);
     sr_mount_sweep(s);
-    storage_each_attached(s->config.state_dir, restore_one, &r);
-    vec_foreach (thread, &r.threads)
-        pthread_join(*thread, NULL);
-    vec_fini(&r.threads);
+    storage_each_attached(s->config.state_dir, restore_one, &common);
+    pthread_mutex_lock(&s->lock);
+    while (s->restoring > 0 && in_time)
+        in_time = cond_wait_until(&s->unused, &s->lock, end);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- recovery ---- */

@@ -19,7 +19,9 @@ struct storage {
     pthread_mutex_t lock;
     pthread_cond_t unused;
     struct strmap srs;
-    struct strmap guests;   /* guest.c, under lock */
+    struct strmap guests; /* guest.c, under lock */
+    unsigned restoring;   /* attached aside at the start, under lock */
+    struct VEC(pthread_t) restorers;
     struct turns attaching; /* one attach, detach, create, destroy of an SR at a time */
 };
 

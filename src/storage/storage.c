@@ -126,6 +126,9 @@ void storage_free(struct storage *s)
 
     if (!s)
         return;
+    vec_foreach (thread, &s->restorers)
+        pthread_join(*thread, NULL);
+    vec_fini(&s->restorers);
     while ((sr = strmap_next(&s->srs, &pos, &key))) {
         strmap_remove(&s->srs, key);
         sr_free(sr);

@@ -43,7 +43,8 @@ _must_check_ struct error *storage_new(const struct storage_config *c, struct st
 /* Stops its storage daemons; guests keep their disks. NULL is accepted. */
 void storage_free(struct storage *s);
 /* Attaches what was attached; an SR that cannot be attached is told to fn and kept on the list.
- * Those on servers are attached side by side, and fn is called from several threads. */
+ * Those on servers are attached side by side: fn is called from several threads, and may be until
+ * storage_free, since a server that takes long is not waited for. */
 void storage_restore(struct storage *s, void (*fn)(void *arg, const char *sr, struct error *e),
                      void *arg);
 

@@ -33,6 +33,9 @@
 /* From the connection to the end of the NBD handshake, before a snapshot gives up. */
 #define ATTACH_TIMEOUT_US (10ll * 1000000)
 
+/* For repositories on servers at the start of the program; then it goes on without them. */
+#define RESTORE_TIMEOUT_US (20ll * 1000000)
+
 #define QMP_TIMEOUT_US    (30ll * 1000000)
 #define IMAGE_TIMEOUT_US  (60ll * 1000000)        /* qemu-img create, resize */
 #define COPY_TIMEOUT_US   (24ll * 3600 * 1000000) /* one whole disk */

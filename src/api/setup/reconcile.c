@@ -11,6 +11,8 @@
 #include "gen/class/host_txn.h"
 #include "rules/ops.h"
 
+#include <pthread.h>
+
 static struct error *tell_failure(struct daemon *d, struct txn *t, const char *pbd_ref)
 {
     const struct host_rec *host;
@@ -59,39 +61,91 @@ static struct error *detach_if_unplugged(struct daemon *d, const char *pbd_ref, 
     return sr_backend_detach(d, &a, sr_uuid);
 }
 
-static struct error *attach(struct daemon *d, struct txn *t, const struct pbd_rec *pbd,
-                            void (*warn)(const char *text))
-{
+/* One question to hostd. Those about servers are asked side by side: some may be silent. */
+struct asking {
+    struct daemon *daemon;
+    struct arena arena;
     const struct sr_rec *sr;
+    const struct pbd_rec *pbd;
+    bool aside;
+    pthread_t thread;
+    struct error *e;
+};
 
-    TRY(txn_sr(t, pbd->SR, &sr));
-    struct error *e = sr_backend_attach(d, txn_arena(t), sr->uuid, sr->type, &pbd->device_config);
+static bool may_be_silent(const struct sr_rec *sr)
+{
+    return streq(sr->type, "nfs") || streq(sr->type, "smb");
+}
+
+static void *ask(void *arg)
+{
+    struct asking *q = arg;
+
+    q->e =
+        sr_backend_attach(q->daemon, &q->arena, q->sr->uuid, q->sr->type, &q->pbd->device_config);
+    return NULL;
+}
+
+static void ask_about(struct asking *q)
+{
+    arena_init(&q->arena);
+    if (may_be_silent(q->sr))
+        q->aside = pthread_create(&q->thread, NULL, ask, q) == 0;
+    if (!q->aside)
+        ask(q);
+}
+
+static struct error *judge(struct asking *q, struct txn *t, void (*warn)(const char *text))
+{
+    struct error *e = TAKE_PTR(q->e);
 
     if (!e)
-        return detach_if_unplugged(d, pbd->self, sr->uuid);
+        return detach_if_unplugged(q->daemon, q->pbd->self, q->sr->uuid);
     if (!e->code) /* hostd could not be asked: nothing is known about the storage */
         return e;
     _cleanup_free_ char *text = error_string(e);
 
-    warn(arena_printf(txn_arena(t), "cannot attach SR %s: %s", sr->uuid, text));
+    warn(arena_printf(txn_arena(t), "cannot attach SR %s: %s", q->sr->uuid, text));
     error_free(e);
-    return tell_failure(d, t, pbd->self);
+    return tell_failure(q->daemon, t, q->pbd->self);
+}
+
+static struct error *attach_all(struct daemon *d, struct txn *t, void (*warn)(const char *text))
+{
+    const struct pbd_rec *const *all;
+    size_t n = txn_all_pbd(t, &all), asked = 0;
+    _cleanup_free_ struct asking *q = xnew_array(struct asking, n + 1);
+    struct error *e = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct sr_rec *sr = txn_find_sr(t, all[i]->SR);
+
+        if (!sr || !all[i]->currently_attached || !streq(all[i]->host, d->host_ref) ||
+            is_changing(t, all[i]))
+            continue;
+        q[asked] = (struct asking){.daemon = d, .sr = sr, .pbd = all[i]};
+        ask_about(&q[asked++]);
+    }
+    for (size_t i = 0; i < asked; i++) {
+        if (q[i].aside)
+            pthread_join(q[i].thread, NULL);
+        if (!e)
+            e = judge(&q[i], t, warn);
+        error_free(q[i].e);
+        arena_fini(&q[i].arena);
+    }
+    return e;
 }
 
 struct error *setup_reconcile(struct daemon *d, void (*warn)(const char *text))
 {
     static const struct commit_info info = {.who = "", .task = "", .call = "start"};
     _cleanup_arena_ struct arena a;
-    const struct pbd_rec *const *all;
 
     arena_init(&a);
     _cleanup_txn_ struct txn *t = txn_new(d->store, &a);
-    size_t n = txn_all_pbd(t, &all);
 
-    for (size_t i = 0; i < n; i++)
-        if (all[i]->currently_attached && streq(all[i]->host, d->host_ref) &&
-            !is_changing(t, all[i]))
-            TRY(attach(d, t, all[i], warn));
+    TRY(attach_all(d, t, warn));
     if (txn_has_writes(t))
         TRY(txn_commit(t, &info));
     return sr_refresh_all(d);
