@@ -7,7 +7,9 @@ where this machine has any for us.
 """
 
 import contextlib
+import json
 import os
+import signal
 import subprocess
 import textwrap
 import time
@@ -249,6 +251,50 @@ def restart(pair, how):
     if how is UNSHARE:
         pair.kept.kill()
         pair.kept.wait()
+
+
+def look(pair, inside):
+    """(what xenolith-verify finds, how many images it saw)."""
+    enter = ["nsenter", "-t", str(pair.hostd.pid), "-m", *([] if ROOT else ["-U", "--preserve-credentials"])] if inside else []
+    done = subprocess.run([*enter, PROGRAMS["xenolith-verify"], "--json", "--state", pair.state], capture_output=True, text=True,
+                          timeout=120, check=False)
+    report = json.loads(done.stdout)
+    return [(f["severity"], f["code"]) for f in report["findings"]], report["checked"]["images"]
+
+
+def test_verify_looks_into_what_is_mounted(pair, xen, host):
+    before = look(pair, True)
+    assert before[0] == []
+    sr = make(xen, host, "nfs", NFS)
+    new_vdi(xen, "d", GIB, sr)
+    assert look(pair, True) == ([], before[1] + 1)
+    assert look(pair, False) == ([("note", "repository-not-seen")], before[1])
+    image, *_ = (pair.hold("filer:/disks") / xen.SR.get_uuid(sr)).glob("*.qcow2")
+    remove(xen, sr)
+    assert not image.exists()
+
+
+@pytest.mark.waits
+def test_start_beside_a_silent_server(pair, xen, host):
+    """Both daemons come up and say what they could not attach."""
+    sr = make(xen, host, "nfs", NFS)
+    pbd = xen.SR.get_PBDs(sr)[0]
+    pair.stop(("xapi",))
+    (pair.fake / "hang").touch()
+    try:
+        pair.stop(("hostd",), signal.SIGKILL)
+        began = time.monotonic()
+        pair.start_hostd()
+        pair.start_xapi()
+        xen = pair.ready(timeout=90)
+        print(f"up after {time.monotonic() - began:.1f} s")
+        local, = (s for s, r in xen.SR.get_all_records().items() if r["name_label"] == "Local storage")
+        assert xen.PBD.get_currently_attached(pbd) is False
+        xen.VDI.destroy(new_vdi(xen, "d", GIB, local))
+    finally:
+        (pair.fake / "hang").unlink()
+    xen.PBD.plug(pbd)
+    remove(xen, sr)
 
 
 def test_server_that_hangs_hinders_nobody(pair, xen, host):
