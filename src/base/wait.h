@@ -16,3 +16,12 @@ static inline bool cond_wait_until(pthread_cond_t *c, pthread_mutex_t *lock, int
 
     return pthread_cond_clockwait(c, lock, CLOCK_MONOTONIC, &ts) == 0;
 }
+
+/* False: it was not to be had before deadline_us. */
+static inline bool mutex_lock_until(pthread_mutex_t *lock, int64_t deadline_us)
+{
+    const struct timespec ts = {.tv_sec = deadline_us / SECOND_US,
+                                .tv_nsec = deadline_us % SECOND_US * 1000};
+
+    return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &ts) == 0;
+}

@@ -447,13 +447,15 @@ static struct error *check_room(struct storage *s)
 }
 
 /* Its place is there, mounted if need be. */
-static struct error *open_sr(struct storage *s, const struct sr_spec *spec, const struct sr_type *t)
+static struct error *open_sr(struct storage *s, const struct sr_spec *spec, const struct sr_type *t,
+                             const struct sr_mount *m)
 {
     struct place_config c = {0};
 
     TRY(sr_place_config(&s->config, spec, false, &c));
     struct sr *sr = sr_new(s, t->driver, spec);
     sr->place_config = c;
+    sr->on_server = m->fs && sr_mount_is_remote(m);
     struct error *e = t->driver->attach(&sr->place_config, &sr->place);
     if (!e)
         e = load(sr);
@@ -484,7 +486,7 @@ struct error *sr_attach(struct storage *s, const struct sr_spec *spec)
         TRY(sr_mount_up(s, spec->uuid, &m));
         TRY(remember_password(s, spec->uuid, m.password));
     }
-    struct error *e = open_sr(s, spec, t);
+    struct error *e = open_sr(s, spec, t, &m);
     if (e && m.fs)
         IGNORE_ERROR(sr_mount_down(s, spec->uuid));
     return e;

@@ -12,6 +12,7 @@
 #include "storage/owner.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct storage {
     struct storage_config config; /* owned copies */
@@ -40,7 +41,9 @@ struct sr {
     struct place_config place_config; /* strings owned */
     struct place *place;
     enum image_format preferred;
-    unsigned users; /* under storage->lock */
+    unsigned users;             /* under storage->lock */
+    bool on_server;             /* nfs, smb: whoever holds the lock may wait for it long */
+    _Atomic int64_t held_since; /* mono_us, 0 = nobody holds the lock */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a pin was released, a merge ended, a client attached or left */
     struct tree tree;
@@ -58,7 +61,8 @@ _must_check_ struct error *sr_place_config(const struct storage_config *c,
 void place_config_fini(struct place_config *c);
 #define _cleanup_place_config_ _cleanup_(place_config_fini)
 
-/* Finds and locks; sr_unlock ends it. Unknown: SR_NOT_ATTACHED. */
+/* Finds and locks; sr_unlock ends it. Unknown: SR_NOT_ATTACHED. On a server that is silent:
+ * SR_BACKEND_FAILURE_47 after SR_SILENT_US. */
 _must_check_ struct error *sr_lock(struct storage *s, const char *uuid, struct sr **ret);
 void sr_unlock(struct sr *sr);
 static inline void cleanup_sr(struct sr **sr)

@@ -39,11 +39,6 @@ static struct error *look_at(struct storage *s, const char *device, struct devic
     return e ? device_failure(e, device) : NULL;
 }
 
-static bool is_device(const struct sr_mount *m)
-{
-    return streq(m->fs, "ext4") || streq(m->fs, "xfs");
-}
-
 static bool is_of(const struct device_look *l, const char *fs, const char *uuid)
 {
     return streq(l->fs, fs) && strcasecmp(l->uuid, uuid) == 0;
@@ -70,7 +65,7 @@ struct error *sr_mount_format(struct storage *s, const struct sr_spec *spec,
     struct device_look l;
 
     TRY(check_mounter(s));
-    if (!is_device(m))
+    if (sr_mount_is_remote(m))
         return NULL;
     TRY(look_at(s, m->source, &l));
     if (is_of(&l, m->fs, spec->uuid))
@@ -114,7 +109,7 @@ struct error *sr_mount_is_made(struct storage *s, const char *uuid, const struct
 
     TRY(check_mounter(s));
     *ret = true;
-    if (!is_device(m))
+    if (sr_mount_is_remote(m))
         return NULL;
     TRY(look_at(s, m->source, &l));
     *ret = is_of(&l, m->fs, uuid);
@@ -123,7 +118,7 @@ struct error *sr_mount_is_made(struct storage *s, const char *uuid, const struct
 
 struct error *sr_mount_wipe(struct storage *s, const struct sr_mount *m)
 {
-    if (!is_device(m))
+    if (sr_mount_is_remote(m))
         return NULL;
     struct error *e = s->config.mounter->wipe(s->config.mounter_ctx, m->source);
 
@@ -159,7 +154,7 @@ static struct error *mount_failure(const struct sr_mount *m, struct error *e)
 
 struct error *sr_mount_up(struct storage *s, const char *uuid, const struct sr_mount *m)
 {
-    struct search before = {.name = uuid, .source = is_device(m) ? NULL : m->source};
+    struct search before = {.name = uuid, .source = sr_mount_is_remote(m) ? m->source : NULL};
     _cleanup_free_ char *device = NULL;
 
     TRY(check_mounter(s));
@@ -169,7 +164,7 @@ struct error *sr_mount_up(struct storage *s, const char *uuid, const struct sr_m
         return NULL; /* by a predecessor of this program */
     if (before.found)
         TRY(sr_mount_down(s, uuid));
-    if (is_device(m))
+    if (!sr_mount_is_remote(m))
         TRY(find_device(s, uuid, m, &device));
     const struct mount_order o = {.name = uuid,
                                   .fs = m->fs,

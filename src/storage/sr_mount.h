@@ -38,6 +38,11 @@ struct sr_mount {
 void sr_mount_fini(struct sr_mount *m);
 #define _cleanup_sr_mount_ _cleanup_(sr_mount_fini)
 
+static inline bool sr_mount_is_remote(const struct sr_mount *m)
+{
+    return streq(m->fs, "nfs") || streq(m->fs, "cifs");
+}
+
 /* `open`: a server without a path, or a type without a device, is accepted (a probe). */
 _must_check_ struct error *sr_mount_parse(const struct sr_spec *spec, bool open,
                                           struct sr_mount *ret);

@@ -236,7 +236,7 @@ struct error *sr_probe(struct storage *s, const struct sr_spec *spec, struct sr_
     if (!s->config.mounter)
         return sr_failure(SR_FAILURE_UNAVAILABLE,
                           "this host mounts no file systems for repositories");
-    if (streq(m.fs, "ext4") || streq(m.fs, "xfs"))
+    if (!sr_mount_is_remote(&m))
         return probe_device(&p, &m);
     return m.source ? probe_share(&p, &m) : probe_exports(&p, spec);
 }

@@ -143,6 +143,35 @@ void storage_free(struct storage *s)
     free(s);
 }
 
+/* What holds the lock of an SR on a server waits for that server at worst. Others wait a while for
+ * it, then they are told: threads that wait are missing elsewhere. */
+static struct error *take_lock(struct sr *sr)
+{
+    if (!sr->on_server) {
+        pthread_mutex_lock(&sr->lock);
+        return NULL;
+    }
+    while (!mutex_lock_until(&sr->lock, mono_us() + SECOND_US)) {
+        int64_t since = atomic_load(&sr->held_since);
+
+        if (since && mono_us() - since > SR_SILENT_US)
+            return sr_failure(SR_FAILURE_UNAVAILABLE, "the server does not answer since %lld s",
+                              (long long)((mono_us() - since) / SECOND_US));
+    }
+    atomic_store(&sr->held_since, mono_us());
+    return NULL;
+}
+
+static void leave(struct sr *sr)
+{
+    struct storage *s = sr->storage;
+
+    pthread_mutex_lock(&s->lock);
+    if (--sr->users == 0)
+        pthread_cond_broadcast(&s->unused);
+    pthread_mutex_unlock(&s->lock);
+}
+
 struct error *sr_lock(struct storage *s, const char *uuid, struct sr **ret)
 {
     pthread_mutex_lock(&s->lock);
@@ -152,7 +181,12 @@ struct error *sr_lock(struct storage *s, const char *uuid, struct sr **ret)
     pthread_mutex_unlock(&s->lock);
     if (!sr)
         return error_api("SR_NOT_ATTACHED", 1, uuid);
-    pthread_mutex_lock(&sr->lock);
+    struct error *e = take_lock(sr);
+
+    if (e) {
+        leave(sr);
+        return e;
+    }
     if (sr->gone) {
         sr_unlock(sr);
         return error_api("SR_NOT_ATTACHED", 1, uuid);
@@ -163,13 +197,9 @@ struct error *sr_lock(struct storage *s, const char *uuid, struct sr **ret)
 
 void sr_unlock(struct sr *sr)
 {
-    struct storage *s = sr->storage;
-
+    atomic_store(&sr->held_since, 0);
     pthread_mutex_unlock(&sr->lock);
-    pthread_mutex_lock(&s->lock);
-    if (--sr->users == 0)
-        pthread_cond_broadcast(&s->unused);
-    pthread_mutex_unlock(&s->lock);
+    leave(sr);
 }
 
 struct error *sr_lock_vdi(struct storage *s, const char *sr_uuid, const char *vdi, struct sr **ret,
@@ -200,7 +230,9 @@ bool sr_merge_touches(const struct sr *sr, const struct node *n)
 void sr_wait_merge(struct sr *sr)
 {
     sr->yield = true;
+    atomic_store(&sr->held_since, 0);
     pthread_cond_wait(&sr->changed, &sr->lock);
+    atomic_store(&sr->held_since, mono_us());
 }
 
 struct error *sr_lock_vdi_idle(struct storage *s, const char *sr_uuid, const char *vdi,
@@ -223,6 +255,15 @@ struct error *sr_lock_vdi_idle(struct storage *s, const char *sr_uuid, const cha
     return NULL;
 }
 
+static bool wait_for_change(struct sr *sr, int64_t end)
+{
+    atomic_store(&sr->held_since, 0);
+    bool in_time = cond_wait_until(&sr->changed, &sr->lock, end);
+
+    atomic_store(&sr->held_since, mono_us());
+    return in_time;
+}
+
 struct error *sr_lock_vdi_settled(struct storage *s, const char *sr_uuid, const char *vdi,
                                   struct sr **ret, struct vdi **ret_vdi)
 {
@@ -240,7 +281,7 @@ struct error *sr_lock_vdi_settled(struct storage *s, const char *sr_uuid, const 
             return NULL;
         }
         if (in_time)
-            in_time = cond_wait_until(&sr->changed, &sr->lock, end);
+            in_time = wait_for_change(sr, end);
         sr_unlock(sr);
         if (!in_time)
             return vdi_in_use(vdi, "attach");

@@ -36,6 +36,10 @@
 /* For repositories on servers at the start of the program; then it goes on without them. */
 #define RESTORE_TIMEOUT_US (20ll * 1000000)
 
+/* A change of an SR takes milliseconds; one on a server that takes longer than this waits for the
+ * server, and others do not wait with it. */
+#define SR_SILENT_US (10ll * 1000000)
+
 #define QMP_TIMEOUT_US    (30ll * 1000000)
 #define IMAGE_TIMEOUT_US  (60ll * 1000000)        /* qemu-img create, resize */
 #define COPY_TIMEOUT_US   (24ll * 3600 * 1000000) /* one whole disk */

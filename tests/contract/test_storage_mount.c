@@ -7,7 +7,9 @@
 #include "base/io.h"
 #include "base/spawn.h"
 #include "base/world.h"
+#include "storage/sr_internal.h"
 #include "storage/sr_mount.h"
+#include "storage/tune.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -305,6 +307,33 @@ static void test_hanging_server_hinders_nobody(void **state)
     __atomic_store_n(&r->fake.deaf, false, __ATOMIC_SEQ_CST);
     pthread_join(thread, NULL);
     must(sr_stat(r->storage, r->sr.s, &(struct sr_stat){0}));
+}
+
+static void *stat_patiently(void *arg)
+{
+    struct rig *r = arg;
+
+    must_fail(sr_stat(r->storage, r->sr.s, &(struct sr_stat){0}), "SR_BACKEND_FAILURE_47");
+    return NULL;
+}
+
+/* One call waits for a server that fell silent; those behind it hear of it instead. */
+static void test_fallen_silent(void **state)
+{
+    struct rig *r = *state;
+    struct sr *held = NULL;
+    pthread_t threads[3];
+    int64_t begin = mono_us();
+
+    must(sr_lock(r->storage, r->sr.s, &held));
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, stat_patiently, r), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        pthread_join(threads[i], NULL);
+    assert_true(mono_us() - begin >= SR_SILENT_US);
+    sr_unlock(held);
+    must(sr_stat(r->storage, r->sr.s, &(struct sr_stat){0}));
+    must(sr_detach(r->storage, r->sr.s));
 }
 
 /* A restarted program knows it; no disk does, and no list of what is attached. */
@@ -609,6 +638,7 @@ int main(void)
                                          TEST(test_probe_device)};
     const struct CMUnitTest servers[] = {TEST(test_silent_server),
                                          TEST(test_hanging_server_hinders_nobody)};
+    const struct CMUnitTest fallen[] = {TEST(test_fallen_silent)};
     const struct CMUnitTest nfs[] = {TEST(test_probe_server), TEST(test_libraries),
                                      TEST(test_refusals), TEST(test_orders_are_checked_again),
                                      TEST(test_programs_refuse)};
@@ -623,6 +653,7 @@ int main(void)
     }
     rig_type = "nfs";
     failed += cmocka_run_group_tests_name("nfs alone", nfs, NULL, NULL);
+    failed += cmocka_run_group_tests_name("nfs, silent", fallen, NULL, NULL);
     rig_type = "smb";
     failed += cmocka_run_group_tests_name("smb alone", smb, NULL, NULL);
     return failed + run_on_disks();
