@@ -200,11 +200,12 @@ static struct error *probe_exports(struct probing *p, const struct sr_spec *spec
         return sr_failure_from(SR_FAILURE_NFS_TARGET, e);
     char *rest = out.s;
     while (rest && (line = strsep(&rest, "\n"))) {
+        if (!*line)
+            continue;
         const struct sr_place_found f = {
             .key = xstrdup("serverpath"), .value = xstrdup(line), .what = xstrdup("export")};
 
-        if (*line)
-            vec_add(&p->found->v, f);
+        vec_add(&p->found->v, f);
     }
     return NULL;
 }
