@@ -2,8 +2,8 @@
 """UEFI firmware for guests on Xen, built from Debian's source package edk2: its binary packages have that of QEMU only.
 
 Two changes are made to Debian's sources. One of Debian's patches is taken back, for with it this platform lacks a library. And
-the handlers of interrupts leave CR8 alone: no part of the firmware changes it, so there is nothing to keep; but QEMU, emulating
-a processor with a guest of a guest, ends itself when that writes CR8, or takes its reading for a fault.
+the handlers of interrupts leave CR8 alone: no part of the firmware changes it, so there is nothing to keep; but QEMU 7.2,
+emulating a processor with a guest of a guest, ended itself when that wrote CR8, and in QEMU 10 its reading failed (docs/xen.md).
 """
 
 import os

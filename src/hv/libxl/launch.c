@@ -295,5 +295,6 @@ struct error *xl_destroy(struct hv *hv, const char *uuid)
 
 struct error *xl_forget(struct hv *hv, const char *uuid)
 {
-    return NULL; /* nothing outlives the domain: OVMF keeps its variables in memory */
+    return NULL; /* nothing outlives the domain: OVMF has its variables in memory, and on the
+                    guest's disk */
 }
