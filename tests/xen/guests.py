@@ -166,6 +166,17 @@ class Guest:
     def state(self):
         return self.session.VM.get_power_state(self.vm)
 
+    def memory(self):
+        """Bytes that its kernel has, as it says itself."""
+        return int(re.search(r"MemTotal:\s+(\d+)", self.console.ask("cat /proc/meminfo"))[1]) << 10
+
+    def xs_write(self, path, value):
+        """It writes into xenstore, as an agent does: a message by hand (Xen, public/io/xs_wire.h)."""
+        body = len(path) + 1 + len(value)
+        assert body < 256
+        head = r"\013\0\0\0" + r"\0" * 8 + f"\\{body:03o}" + r"\0\0\0"  # XS_WRITE, no request, no transaction, size
+        self.console.ask(f"printf '{head}{path}\\000{value}' >/dev/xen/xenbus")
+
     def remove(self):
         if self.console:
             self.console.close()

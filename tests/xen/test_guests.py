@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests on real Xen, through the XenAPI over the network. The stories of a file share one guest: each finds it running."""
 
-import re
-
 import pytest
 
 from conftest import ApiError
@@ -211,23 +209,13 @@ def test_a_card_comes_with_traffic_and_goes(rig, session, guest):
 def test_memory_follows_its_target(rig, session, guest):
     most, least = int(session.VM.get_memory_dynamic_max(guest.vm)), int(session.VM.get_memory_static_min(guest.vm))
 
-    def in_guest():
-        return int(re.search(r"MemTotal:\s+(\d+)", guest.console.ask("cat /proc/meminfo"))[1]) << 10
-    full = in_guest()
+    full = guest.memory()
     session.VM.set_memory_dynamic_range(guest.vm, str(least), str(least))
-    until("the guest gives memory back", lambda: in_guest() < full - (most - least) * 3 // 4)
+    until("the guest gives memory back", lambda: guest.memory() < full - (most - least) * 3 // 4)
     metrics = session.VM.get_metrics(guest.vm)
     until("it is told", lambda: int(session.VM_metrics.get_memory_actual(metrics)) <= least + 4 * MIB)
     session.VM.set_memory_dynamic_range(guest.vm, str(least), str(most))
-    until("the guest has it again", lambda: in_guest() == full)
-
-
-def xs_write(guest, path, value):
-    """The guest writes into xenstore, as its agent does: a message by hand (Xen, public/io/xs_wire.h)."""
-    body = len(path) + 1 + len(value)
-    assert body < 256
-    head = r"\013\0\0\0" + r"\0" * 8 + f"\\{body:03o}" + r"\0\0\0"  # XS_WRITE, no request, no transaction, size
-    guest.console.ask(f"printf '{head}{path}\\000{value}' >/dev/xen/xenbus")
+    until("the guest has it again", lambda: guest.memory() == full)
 
 
 def merged(session, sr):
@@ -264,7 +252,7 @@ def test_daemons_stay_small(rig, guest):
 def test_what_its_agent_says_arrives(session, guest):
     for path, value in {"attr/PVAddons/MajorVersion": "9", "attr/PVAddons/MinorVersion": "3", "data/os_name": "Tiny Linux",
                         "data/meminfo_free": "12345", "attr/vif/0/ipv4/0": "10.99.0.2", "data/updated": "1"}.items():
-        xs_write(guest, path, value)
+        guest.xs_write(path, value)
 
     def told():
         ref = session.VM.get_guest_metrics(guest.vm)
