@@ -36,7 +36,7 @@ def places(session):
 @pytest.fixture(scope="module")
 def guest(request, rig, session, places, untouched):
     """A guest that counts, with one disk; what it needed is gone when it is gone."""
-    guest = Guest(rig, session, request.param)
+    guest = Guest(rig, session, request.param, VCPUs_max="2")
     guest.kind = request.param
     try:
         guest.add_disk("0")
@@ -216,6 +216,17 @@ def test_memory_follows_its_target(rig, session, guest):
     until("it is told", lambda: int(session.VM_metrics.get_memory_actual(metrics)) <= least + 4 * MIB)
     session.VM.set_memory_dynamic_range(guest.vm, str(least), str(most))
     until("the guest has it again", lambda: guest.memory() == full)
+
+
+@BOTH
+def test_a_processor_comes_and_goes(rig, session, guest):
+    """The guest is told of it, and has to take it."""
+    session.VM.set_VCPUs_number_live(guest.vm, "2")
+    guest.console.ask("while [ ! -e /sys/devices/system/cpu/cpu1/online ]; do sleep 0.2; done; echo 1 >/sys/devices/system/cpu/cpu1/online")
+    assert guest.console.ask("cat /sys/devices/system/cpu/online").strip() == "0-1"
+    assert session.VM_metrics.get_VCPUs_number(session.VM.get_metrics(guest.vm)) == "2"
+    session.VM.set_VCPUs_number_live(guest.vm, "1")
+    guest.console.ask("while [ $(cat /sys/devices/system/cpu/online) != 0 ]; do sleep 0.2; done")
 
 
 def merged(session, sr):
