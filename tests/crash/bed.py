@@ -229,7 +229,7 @@ class Bed(Daemons):
         found = set()
         for folder, _, names in os.walk(self.state):
             place = Path(folder).relative_to(self.state)
-            if place.parts[:1] in (("logs",), ("points",)):
+            if place.parts[:1] in (("logs",), ("audit",), ("points",)):
                 continue
             found |= {str(place / name) for name in names if not name.startswith("store.db")}
         return found
