@@ -7,8 +7,6 @@
 #include "gen/errors.h"
 #include "proto/client.h"
 
-#include <unistd.h>
-
 #define LOOK_EVERY_US (2 * SECOND_US)
 
 void guest_set_patience(struct plan *p, int64_t us)
@@ -66,11 +64,11 @@ void guest_ask_again(struct plan *p, const char *signal)
 
 int64_t guest_deadline(struct plan *p)
 {
-    /* Monotonic time of another run of the machine means nothing: the process id tells runs apart.
-     */
-    if (!plan_int(p, "deadline") || plan_int(p, "deadline of") != getpid()) {
+    const char *boot = plan_daemon(p)->boot_id; /* monotonic time of another one means nothing */
+
+    if (!plan_int(p, "deadline") || !streq(plan_str(p, "boot"), boot)) {
         plan_set_int(p, "deadline", mono_us() + plan_int(p, "patience"));
-        plan_set_int(p, "deadline of", getpid());
+        plan_set_str(p, "boot", boot);
     }
     return plan_int(p, "deadline");
 }
