@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <xenctrl.h>
 #include <xenstore.h>
 
 /* ---- running ---- */
@@ -115,20 +116,20 @@ static struct error *say(struct xdom *d, const char *word)
     return e;
 }
 
-/* Guests with drivers for Xen say which words they know. */
-static bool listens(struct xdom *d)
+/* A whole machine with drivers for Xen has told the hypervisor how they want to be woken, and does
+ * so again after a resume. */
+static bool listens(const struct xdom *d)
 {
-    static const char *const features[] = {"poweroff", "reboot", "shutdown"};
-    bool any = d->start.kind != HV_KIND_HVM;
+    uint64_t callback = 0;
 
-    for (size_t i = 0; !any && i < ARRAY_SIZE(features); i++) {
-        _cleanup_free_ char *path =
-            xasprintf("/local/domain/%lld/control/feature-%s", (long long)d->domid, features[i]);
-        unsigned len;
-        _cleanup_free_ char *value = xs_read(d->xl->xs, XBT_NULL, path, &len);
+    if (d->start.kind != HV_KIND_HVM)
+        return true;
+    xc_interface *xc = xc_interface_open(NULL, NULL, 0);
+    bool any = xc &&
+               xc_hvm_param_get(xc, (uint32_t)d->domid, HVM_PARAM_CALLBACK_IRQ, &callback) == 0 &&
+               callback;
 
-        any = value && streq(value, "1");
-    }
+    xc_interface_close(xc);
     return any;
 }
 
