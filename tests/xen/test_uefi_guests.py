@@ -42,22 +42,9 @@ def machine(rig, session, tmp_path_factory):
     until_as(rig, before)
 
 
-def starts(console):
-    """How often the program has been started, as it says; control characters of a terminal are between the words."""
-    return int(console.wait(r"EFI START (\d) by EDK II", limit=BOOT_LIMIT)[1])
-
-
 def test_its_firmware_starts_a_program_from_its_disk(machine):
     machine.console.wait(r"BdsDxe: starting Boot\d+", limit=BOOT_LIMIT)
-    assert starts(machine.console) == 1
-
-
-def test_its_variables_outlast_a_reboot(session, machine):
-    """The firmware keeps them in a file on its disk."""
-    domid = session.VM.get_domid(machine.vm)
-    machine.console.type("r")
-    until("it is another domain", lambda: session.VM.get_domid(machine.vm) not in (domid, "-1"))
-    assert starts(machine.watch()) == 2
+    machine.console.wait("EFI START 1 by EDK II", limit=BOOT_LIMIT)
 
 
 def test_it_turns_itself_off(machine):
