@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from conftest import ApiError
-from guests import ARGUMENTS, BOOT, READY, Guest, network, until
+from guests import BOOT, READY, Guest, network, until
 
 DISKS = "/var/lib/xenolith-hostd/sr"
 
@@ -170,19 +170,3 @@ def test_a_guest_that_does_not_hear(rig, session, new):
     assert guest.state() == "Running"
     session.VM.shutdown(guest.vm)
     assert guest.state() == "Halted"
-
-
-def test_a_kernel_that_crashes(rig, session, new):
-    """Is told, and what the VM says is done: a new start, then none."""
-    guest = new("pvh", PV_args=f"{ARGUMENTS} xen_legacy_crash", actions_after_crash="restart")
-    console = guest.start()
-    console.wait(READY)
-    first = session.VM.get_domid(guest.vm)
-    console.type("echo c >/proc/sysrq-trigger\n")
-    until("it was started again", lambda: session.VM.get_domid(guest.vm) not in (first, "-1"))
-    session.VM.set_actions_after_crash(guest.vm, "destroy")
-    console = guest.watch()
-    console.wait(READY)
-    console.type("echo c >/proc/sysrq-trigger\n")
-    until("it is halted", lambda: guest.state() == "Halted")
-    assert [m["name"] for m in session.message.get_all_records().values() if m["obj_uuid"] == guest.uuid].count("VM_CRASHED") == 2
