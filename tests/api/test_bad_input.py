@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Daemons, XenError, a_pair
 from transfers import ask, get, put
-from vms import MIB, default_sr, new_disk, new_vm, remove, vdi_fields
+from vms import MIB, default_sr, new_disk, new_vm, remove, remove_sr, vdi_fields
 
 
 def disk_fields(sr, **more):
@@ -62,11 +62,7 @@ def sr(xen):
     """A repository of files of its own."""
     ref = xen.SR.create(xen.host.get_all()[0], {}, "0", "short-lived", "", "file", "user", False, {})
     yield ref
-    for vdi in xen.SR.get_VDIs(ref):
-        xen.VDI.destroy(vdi)
-    for pbd in xen.SR.get_PBDs(ref):
-        xen.PBD.unplug(pbd)
-    xen.SR.destroy(ref)
+    remove_sr(xen, ref)
 
 
 def folder_of(daemons, xen, sr):

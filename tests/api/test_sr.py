@@ -4,7 +4,7 @@
 import pytest
 
 from conftest import XenError
-from vms import new_vdi, vdi_fields
+from vms import new_vdi, remove_sr, vdi_fields
 
 GIB = 1 << 30
 
@@ -18,14 +18,6 @@ def make(xen, host, name="made by a test", kind="file"):
     return xen.SR.create(host, {}, "0", name, "", kind, "user", False, {})
 
 
-def remove(xen, sr):
-    for vdi in xen.SR.get_VDIs(sr):
-        xen.VDI.destroy(vdi)
-    for pbd in xen.SR.get_PBDs(sr):
-        xen.PBD.unplug(pbd)
-    xen.SR.destroy(sr)
-
-
 @pytest.fixture
 def sr(xen, host):
     ref = make(xen, host)
@@ -33,7 +25,7 @@ def sr(xen, host):
     if ref in xen.SR.get_all():
         for pbd in xen.SR.get_PBDs(ref):
             xen.PBD.plug(pbd)
-        remove(xen, ref)
+        remove_sr(xen, ref)
 
 
 def test_create_and_destroy(xen, host, fails):
@@ -75,7 +67,7 @@ def test_create_async(xen, host):
     task = xen.call("Async.SR.create", host, {}, "0", "async", "", "file", "user", False, {})
     sr = xen.wait(task)
     assert xen.SR.get_name_label(sr) == "async"
-    remove(xen, sr)
+    remove_sr(xen, sr)
 
 
 def test_introduce_plug_forget(xen, host, sr, fails):
@@ -106,7 +98,7 @@ def test_introduce_plug_forget(xen, host, sr, fails):
     xen.PBD.plug(pbd)
     found = xen.VDI.get_by_uuid(vdi_uuid)
     assert xen.VDI.get_name_label(found) == "kept"
-    remove(xen, again)
+    remove_sr(xen, again)
 
 
 def test_unplugged_repository_makes_no_disks(xen, sr, fails):

@@ -17,7 +17,7 @@ import time
 import pytest
 
 from conftest import PROGRAMS, Daemons, XenError, a_pair
-from vms import new_vdi
+from vms import new_vdi, remove_sr
 
 MIB, GIB = 1 << 20, 1 << 30
 PASSWORD = "open, sesame"
@@ -125,14 +125,6 @@ def make(xen, host, kind, config, content="user", shared=True):
     return xen.SR.create(host, config, "0", f"a {kind}", "", kind, content, shared, {})
 
 
-def remove(xen, sr):
-    for vdi in xen.SR.get_VDIs(sr):
-        xen.VDI.destroy(vdi)
-    for pbd in xen.SR.get_PBDs(sr):
-        xen.PBD.unplug(pbd)
-    xen.SR.destroy(sr)
-
-
 def refused(call, *args):
     with pytest.raises(XenError) as caught:
         call(*args)
@@ -161,7 +153,7 @@ def test_life(pair, xen, host, kind, config, source):
     assert pair.mounts() == []
     xen.PBD.plug(pbd)
     assert xen.SR.get_VDIs(sr) == [vdi]
-    remove(xen, sr)
+    remove_sr(xen, sr)
     assert not (pair.hold(source) / uuid).exists()
 
 
@@ -180,12 +172,12 @@ def test_password_is_kept_secret(pair, xen, host, fails):
     fails("SR_BACKEND_FAILURE_111", xen.PBD.plug, pbd)
     xen.secret.set_value(secret, PASSWORD)
     xen.PBD.plug(pbd)
-    remove(xen, sr)
+    remove_sr(xen, sr)
     assert set(xen.secret.get_all()) == before
     # A secret the client made itself does as well.
     mine = xen.secret.create({"value": PASSWORD, "other_config": {}})
     config = {k: v for k, v in SMB.items() if k != "password"} | {"password_secret": xen.secret.get_uuid(mine)}
-    remove(xen, make(xen, host, "smb", config))
+    remove_sr(xen, make(xen, host, "smb", config))
     gone = refused(make, xen, host, "smb", config)
     assert gone.code == "SR_BACKEND_FAILURE_20"
     assert set(xen.secret.get_all()) == before
@@ -222,7 +214,7 @@ def test_killed_hostd_finds_its_mounts(pair, xen, host):
     restart(pair, UNSHARE)
     assert pair.mounts() == ["filer:/disks"] and pair.asked() != asked
     xen.VDI.resize(vdi, str(3 * GIB))
-    remove(xen, sr)
+    remove_sr(xen, sr)
 
 
 def keeper(pair):
@@ -270,7 +262,7 @@ def test_verify_looks_into_what_is_mounted(pair, xen, host):
     assert look(pair, True) == ([], before[1] + 1)
     assert look(pair, False) == ([("note", "repository-not-seen")], before[1])
     image, *_ = (pair.hold("filer:/disks") / xen.SR.get_uuid(sr)).glob("*.qcow2")
-    remove(xen, sr)
+    remove_sr(xen, sr)
     assert not image.exists()
 
 
@@ -294,7 +286,7 @@ def test_start_beside_a_silent_server(pair, xen, host):
     finally:
         (pair.fake / "hang").unlink()
     xen.PBD.plug(pbd)
-    remove(xen, sr)
+    remove_sr(xen, sr)
 
 
 def test_server_that_hangs_hinders_nobody(pair, xen, host):
@@ -309,12 +301,12 @@ def test_server_that_hangs_hinders_nobody(pair, xen, host):
         sr = make(xen, host, "file", {}, shared=False)
         vdi = new_vdi(xen, "d", GIB, sr)
         xen.VDI.snapshot(vdi, {})
-        remove(xen, sr)
+        remove_sr(xen, sr)
         assert time.monotonic() - began < 15
         assert xen.task.get_status(task) == "pending"
     finally:
         (pair.fake / "hang").unlink()
-    remove(xen, xen.wait(task))
+    remove_sr(xen, xen.wait(task))
 
 
 def test_probe(xen, host):
@@ -333,7 +325,7 @@ def test_probe(xen, host):
     found, = xen.SR.probe_ext(host, SMB, "smb", {})
     assert found["complete"] is True and "sr" not in found
     assert refused(xen.SR.probe, host, SMB | {"password": "x"}, "smb", {}).code == "SR_BACKEND_FAILURE_111"
-    remove(xen, sr)
+    remove_sr(xen, sr)
 
 
 def test_introduced_elsewhere(pair, xen, host):
@@ -347,7 +339,7 @@ def test_introduced_elsewhere(pair, xen, host):
     pbd = xen.PBD.create({"host": host, "SR": sr, "device_config": NFS, "other_config": {}})
     xen.PBD.plug(pbd)
     assert [xen.VDI.get_uuid(v) for v in xen.SR.get_VDIs(sr)] == [vdi]
-    remove(xen, sr)
+    remove_sr(xen, sr)
 
 
 @pytest.mark.parametrize("config", [
@@ -399,7 +391,7 @@ def test_disk(pair, xen, host, disk, kind):
     assert refused(make, xen, host, kind, config).code == "SR_BACKEND_FAILURE_42"
     xen.PBD.plug(xen.SR.get_PBDs(sr)[0])
     assert len(xen.SR.get_VDIs(sr)) == 1
-    remove(xen, sr)
+    remove_sr(xen, sr)
     found, = xen.SR.probe_ext(host, config, kind, {})
     assert found["extra_info"] == {"contents": "empty"}
 

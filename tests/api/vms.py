@@ -83,3 +83,12 @@ def remove(xen, vm):
         except XenError as e:
             if e.code != "HANDLE_INVALID":
                 raise
+
+
+def remove_sr(xen, sr):
+    """A repository with what is left in it."""
+    for vdi in xen.SR.get_VDIs(sr):
+        xen.VDI.destroy(vdi)
+    for pbd in xen.SR.get_PBDs(sr):
+        xen.PBD.unplug(pbd)
+    xen.SR.destroy(sr)

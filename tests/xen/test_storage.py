@@ -4,6 +4,7 @@
 import pytest
 
 from conftest import ApiError
+from guests import remove_place
 
 MIB, GIB = 1 << 20, 1 << 30
 HOSTD = "nsenter -m -t $(cat /var/lib/xenolith-hostd/run/hostd.pid)"
@@ -32,14 +33,6 @@ def new_disk(api, sr):
                            "read_only": False, "other_config": {}})
 
 
-def remove(api, sr):
-    for vdi in api.SR.get_VDIs(sr):
-        api.VDI.destroy(vdi)
-    for pbd in api.SR.get_PBDs(sr):
-        api.PBD.unplug(pbd)
-    api.SR.destroy(sr)
-
-
 def survives_a_restart(rig, api, sr):
     """Of hostd's unit, killed: its mounts go with it and are made again."""
     vdi = new_disk(api, sr)
@@ -48,7 +41,7 @@ def survives_a_restart(rig, api, sr):
     rig.shell("for i in $(seq 300); do xe sr-scan uuid=" + api.SR.get_uuid(sr) + " && break; sleep 0.2; done")
     assert mounted(rig) == before
     assert api.SR.get_VDIs(sr) == [vdi]
-    remove(api, sr)
+    remove_place(api, sr)
     assert mounted(rig) == {}
 
 
@@ -100,7 +93,7 @@ def test_nfs_server_that_falls_silent(rig, api, server):
             create(api, "nfs", server, shared=True)
     finally:
         rig.shell("iptables -D INPUT -i lo -p tcp --dport 2049 -j DROP")
-    remove(api, sr)
+    remove_place(api, sr)
 
 
 def test_smb(rig, api):
